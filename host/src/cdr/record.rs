@@ -1,0 +1,209 @@
+//! The call record: all that happened to one call, written by the host alone.
+//!
+//! Times are microseconds since 1970-01-01 00:00 UTC. Money is text in decimal notation, never a float.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// Microseconds since 1970-01-01 00:00 UTC.
+pub type UnixMicros = u64;
+
+/// One call, from its INVITE to its end. One record per INVITE that opened a server transaction.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallRecord {
+    /// Where and as which one it was written. Stamped by the journal; with `node` the key in every store.
+    #[serde(flatten)]
+    pub key: RecordKey,
+    /// The Call-ID header field.
+    pub call_id: String,
+    /// The customer's name in the configuration; empty where the source belongs to none.
+    pub customer: String,
+    /// The address that sent the INVITE.
+    pub source: SocketAddr,
+    /// `udp`, `tcp` or `tls`.
+    pub transport: Arc<str>,
+    /// The user part of P-Asserted-Identity or else From.
+    pub caller: Sides,
+    /// The user part of the Request-URI.
+    pub callee: Sides,
+    /// When what happened.
+    pub times: Times,
+    /// The final status code sent to the caller: 200 to 699.
+    pub code: u16,
+    /// How the call ended.
+    pub end: End,
+    /// Every attempt of the hunt, in order.
+    pub attempts: Vec<Attempt>,
+    /// Every stage of the pipeline that ran or was skipped, in order.
+    pub stages: Vec<StageRecord>,
+    /// What the stages and the customer's configuration left, in the order of first setting.
+    pub attributes: Vec<(String, String)>,
+}
+
+impl CallRecord {
+    /// Seconds from answer to end, in microseconds; 0 for a call that was not answered.
+    pub fn duration_micros(&self) -> u64 {
+        self.times.answered.map_or(0, |answered| self.times.ended.saturating_sub(answered))
+    }
+}
+
+/// The identity of a record: no two records share one, and a gap in `sequence` within (node, epoch) is a lost record.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+pub struct RecordKey {
+    /// `node.name` of the configuration.
+    pub node: Arc<str>,
+    /// When this journal was begun, in seconds since 1970: a new one starts when a journal is lost or removed.
+    pub epoch: u64,
+    /// 1, 2, 3 … without holes.
+    pub sequence: u64,
+}
+
+/// A number as it came and as it left.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Sides {
+    /// As in the INVITE that came.
+    pub received: String,
+    /// As in the last INVITE that left; empty where none did.
+    pub sent: String,
+}
+
+/// The moments of a call, each in the order of this list, those that never came `None`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Times {
+    /// The INVITE came.
+    pub received: UnixMicros,
+    /// The pipeline had decided.
+    pub routed: Option<UnixMicros>,
+    /// The first 18x came back.
+    pub ringing: Option<UnixMicros>,
+    /// The 2xx came back.
+    pub answered: Option<UnixMicros>,
+    /// BYE, CANCEL, the final failure response or the time limit.
+    pub ended: UnixMicros,
+}
+
+/// Why a call is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum End {
+    /// Answered; the caller sent BYE.
+    CallerHungUp,
+    /// Answered; the callee sent BYE.
+    CalleeHungUp,
+    /// Answered; `call.max-duration` was reached.
+    MaxDuration,
+    /// Answered; the node stopped, or the dialog was found dead, before a BYE came.
+    Interrupted,
+    /// A stage, or the host before the pipeline, refused it.
+    Refused,
+    /// The routes were exhausted or one answered with a final failure.
+    Failed,
+    /// The caller sent CANCEL, or went away before the answer.
+    Cancelled,
+    /// No final response in time.
+    TimedOut,
+}
+
+/// One INVITE that was sent to a gateway, or could not be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// The gateway's name in the configuration.
+    pub gateway: Arc<str>,
+    /// Where the request went; `None` where no address was known.
+    pub destination: Option<SocketAddr>,
+    /// The number dialled through this gateway.
+    pub callee: String,
+    /// When it was sent.
+    pub started: UnixMicros,
+    /// When its first 18x came.
+    pub ringing: Option<UnixMicros>,
+    /// When its final response came, or the host gave it up.
+    pub ended: UnixMicros,
+    /// The final status code; 408 where none came, 503 where the gateway was unreachable, 487 where it was cancelled.
+    pub code: u16,
+    /// `response`, `timeout`, `unreachable`, `cancelled`.
+    pub outcome: AttemptOutcome,
+    /// What a minute costs us through this gateway, decimal.
+    pub cost: Option<String>,
+    /// What the customer pays per minute, decimal.
+    pub price: Option<String>,
+    /// ISO 4217.
+    pub currency: Option<String>,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AttemptOutcome {
+    /// A final response came.
+    Response,
+    /// None came in time.
+    Timeout,
+    /// The message could not be delivered (ICMP, no address, connection refused).
+    Unreachable,
+    /// Abandoned: the caller cancelled, or another attempt won.
+    Cancelled,
+}
+
+/// What one stage did to the call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StageRecord {
+    /// The stage's name in the pipeline.
+    pub stage: Arc<str>,
+    /// First 16 hexadecimal digits of the component's SHA-256.
+    pub digest: Arc<str>,
+    /// What came of it.
+    pub outcome: StageOutcome,
+    /// Wall clock, waits included.
+    pub micros: u64,
+    /// Wasm instructions, roughly.
+    pub fuel: u64,
+    /// For people: the trap, the error text, the refused edit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// The outcome of a stage: a verdict, or the reason why it was skipped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StageOutcome {
+    /// Went on.
+    Proceed,
+    /// Refused the call.
+    Reject,
+    /// Asked for credentials.
+    Challenge,
+    /// Answered 302.
+    Redirect,
+    /// Returned the routes.
+    Route,
+    /// Failed: used up its fuel.
+    Fuel,
+    /// Failed: its deadline passed.
+    Deadline,
+    /// Not run: the call's set-up budget was used up.
+    Budget,
+    /// Failed: reached its memory limit.
+    Memory,
+    /// Failed: trapped (unreachable, out-of-bounds, stack overflow).
+    Trap,
+    /// Failed: returned an error.
+    Error,
+    /// Failed: returned something the host refuses to apply.
+    Invalid,
+    /// Not run: all its instances were busy.
+    Saturated,
+    /// Not run: it failed too often lately.
+    Breaker,
+    /// Not run: the caller cancelled while the pipeline ran.
+    Cancelled,
+}
+
+impl StageOutcome {
+    /// Whether the stage gave a verdict.
+    pub fn is_verdict(self) -> bool {
+        matches!(self, Self::Proceed | Self::Reject | Self::Challenge | Self::Redirect | Self::Route)
+    }
+}

@@ -1,0 +1,72 @@
+//! What the routing side tells the core to do with a call, and what the core tells it about one.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::edit::Edit;
+use super::flow::{Flow, Transport};
+use super::message::Message;
+
+/// Names a call of one core. Stays unique after the call has ended: a late use finds nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct CallRef {
+    pub(super) slot: u32,
+    pub(super) generation: u32,
+}
+
+/// A new call that wants routes.
+#[derive(Debug, Clone)]
+pub struct RouteRequest {
+    /// Give it back with the decision.
+    pub call: CallRef,
+    /// The INVITE as received.
+    pub message: Arc<Message>,
+    /// Where it came from.
+    pub flow: Flow,
+}
+
+/// What becomes of a call.
+#[derive(Debug)]
+pub enum Decision {
+    /// Hunt these targets in order.
+    Hunt {
+        /// The request to forward: as received, with the stages' edits.
+        message: Arc<Message>,
+        /// In order of preference; not empty.
+        targets: Vec<Target>,
+    },
+    /// Answer with this final response, 300 to 699.
+    Respond {
+        /// Status code.
+        code: u16,
+        /// Reason phrase; empty for the standard one.
+        reason: String,
+        /// Header fields to add.
+        headers: Vec<(String, String)>,
+    },
+}
+
+/// One attempt of a hunt.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// Where to send; `None` when the gateway's address is not known, which counts as unreachable.
+    pub destination: Option<Destination>,
+    /// Replaces the host and port of the Request-URI, such as `192.0.2.1:5070`; `None` leaves them.
+    pub request_host: Option<Arc<str>>,
+    /// Edits for this attempt alone.
+    pub edits: Vec<Edit>,
+    /// From INVITE to first provisional response.
+    pub attempt_timeout: Duration,
+    /// From INVITE to final response.
+    pub ring_timeout: Duration,
+}
+
+/// A place to send messages to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Destination {
+    /// By which protocol.
+    pub transport: Transport,
+    /// To which address.
+    pub address: SocketAddr,
+}

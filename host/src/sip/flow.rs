@@ -1,0 +1,57 @@
+//! Where a message came from or goes to.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+/// The protocol that carries messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// RFC 3261 section 18, datagrams.
+    Udp,
+    /// RFC 3261 section 18, streams.
+    Tcp,
+    /// TLS over TCP.
+    Tls,
+}
+
+impl Transport {
+    /// As in a Via header field: `UDP`.
+    pub const fn via(self) -> &'static str {
+        match self {
+            Self::Udp => "UDP",
+            Self::Tcp => "TCP",
+            Self::Tls => "TLS",
+        }
+    }
+
+    /// As in a URI's `transport` parameter: `udp`.
+    pub const fn param(self) -> &'static str {
+        match self {
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+        }
+    }
+
+    /// Whether it delivers or says so: no retransmission by the transaction layer.
+    pub const fn is_reliable(self) -> bool {
+        !matches!(self, Self::Udp)
+    }
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.param())
+    }
+}
+
+/// A listener of this node and the peer at the other end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Flow {
+    /// Index into the node's listeners.
+    pub listener: u16,
+    /// By which protocol.
+    pub transport: Transport,
+    /// The peer's address.
+    pub remote: SocketAddr,
+}
