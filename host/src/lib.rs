@@ -1,1 +1,13 @@
-//! Trunkline.
+//! Trunkline: a SIP router whose routing stages are fuel-limited WebAssembly components.
+//!
+//! The way of a call: [`transport`] reads a message and hands it to the `worker` that owns its Call-ID; [`sip`] (a pure
+//! state machine) asks [`routing`] what to do; the stages of the customer's pipeline run in [`plugin`] and read
+//! [`lookup`]; [`sip`] hunts the routes; [`cdr`] writes down what happened.
+
+pub mod cdr;
+pub mod config;
+pub mod lookup;
+pub mod plugin;
+pub mod routing;
+pub mod sip;
+pub mod transport;

@@ -29,7 +29,9 @@ impl<'de> Deserialize<'de> for TimeSpan {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         parse_duration(&text).map(Self).ok_or_else(|| {
-            serde::de::Error::custom(format!("`{text}` is not a duration: write a number and a unit, such as `30ms`, `5s`, `10m`, `24h` or `7d`"))
+            serde::de::Error::custom(format!(
+                "`{text}` is not a duration: write a number and a unit, such as `30ms`, `5s`, `10m`, `24h` or `7d`"
+            ))
         })
     }
 }
@@ -68,7 +70,9 @@ impl<'de> Deserialize<'de> for Size {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         parse_size(&text).map(Self).ok_or_else(|| {
-            serde::de::Error::custom(format!("`{text}` is not a size: write a number and a unit, such as `64KiB`, `16MiB` or `1GiB`"))
+            serde::de::Error::custom(format!(
+                "`{text}` is not a size: write a number and a unit, such as `64KiB`, `16MiB` or `1GiB`"
+            ))
         })
     }
 }
