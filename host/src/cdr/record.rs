@@ -98,6 +98,8 @@ pub enum End {
     Interrupted,
     /// A stage, or the host before the pipeline, refused it.
     Refused,
+    /// Asked for credentials (401, 407): the caller comes again with them, as a new INVITE with a record of its own.
+    Challenged,
     /// The routes were exhausted or one answered with a final failure.
     Failed,
     /// The caller sent CANCEL, or went away before the answer.

@@ -33,6 +33,14 @@ impl Transport {
         }
     }
 
+    /// The port of a URI that names none (RFC 3261 section 19.1.2).
+    pub const fn default_port(self) -> u16 {
+        match self {
+            Self::Udp | Self::Tcp => 5060,
+            Self::Tls => 5061,
+        }
+    }
+
     /// Whether it delivers or says so: no retransmission by the transaction layer.
     pub const fn is_reliable(self) -> bool {
         !matches!(self, Self::Udp)

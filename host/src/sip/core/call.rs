@@ -1,0 +1,375 @@
+//! One call: its setup, its dialog, and the transactions within it.
+
+use smallvec::SmallVec;
+
+use super::client::{Client, Patience, Received};
+use super::cx::Cx;
+use super::dialog::{self, Leg};
+use super::hunt::{self, Hunt};
+use super::loops::loop_hash;
+use super::report::{AttemptReport, CallReport};
+use super::server::Server;
+use super::transaction::{Branch, Role, Side, Transaction};
+use super::Action;
+use crate::cdr::record::{AttemptOutcome, End};
+use crate::sip::decision::{CallRef, Decision};
+use crate::sip::flow::Flow;
+use crate::sip::message::{Message, Method};
+use crate::sip::time::Time;
+
+#[derive(Debug)]
+pub(super) struct Call<F> {
+    pub(super) id: CallRef,
+    /// Of the Call-ID: how the core's index finds the call.
+    pub(super) hash: u64,
+    pub(super) call_id: Box<[u8]>,
+    /// Names the call in our Record-Route, and our own tags.
+    pub(super) cookie: u64,
+    /// Of the INVITE as received: tells a loop from a spiral.
+    pub(super) loop_hash: u32,
+    pub(super) flow: Flow,
+    pub(super) caller: Leg,
+    /// Known once it has answered.
+    pub(super) callee: Option<Leg>,
+    pub(super) phase: Phase,
+    pub(super) hunt: Option<Box<Hunt>>,
+    pub(super) transactions: Vec<Transaction>,
+    pub(super) received: Time,
+    pub(super) routed: Option<Time>,
+    pub(super) ringing: Option<Time>,
+    pub(super) answered: Option<Time>,
+    pub(super) attempts: Vec<AttemptReport>,
+    pub(super) caller_sent: Box<str>,
+    pub(super) facts: Option<F>,
+    /// When a side's BYE came.
+    pub(super) hung_up: Option<Time>,
+    /// Set when the call is over.
+    pub(super) ended: Option<(Time, u16, End)>,
+    /// When the timer wheel will wake this call.
+    pub(super) wake: Option<Time>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// The pipeline is at work.
+    Routing,
+    /// Attempts are being made.
+    Hunting,
+    /// A 2xx went to the caller.
+    Answered,
+    /// What is left are transactions that still absorb retransmissions.
+    Over,
+}
+
+impl<F> Call<F> {
+    pub(super) fn new(now: Time, id: CallRef, hash: u64, cookie: u64, invite: &Message, flow: Flow) -> Self {
+        Self {
+            id,
+            hash,
+            call_id: invite.call_id().into(),
+            cookie,
+            loop_hash: loop_hash(invite),
+            flow,
+            caller: Leg::caller(invite, flow),
+            callee: None,
+            phase: Phase::Routing,
+            hunt: None,
+            transactions: Vec::with_capacity(1),
+            received: now,
+            routed: None,
+            ringing: None,
+            answered: None,
+            attempts: Vec::new(),
+            caller_sent: Box::default(),
+            facts: None,
+            hung_up: None,
+            ended: None,
+            wake: None,
+        }
+    }
+
+    /// Our own To tag.
+    pub(super) fn tag(&self) -> String {
+        format!("t{:016x}", self.cookie)
+    }
+
+    pub(super) fn setup(&mut self) -> Option<&mut Transaction> {
+        self.transactions.iter_mut().find(|transaction| transaction.role == Role::Setup)
+    }
+
+    /// Answer the INVITE by ourselves.
+    pub(super) fn answer_setup(&mut self, cx: &mut Cx<'_, F>, code: u16, reason: &str, headers: &[(&str, &str)]) {
+        let tag = self.tag();
+        if let Some(setup) = self.setup() {
+            setup.answer(cx, code, reason, &tag, headers);
+        }
+    }
+
+    /// The routing side has decided.
+    pub(super) fn on_decision(&mut self, cx: &mut Cx<'_, F>, decision: Decision, facts: F) {
+        if self.routed.is_some() {
+            return;
+        }
+        self.facts = Some(facts);
+        self.routed = Some(cx.now);
+        if self.phase != Phase::Routing {
+            self.report(cx);
+            return;
+        }
+        match decision {
+            Decision::Hunt { message, targets } => {
+                self.phase = Phase::Hunting;
+                self.hunt = Some(Box::new(Hunt::new(message, targets)));
+                self.restore_from();
+                hunt::next(self, cx);
+            }
+            Decision::Respond { code, reason, headers } => {
+                let headers: Vec<(&str, &str)> = headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+                self.answer_setup(cx, code, &reason, &headers);
+                self.end(cx, code, if matches!(code, 401 | 407) { End::Challenged } else { End::Refused });
+            }
+        }
+    }
+
+    /// Responses carry the From that the caller sent, whatever the stages made of it.
+    fn restore_from(&mut self) {
+        let party = self.caller.party.clone();
+        let edited = self.hunt.as_ref().is_some_and(|hunt| hunt.changes_from(&party));
+        if edited && let Some(setup) = self.setup() {
+            setup.from = Some(party);
+        }
+    }
+
+    /// A response on `branch` of `transaction`.
+    pub(super) fn on_response(
+        &mut self,
+        cx: &mut Cx<'_, F>,
+        transaction: usize,
+        branch: usize,
+        flow: Flow,
+        response: &Message,
+    ) {
+        let current = &mut self.transactions[transaction];
+        let client = &mut current.branches[branch].client;
+        if response.method() == Method::Cancel && current.method != Method::Cancel {
+            client.on_cancel_response(response.code());
+            return;
+        }
+        if client.on_response(cx, response) == Received::Repeated {
+            return;
+        }
+        match current.role {
+            Role::Setup => hunt::on_response(self, cx, branch, flow, response),
+            Role::Within(side) => self.on_response_within(cx, transaction, side, response),
+            Role::Own => {}
+        }
+    }
+
+    fn on_response_within(&mut self, cx: &mut Cx<'_, F>, transaction: usize, side: Side, response: &Message) {
+        let code = response.code();
+        if code == 100 {
+            return;
+        }
+        let current = &mut self.transactions[transaction];
+        current.relay(cx, response);
+        let method = current.method;
+        let target_refresh = matches!(method, Method::Invite | Method::Update) && (200..300).contains(&code);
+        if target_refresh && let Some(leg) = self.leg_mut(side.other()) {
+            leg.refresh(response);
+        }
+        // A challenged BYE comes again with credentials; any other answer means that the dialog is gone
+        // (RFC 3261 section 15.1.1, RFC 5057).
+        if method == Method::Bye && code >= 200 && !matches!(code, 401 | 407) {
+            self.hung_up(cx, side);
+        }
+    }
+
+    /// A side has hung up: at the time of its BYE.
+    fn hung_up(&mut self, cx: &mut Cx<'_, F>, side: Side) {
+        let end = match side {
+            Side::Caller => End::CallerHungUp,
+            Side::Callee => End::CalleeHungUp,
+        };
+        if self.phase == Phase::Answered {
+            self.end(cx, 200, end);
+        }
+    }
+
+    pub(super) fn leg_mut(&mut self, side: Side) -> Option<&mut Leg> {
+        match side {
+            Side::Caller => Some(&mut self.caller),
+            Side::Callee => self.callee.as_mut(),
+        }
+    }
+
+    /// The caller no longer wants the transaction that `transaction` is (RFC 3261 section 16.10).
+    pub(super) fn on_cancel(&mut self, cx: &mut Cx<'_, F>, transaction: usize) {
+        let tag = self.tag();
+        let current = &mut self.transactions[transaction];
+        if current.is_final() {
+            return;
+        }
+        for branch in &mut current.branches {
+            branch.client.cancel(cx);
+        }
+        if let Some(hunt) = &mut self.hunt {
+            hunt.cancelled = true;
+        }
+        // Nobody is there who could answer 487: the caller need not wait for one.
+        let unheard = current.branches.iter().all(|b| b.abandoned || b.client.is_unheard() || !b.client.is_pending());
+        if unheard {
+            current.answer(cx, 487, "", &tag, &[]);
+            if current.role == Role::Setup {
+                self.end(cx, 487, End::Cancelled);
+            }
+        }
+    }
+
+    /// The call is over: nothing changes its record any more.
+    pub(super) fn end(&mut self, cx: &mut Cx<'_, F>, code: u16, end: End) {
+        if self.ended.is_some() {
+            return;
+        }
+        for attempt in &mut self.attempts {
+            attempt.end(cx.now, 487, AttemptOutcome::Cancelled);
+        }
+        self.phase = Phase::Over;
+        self.ended = Some((self.hung_up.unwrap_or(cx.now), code, end));
+        self.hunt = None;
+        self.report(cx);
+    }
+
+    /// The record goes out once: when the call is over and the routing side has said what it knows.
+    fn report(&mut self, cx: &mut Cx<'_, F>) {
+        let Some((ended, code, end)) = self.ended else { return };
+        let Some(facts) = self.facts.take() else { return };
+        cx.actions.push_back(Action::Record(Box::new(CallReport {
+            call_id: self.call_id.clone(),
+            flow: self.flow,
+            facts,
+            code,
+            end,
+            received: self.received,
+            routed: self.routed.unwrap_or(ended),
+            ringing: self.ringing,
+            answered: self.answered,
+            ended,
+            caller_sent: std::mem::take(&mut self.caller_sent),
+            attempts: std::mem::take(&mut self.attempts),
+        })));
+    }
+
+    /// Send BYE to both sides, each in the name of the other.
+    fn hang_up(&mut self, cx: &mut Cx<'_, F>) {
+        let Some(callee) = self.callee.clone() else { return };
+        self.bye(cx, &callee, &self.caller.clone());
+        self.bye(cx, &self.caller.clone(), &callee);
+    }
+
+    /// Send BYE to `to` in the name of `from`.
+    pub(super) fn bye(&mut self, cx: &mut Cx<'_, F>, from: &Leg, to: &Leg) {
+        let Some(flow) = to.next_hop(cx.settings) else { return };
+        let Some(via) = cx.settings.listener(flow) else { return };
+        let branch = cx.branch(self.id, 0);
+        let cseq = from.cseq.saturating_add(1);
+        let request = dialog::request(Method::Bye, cseq, from, to, &self.call_id, via, &branch);
+        let patience = Patience { first: cx.settings.timeout(), last: cx.settings.timeout() };
+        let client = Client::start(cx, branch, flow, false, request, patience);
+        self.transactions.push(Transaction {
+            key: Box::default(),
+            method: Method::Bye,
+            role: Role::Own,
+            server: None,
+            request: None,
+            from: None,
+            branches: vec![Branch::new(client)],
+        });
+    }
+
+    /// Fire every timer that is due.
+    pub(super) fn on_timer(&mut self, cx: &mut Cx<'_, F>) {
+        let mut timed_out = SmallVec::<[usize; 4]>::new();
+        for index in 0..self.transactions.len() {
+            let transaction = &mut self.transactions[index];
+            transaction.on_timer(cx, &mut timed_out);
+            for branch in timed_out.drain(..) {
+                self.on_timeout(cx, index, branch);
+            }
+        }
+        self.transactions.retain(|transaction| !transaction.is_over());
+        if self.limit(cx).is_some_and(|limit| limit <= cx.now) {
+            self.hang_up(cx);
+            self.end(cx, 200, End::MaxDuration);
+        }
+    }
+
+    /// No response in time.
+    fn on_timeout(&mut self, cx: &mut Cx<'_, F>, transaction: usize, branch: usize) {
+        let tag = self.tag();
+        let current = &mut self.transactions[transaction];
+        match current.role {
+            Role::Setup => hunt::on_timeout(self, cx, branch),
+            Role::Own => current.branches[branch].client.give_up(),
+            Role::Within(side) => {
+                let client = &mut current.branches[branch].client;
+                if current.method == Method::Invite {
+                    client.cancel(cx);
+                } else {
+                    client.give_up();
+                }
+                current.answer(cx, 408, "", &tag, &[]);
+                if current.method == Method::Bye {
+                    self.hung_up(cx, side);
+                }
+            }
+        }
+    }
+
+    /// When the call has lasted long enough.
+    fn limit(&self, cx: &Cx<'_, F>) -> Option<Time> {
+        self.answered.filter(|_| self.phase == Phase::Answered).map(|answered| answered + cx.settings.max_duration)
+    }
+
+    pub(super) fn next_timer(&self, cx: &Cx<'_, F>) -> Option<Time> {
+        self.transactions.iter().filter_map(Transaction::next_timer).chain(self.limit(cx)).min()
+    }
+
+    /// Nothing is left to do.
+    pub(super) fn is_gone(&self) -> bool {
+        self.phase == Phase::Over && self.transactions.is_empty() && self.routed.is_some()
+    }
+
+    /// The transaction that a request belongs to.
+    pub(super) fn transaction(&self, key: &[u8], method: Method) -> Option<usize> {
+        self.transactions.iter().position(|transaction| *transaction.key == *key && transaction.method == method)
+    }
+
+    /// The server transaction that a request belongs to.
+    pub(super) fn server(&mut self, key: &[u8], method: Method) -> Option<&mut Server> {
+        let index = self.transaction(key, method)?;
+        self.transactions[index].server.as_mut()
+    }
+
+    /// The transaction and the branch that a response belongs to.
+    pub(super) fn find_branch(&self, name: &[u8]) -> Option<(usize, usize)> {
+        self.transactions.iter().enumerate().find_map(|(index, transaction)| {
+            let branch = transaction.branches.iter().position(|branch| branch.client.branch.as_bytes() == name)?;
+            Some((index, branch))
+        })
+    }
+
+    /// The next hop of a branch cannot be reached.
+    pub(super) fn on_unreachable(&mut self, cx: &mut Cx<'_, F>, transaction: usize, branch: usize) {
+        let tag = self.tag();
+        let current = &mut self.transactions[transaction];
+        match current.role {
+            Role::Setup => hunt::on_unreachable(self, cx, branch),
+            Role::Own => current.branches[branch].client.give_up(),
+            Role::Within(_) if current.branches[branch].client.is_unheard() => {
+                current.branches[branch].client.give_up();
+                current.answer(cx, 503, "", &tag, &[]);
+            }
+            Role::Within(_) => {}
+        }
+    }
+}

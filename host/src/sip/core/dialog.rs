@@ -1,0 +1,148 @@
+//! The two legs of a call: enough of the dialog to find the next hop of a request within it, and to end it ourselves
+//! (RFC 3261 section 12).
+
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+
+use super::settings::{Listener, Settings};
+use crate::sip::decision::Destination;
+use crate::sip::flow::{Flow, Transport};
+use crate::sip::header::NameAddr;
+use crate::sip::message::{Message, Method, Name};
+use crate::sip::uri::{Scheme, Uri};
+
+/// One side of a call, seen from here.
+#[derive(Debug, Clone)]
+pub(super) struct Leg {
+    /// Its From or To, with tag.
+    pub(super) party: Box<[u8]>,
+    pub(super) tag: Box<[u8]>,
+    /// The remote target: the URI of its last Contact.
+    pub(super) contact: Box<[u8]>,
+    /// The URIs of the proxies between us and it, nearest first.
+    pub(super) routes: Box<[Box<[u8]>]>,
+    /// Where its messages came from: used when the next hop's address is not in its URI.
+    pub(super) flow: Flow,
+    /// The highest CSeq number it has used.
+    pub(super) cseq: u32,
+}
+
+impl Leg {
+    /// The caller, from its INVITE as received.
+    pub(super) fn caller(invite: &Message, flow: Flow) -> Self {
+        Self {
+            party: boxed(invite.get(Name::From)),
+            tag: boxed(invite.from_tag()),
+            contact: boxed(invite.contact().map(|contact| contact.uri)),
+            routes: invite.record_routes().map(|route| route.uri.into()).collect(),
+            flow,
+            cseq: invite.cseq().map_or(0, |cseq| cseq.number),
+        }
+    }
+
+    /// The callee, from its 2xx as received: the proxies behind us are those that stand above us in Record-Route.
+    pub(super) fn callee(answer: &Message, flow: Flow, settings: &Settings) -> Self {
+        let mut routes: Vec<Box<[u8]>> = answer
+            .record_routes()
+            .take_while(|route| !names_us(route, settings))
+            .map(|route| route.uri.into())
+            .collect();
+        routes.reverse();
+        Self {
+            party: boxed(answer.get(Name::To)),
+            tag: boxed(answer.to_tag()),
+            contact: boxed(answer.contact().map(|contact| contact.uri)),
+            routes: routes.into(),
+            flow,
+            cseq: 0,
+        }
+    }
+
+    /// Target refresh (RFC 3261 section 12.2): the Contact of a re-INVITE, an UPDATE or their 2xx.
+    pub(super) fn refresh(&mut self, message: &Message) {
+        if let Some(contact) = message.contact() {
+            self.contact = contact.uri.into();
+        }
+    }
+
+    /// Where a request of ours to this side goes.
+    pub(super) fn next_hop(&self, settings: &Settings) -> Option<Flow> {
+        let uri = self.routes.first().unwrap_or(&self.contact);
+        reach(uri, self.flow, settings)
+    }
+}
+
+fn boxed(bytes: Option<&[u8]>) -> Box<[u8]> {
+    bytes.unwrap_or_default().into()
+}
+
+/// Whether a Route or Record-Route value is this node.
+pub(super) fn names_us(route: &NameAddr<'_>, settings: &Settings) -> bool {
+    uri_is_us(route.uri, settings)
+}
+
+pub(super) fn uri_is_us(uri: &[u8], settings: &Settings) -> bool {
+    Uri::parse(uri).is_ok_and(|uri| uri.is_sip() && settings.is_self(uri.host_bytes(), uri.port))
+}
+
+/// The flow to a URI whose host is an address. A host name falls back to `known`, the flow that the side's own
+/// messages came by: no name is ever resolved on the way of a call.
+pub(super) fn reach(uri: &[u8], known: Flow, settings: &Settings) -> Option<Flow> {
+    let direct = destination(uri).and_then(|destination| settings.flow_to(destination, known));
+    direct.or_else(|| settings.listener(known).map(|_| known))
+}
+
+fn destination(uri: &[u8]) -> Option<Destination> {
+    let uri = Uri::parse(uri).ok().filter(Uri::is_sip)?;
+    let transport = match uri.param(b"transport").flatten() {
+        Some(name) if name.eq_ignore_ascii_case(b"tcp") => Transport::Tcp,
+        Some(name) if name.eq_ignore_ascii_case(b"tls") => Transport::Tls,
+        Some(name) if name.eq_ignore_ascii_case(b"udp") => Transport::Udp,
+        Some(_) => return None,
+        None if uri.scheme == Scheme::Sips => Transport::Tls,
+        None => Transport::Udp,
+    };
+    let port = uri.port.unwrap_or(transport.default_port());
+    Some(Destination { transport, address: (uri.ip_addr()?, port).into() })
+}
+
+/// A request of our own within the call, in the name of `from`.
+pub(super) fn request(
+    method: Method,
+    cseq: u32,
+    from: &Leg,
+    to: &Leg,
+    call_id: &[u8],
+    via: &Listener,
+    branch: &str,
+) -> Bytes {
+    let name: &[u8] = if method == Method::Ack { b"ACK" } else { b"BYE" };
+    let mut head = String::with_capacity(160);
+    let _ = write!(
+        head,
+        " SIP/2.0\r\nVia: SIP/2.0/{} {}:{};rport;branch={branch}\r\n",
+        via.transport.via(),
+        via.host,
+        via.port
+    );
+    let mut out = Vec::with_capacity(512);
+    out.extend_from_slice(name);
+    out.push(b' ');
+    out.extend_from_slice(&to.contact);
+    out.extend_from_slice(head.as_bytes());
+    for route in &to.routes {
+        out.extend_from_slice(b"Route: <");
+        out.extend_from_slice(route);
+        out.extend_from_slice(b">\r\n");
+    }
+    for (header, value) in [(&b"From: "[..], &from.party), (b"To: ", &to.party), (b"Call-ID: ", &call_id.into())] {
+        out.extend_from_slice(header);
+        out.extend_from_slice(value);
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(format!("CSeq: {cseq} ").as_bytes());
+    out.extend_from_slice(name);
+    out.extend_from_slice(b"\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n");
+    out.into()
+}

@@ -1,0 +1,155 @@
+//! The messages that leave: what came, with just those header fields changed that a proxy must change
+//! (RFC 3261 sections 16.6 and 16.7).
+
+use std::fmt::Write as _;
+use std::ops::Range;
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use super::settings::Listener;
+use crate::sip::edit::Splices;
+use crate::sip::header::via_fixup;
+use crate::sip::message::{Message, Method, Name, Span};
+
+/// How a request goes on.
+pub(super) struct Onward<'a> {
+    /// Replaces the host and port of the Request-URI.
+    pub(super) request_host: Option<&'a str>,
+    /// Replaces the whole Request-URI (strict routing, RFC 3261 section 16.4).
+    pub(super) request_uri: Option<&'a [u8]>,
+    /// The Route values to take out.
+    pub(super) routes: Range<usize>,
+    /// A Route value to add at the bottom (RFC 3261 section 16.6 item 6).
+    pub(super) append_route: Option<&'a [u8]>,
+    /// Where the request came from, for received and rport.
+    pub(super) source: std::net::SocketAddr,
+    /// The listener it leaves by.
+    pub(super) via: &'a Listener,
+    pub(super) branch: &'a str,
+    /// The listeners to record, outgoing first, and the cookie that names the call.
+    pub(super) record: Option<(&'a [&'a Listener], u64)>,
+}
+
+/// The request as it goes to the next hop.
+pub(super) fn request(message: &Message, onward: &Onward<'_>) -> Bytes {
+    let mut splices = Splices::new();
+    if let Some(uri) = onward.request_uri {
+        splices.replace(message.uri_span(), uri.to_vec());
+    } else if let Some(host) = onward.request_host {
+        replace_host(message, host, &mut splices);
+    }
+    let mut top = String::with_capacity(192);
+    let listener = onward.via;
+    let _ = write!(
+        top,
+        "Via: SIP/2.0/{} {}:{};rport;branch={}\r\n",
+        listener.transport.via(),
+        listener.host,
+        listener.port,
+        onward.branch
+    );
+    for listener in onward.record.iter().flat_map(|(listeners, _)| listeners.iter()) {
+        let cookie = onward.record.map_or(0, |(_, cookie)| cookie);
+        let _ = write!(top, "Record-Route: <sip:{}:{};", listener.host, listener.port);
+        if listener.transport.is_reliable() {
+            let _ = write!(top, "transport={};", listener.transport.param());
+        }
+        let _ = write!(top, "lr;{COOKIE}={cookie:x}>\r\n");
+    }
+    match message.max_forwards() {
+        Some(Ok(hops)) => {
+            if let Some(header) = message.first(Name::MaxForwards) {
+                splices.replace(header.value, hops.saturating_sub(1).to_string().into_bytes());
+            }
+        }
+        _ => top.push_str("Max-Forwards: 70\r\n"),
+    }
+    splices.insert(message.headers_start(), top.into_bytes());
+    via_fixup(message, onward.source, &mut splices);
+    let routes: SmallVec<[Span; 4]> = message.routes().map(|route| route.span).collect();
+    if !onward.routes.is_empty() {
+        cut(message, Name::Route, &routes, onward.routes.clone(), &mut splices);
+    }
+    if let Some(uri) = onward.append_route {
+        splices.insert(message.headers_end(), [b"Route: <", uri, b">\r\n"].concat());
+    }
+    splices.apply(message.raw()).into()
+}
+
+/// The Record-Route parameter that names the call.
+pub(super) const COOKIE: &str = "c";
+
+fn replace_host(message: &Message, host: &str, splices: &mut Splices) {
+    if let Ok(uri) = crate::sip::uri::Uri::parse(message.uri())
+        && let Some(span) = uri.host_port_span()
+    {
+        let start = message.uri_span().start;
+        splices.replace(Span { start: start + span.start, end: start + span.end }, host.as_bytes().to_vec());
+    }
+}
+
+/// Cut the values `spans[from..to]` of a header, which stand in the order of the message: with their header line where
+/// nothing of it is left, else with the comma that parts them from what is.
+fn cut(message: &Message, name: Name, spans: &[Span], range: Range<usize>, splices: &mut Splices) {
+    for header in message.all(name) {
+        let inside = |span: &Span| header.value.start <= span.start && span.end <= header.value.end;
+        let first = spans.iter().position(inside).unwrap_or(spans.len());
+        let end = first + spans[first..].iter().take_while(|span| inside(span)).count();
+        let (from, to) = (range.start.max(first), range.end.min(end));
+        if from >= to {
+            continue;
+        }
+        splices.remove(match (from == first, to == end) {
+            (true, true) => header.line,
+            (_, false) => Span { start: spans[from].start, end: spans[to].start },
+            (false, true) => Span { start: spans[from - 1].end, end: spans[to - 1].end },
+        });
+    }
+}
+
+/// The response as it goes back: without our Via, and with the From that the sender of the request knows.
+pub(super) fn response(message: &Message, from: Option<&[u8]>) -> Bytes {
+    let mut splices = Splices::new();
+    let vias: SmallVec<[Span; 8]> = message.vias().map(|via| via.span).collect();
+    cut(message, Name::Via, &vias, 0..1, &mut splices);
+    if let (Some(from), Some(header)) = (from, message.first(Name::From)) {
+        splices.replace(header.value, from.to_vec());
+    }
+    splices.apply(message.raw()).into()
+}
+
+/// The ACK that ends an INVITE transaction after a failure response (RFC 3261 section 17.1.1.3).
+pub(super) fn ack_of_failure(sent: &Bytes, response: &Message) -> Option<Bytes> {
+    let to = response.get(Name::To)?;
+    hop_by_hop(sent, Method::Ack, Some(to))
+}
+
+/// The CANCEL of an INVITE that we sent (RFC 3261 section 9.1).
+pub(super) fn cancel_of(sent: &Bytes) -> Option<Bytes> {
+    hop_by_hop(sent, Method::Cancel, None)
+}
+
+fn hop_by_hop(sent: &Bytes, method: Method, to: Option<&[u8]>) -> Option<Bytes> {
+    let invite = Message::parse(sent.clone()).ok()?;
+    let mut out = Vec::with_capacity(512);
+    let mut line = |parts: &[&[u8]]| {
+        parts.iter().for_each(|part| out.extend_from_slice(part));
+        out.extend_from_slice(b"\r\n");
+    };
+    let name: &[u8] = if method == Method::Ack { b"ACK" } else { b"CANCEL" };
+    let via = invite.top_via()?.span;
+    line(&[name, b" ", invite.uri(), b" SIP/2.0"]);
+    line(&[b"Via: ", &sent[via.start as usize..via.end as usize]]);
+    for route in invite.all(Name::Route) {
+        line(&[b"Route: ", invite.value(route)]);
+    }
+    line(&[b"Max-Forwards: 70"]);
+    line(&[b"From: ", invite.get(Name::From)?]);
+    line(&[b"To: ", to.unwrap_or(invite.get(Name::To)?)]);
+    line(&[b"Call-ID: ", invite.call_id()]);
+    line(&[b"CSeq: ", invite.cseq()?.number.to_string().as_bytes(), b" ", name]);
+    line(&[b"Content-Length: 0"]);
+    line(&[]);
+    Some(out.into())
+}

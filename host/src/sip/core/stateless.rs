@@ -1,0 +1,46 @@
+//! Requests that need no call: answered at once and forgotten (RFC 3261 section 8.2.7).
+
+use super::loops::is_loop;
+use super::within::Incoming;
+use super::{Action, Core};
+use crate::sip::message::{Method, Name};
+use crate::sip::reply::reply;
+
+/// What this node lets through.
+const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER, NOTIFY, MESSAGE";
+
+impl<F> Core<F> {
+    /// Answer without keeping anything. The To tag follows from the request, so that a retransmission gets the same.
+    pub(super) fn refuse(&mut self, request: &Incoming, code: u16, reason: &str, headers: &[(&str, &str)]) {
+        if request.message.method() == Method::Ack {
+            return;
+        }
+        let tag = format!("s{:08x}", crc32c::crc32c(&request.key));
+        let bytes = reply(&request.message, code, reason, Some(&tag), headers).into();
+        self.actions.push_back(Action::Send { flow: request.reply_flow, bytes });
+    }
+
+    /// Whether a request outside of a call was answered here, in the order of RFC 3261 section 16.3.
+    pub(super) fn answered_here(&mut self, request: &Incoming) -> bool {
+        let message = &request.message;
+        let method = message.method();
+        if method == Method::Options && message.max_forwards().is_some_and(|hops| hops == Ok(0)) {
+            self.refuse(request, 200, "", &[("Allow", ALLOW), ("Accept", "application/sdp")]);
+        } else if matches!(message.max_forwards(), Some(Ok(0))) {
+            self.refuse(request, 483, "", &[]);
+        } else if is_loop(message, &self.settings) {
+            self.counters.loops += 1;
+            self.refuse(request, 482, "", &[]);
+        } else if let Some(required) = message.get(Name::ProxyRequire) {
+            let unsupported = String::from_utf8_lossy(required).into_owned();
+            self.refuse(request, 420, "", &[("Unsupported", &unsupported)]);
+        } else if method == Method::Options {
+            self.refuse(request, 200, "", &[("Allow", ALLOW), ("Accept", "application/sdp")]);
+        } else if method == Method::Invite {
+            return false;
+        } else {
+            self.refuse(request, 405, "", &[("Allow", ALLOW)]);
+        }
+        true
+    }
+}
