@@ -1,5 +1,9 @@
 //! Changes to a message, made as splices: every byte that no edit names stays.
 
+mod splices;
+
+pub use self::splices::Splices;
+
 /// One change to a request. The texts are checked when it is applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Edit {

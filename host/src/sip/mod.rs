@@ -3,4 +3,11 @@
 pub mod decision;
 pub mod edit;
 pub mod flow;
+pub mod header;
 pub mod message;
+mod method;
+mod name;
+pub mod reply;
+mod scan;
+mod span;
+pub mod uri;
