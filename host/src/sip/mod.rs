@@ -2,6 +2,7 @@
 
 pub mod decision;
 pub mod edit;
+pub mod core;
 pub mod flow;
 pub mod header;
 pub mod message;
@@ -11,3 +12,4 @@ pub mod reply;
 mod scan;
 mod span;
 pub mod uri;
+pub mod time;

@@ -83,7 +83,7 @@ pub(super) fn names_us(route: &NameAddr<'_>, settings: &Settings) -> bool {
 }
 
 pub(super) fn uri_is_us(uri: &[u8], settings: &Settings) -> bool {
-    Uri::parse(uri).is_ok_and(|uri| uri.is_sip() && settings.is_self(uri.host_bytes(), uri.port))
+    Uri::parse(uri).is_ok_and(|uri| is_sip(&uri) && settings.is_self(uri.host(), uri.port))
 }
 
 /// The flow to a URI whose host is an address. A host name falls back to `known`, the flow that the side's own
@@ -93,9 +93,13 @@ pub(super) fn reach(uri: &[u8], known: Flow, settings: &Settings) -> Option<Flow
     direct.or_else(|| settings.listener(known).map(|_| known))
 }
 
+fn is_sip(uri: &Uri<'_>) -> bool {
+    matches!(uri.scheme, Scheme::Sip | Scheme::Sips)
+}
+
 fn destination(uri: &[u8]) -> Option<Destination> {
-    let uri = Uri::parse(uri).ok().filter(Uri::is_sip)?;
-    let transport = match uri.param(b"transport").flatten() {
+    let uri = Uri::parse(uri).ok().filter(is_sip)?;
+    let transport = match uri.param("transport").flatten() {
         Some(name) if name.eq_ignore_ascii_case(b"tcp") => Transport::Tcp,
         Some(name) if name.eq_ignore_ascii_case(b"tls") => Transport::Tls,
         Some(name) if name.eq_ignore_ascii_case(b"udp") => Transport::Udp,

@@ -9,7 +9,6 @@ use smallvec::SmallVec;
 
 use super::settings::Listener;
 use crate::sip::edit::Splices;
-use crate::sip::header::via_fixup;
 use crate::sip::message::{Message, Method, Name, Span};
 
 /// How a request goes on.
@@ -22,8 +21,6 @@ pub(super) struct Onward<'a> {
     pub(super) routes: Range<usize>,
     /// A Route value to add at the bottom (RFC 3261 section 16.6 item 6).
     pub(super) append_route: Option<&'a [u8]>,
-    /// Where the request came from, for received and rport.
-    pub(super) source: std::net::SocketAddr,
     /// The listener it leaves by.
     pub(super) via: &'a Listener,
     pub(super) branch: &'a str,
@@ -35,7 +32,7 @@ pub(super) struct Onward<'a> {
 pub(super) fn request(message: &Message, onward: &Onward<'_>) -> Bytes {
     let mut splices = Splices::new();
     if let Some(uri) = onward.request_uri {
-        splices.replace(message.uri_span(), uri.to_vec());
+        splices.replace(message.uri_span(), uri);
     } else if let Some(host) = onward.request_host {
         replace_host(message, host, &mut splices);
     }
@@ -60,19 +57,18 @@ pub(super) fn request(message: &Message, onward: &Onward<'_>) -> Bytes {
     match message.max_forwards() {
         Some(Ok(hops)) => {
             if let Some(header) = message.first(Name::MaxForwards) {
-                splices.replace(header.value, hops.saturating_sub(1).to_string().into_bytes());
+                splices.replace(header.value, hops.saturating_sub(1).to_string().as_bytes());
             }
         }
         _ => top.push_str("Max-Forwards: 70\r\n"),
     }
-    splices.insert(message.headers_start(), top.into_bytes());
-    via_fixup(message, onward.source, &mut splices);
+    splices.insert(message.headers_start(), top.as_bytes());
     let routes: SmallVec<[Span; 4]> = message.routes().map(|route| route.span).collect();
     if !onward.routes.is_empty() {
         cut(message, Name::Route, &routes, onward.routes.clone(), &mut splices);
     }
     if let Some(uri) = onward.append_route {
-        splices.insert(message.headers_end(), [b"Route: <", uri, b">\r\n"].concat());
+        splices.insert(message.headers_end(), &[b"Route: <", uri, b">\r\n"].concat());
     }
     splices.apply(message.raw()).into()
 }
@@ -82,10 +78,11 @@ pub(super) const COOKIE: &str = "c";
 
 fn replace_host(message: &Message, host: &str, splices: &mut Splices) {
     if let Ok(uri) = crate::sip::uri::Uri::parse(message.uri())
-        && let Some(span) = uri.host_port_span()
+        && !uri.host_port.is_empty()
     {
         let start = message.uri_span().start;
-        splices.replace(Span { start: start + span.start, end: start + span.end }, host.as_bytes().to_vec());
+        let host_port = Span { start: start + uri.host_port.start, end: start + uri.host_port.end };
+        splices.replace(host_port, host.as_bytes());
     }
 }
 
@@ -111,10 +108,11 @@ fn cut(message: &Message, name: Name, spans: &[Span], range: Range<usize>, splic
 /// The response as it goes back: without our Via, and with the From that the sender of the request knows.
 pub(super) fn response(message: &Message, from: Option<&[u8]>) -> Bytes {
     let mut splices = Splices::new();
-    let vias: SmallVec<[Span; 8]> = message.vias().map(|via| via.span).collect();
-    cut(message, Name::Via, &vias, 0..1, &mut splices);
+    if let Some(via) = message.top_via() {
+        splices.remove(via.cut);
+    }
     if let (Some(from), Some(header)) = (from, message.first(Name::From)) {
-        splices.replace(header.value, from.to_vec());
+        splices.replace(header.value, from);
     }
     splices.apply(message.raw()).into()
 }

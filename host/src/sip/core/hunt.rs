@@ -111,11 +111,11 @@ fn attempt<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, index: usize) -> bool {
         call.attempts.push(report);
         return false;
     };
-    let user = |uri: &[u8]| Uri::parse(uri).ok().and_then(|uri| uri.user.map(lossy)).unwrap_or_default();
-    report.callee = user(message.uri());
-    call.caller_sent = message.from().map(|from| user(from.uri)).unwrap_or_default();
+    report.callee = user_part(message.uri());
+    call.caller_sent = message.from().map(|from| user_part(from.uri)).unwrap_or_default();
     let branch = cx.branch(call.id, call.loop_hash);
-    let record: &[&Listener] = if std::ptr::eq(out, inward) { &[out] } else { &[out, inward] };
+    let listeners: [&Listener; 2] = [out, inward];
+    let record = if flow.listener == call.flow.listener { &listeners[..1] } else { &listeners[..] };
     let request = forward::request(
         &message,
         &Onward {
@@ -123,7 +123,6 @@ fn attempt<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, index: usize) -> bool {
             request_uri: None,
             routes: 0..own_routes(&message, cx.settings),
             append_route: None,
-            source: call.flow.remote,
             via: out,
             branch: &branch,
             record: Some((record, call.cookie)),
@@ -139,8 +138,9 @@ fn attempt<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, index: usize) -> bool {
     true
 }
 
-fn lossy(bytes: &[u8]) -> Box<str> {
-    String::from_utf8_lossy(bytes).into()
+fn user_part(uri: &[u8]) -> Box<str> {
+    let user = Uri::parse(uri).ok().and_then(|uri| uri.user_name()).unwrap_or_default();
+    String::from_utf8_lossy(user.of(uri)).into()
 }
 
 /// How many Route values at the top are this node: a preloaded route.

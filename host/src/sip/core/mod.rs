@@ -47,7 +47,7 @@ use self::within::{Incoming, cookie};
 use crate::cdr::record::End;
 use crate::sip::decision::{CallRef, Decision, RouteRequest};
 use crate::sip::flow::Flow;
-use crate::sip::header::Rport;
+use crate::sip::header::{Rport, via_fixup};
 use crate::sip::message::{Message, Method};
 use crate::sip::time::Time;
 
@@ -194,7 +194,9 @@ impl<F> Core<F> {
         };
         let fault = message.check().err();
         if message.is_request() {
-            self.on_request(now, flow, message, fault);
+            // Every response to it, and whoever gets it next, wants to see where it came from.
+            let seen = via_fixup(&message, &flow.remote).and_then(|fix| Message::parse(fix.apply(message.raw()).into()).ok());
+            self.on_request(now, flow, seen.unwrap_or(message), fault);
         } else if fault.is_none() {
             self.on_response(now, flow, &message);
         } else {
@@ -315,7 +317,7 @@ impl<F> Core<F> {
         if matches!(ack.max_forwards(), Some(Ok(0))) {
             return;
         }
-        self.with(now, id, |call, cx| call.on_ack_within(cx, ack, request.flow.remote, side));
+        self.with(now, id, |call, cx| call.on_ack_within(cx, ack, side));
     }
 
     fn on_cancel(&mut self, now: Time, request: &Incoming) {

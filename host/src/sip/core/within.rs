@@ -1,6 +1,5 @@
 //! Requests within a call: found their way by Route, else by what the dialog knows (RFC 3261 sections 16.4 to 16.6).
 
-use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -36,8 +35,13 @@ pub(super) fn cookie(request: &Message, settings: &Settings) -> Option<u64> {
 
 fn cookie_of(uri: &[u8]) -> Option<u64> {
     let uri = crate::sip::uri::Uri::parse(uri).ok()?;
-    let value = std::str::from_utf8(uri.param(forward::COOKIE.as_bytes())??).ok()?;
+    let value = std::str::from_utf8(uri.param(forward::COOKIE)??).ok()?;
     u64::from_str_radix(value, 16).ok()
+}
+
+/// Whether a Route value names a loose router (RFC 3261 section 19.1.1).
+fn has_lr(uri: &[u8]) -> bool {
+    crate::sip::uri::Uri::parse(uri).is_ok_and(|uri| uri.param("lr").is_some())
 }
 
 impl<F> Call<F> {
@@ -80,7 +84,7 @@ impl<F> Call<F> {
         if invite {
             transaction.answer(cx, 100, "", &tag, &[]);
         }
-        match self.onward(cx, &message, flow.remote, side) {
+        match self.onward(cx, &message, side) {
             Some((to, branch, bytes)) => {
                 let first = cx.settings.timeout();
                 // Timer C (RFC 3261 section 16.6 item 11).
@@ -94,8 +98,8 @@ impl<F> Call<F> {
     }
 
     /// Pass an ACK on: it has no transaction (RFC 3261 section 13.2.2.4).
-    pub(super) fn on_ack_within(&mut self, cx: &mut Cx<'_, F>, ack: &Message, source: SocketAddr, side: Side) {
-        if let Some((to, _, bytes)) = self.onward(cx, ack, source, side) {
+    pub(super) fn on_ack_within(&mut self, cx: &mut Cx<'_, F>, ack: &Message, side: Side) {
+        if let Some((to, _, bytes)) = self.onward(cx, ack, side) {
             cx.send(to, bytes);
         }
     }
@@ -104,7 +108,6 @@ impl<F> Call<F> {
         &self,
         cx: &mut Cx<'_, F>,
         message: &Message,
-        source: SocketAddr,
         side: Side,
     ) -> Option<(Flow, Box<str>, Bytes)> {
         let path = self.path(cx.settings, message, side)?;
@@ -117,7 +120,6 @@ impl<F> Call<F> {
                 request_uri: path.request_uri.as_deref(),
                 routes: path.routes,
                 append_route: path.append_route.as_deref(),
-                source,
                 via,
                 branch: &branch,
                 record: None,
@@ -145,7 +147,7 @@ impl<F> Call<F> {
         }
         let own = self.own_routes(settings, &routes);
         match routes.get(own) {
-            Some(next) if next.uri_param(b"lr").is_some() => Some(Path {
+            Some(next) if has_lr(next.uri) => Some(Path {
                 flow: reach(next.uri, known, settings)?,
                 routes: 0..own,
                 request_uri: None,
