@@ -1,6 +1,7 @@
 //! SIP as a pure state machine: no socket, no clock, no runtime.
 
 pub mod decision;
+pub mod digest;
 pub mod edit;
 pub mod core;
 pub mod flow;
