@@ -1,9 +1,9 @@
 //! SIP as a pure state machine: no socket, no clock, no runtime.
 
+pub mod core;
 pub mod decision;
 pub mod digest;
 pub mod edit;
-pub mod core;
 pub mod flow;
 pub mod header;
 pub mod message;
@@ -12,5 +12,5 @@ mod name;
 pub mod reply;
 mod scan;
 mod span;
-pub mod uri;
 pub mod time;
+pub mod uri;

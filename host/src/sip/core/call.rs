@@ -2,6 +2,7 @@
 
 use smallvec::SmallVec;
 
+use super::Action;
 use super::client::{Client, Patience, Received};
 use super::cx::Cx;
 use super::dialog::{self, Leg};
@@ -10,7 +11,6 @@ use super::loops::loop_hash;
 use super::report::{AttemptReport, CallReport};
 use super::server::Server;
 use super::transaction::{Branch, Role, Side, Transaction};
-use super::Action;
 use crate::cdr::record::{AttemptOutcome, End};
 use crate::sip::decision::{CallRef, Decision};
 use crate::sip::flow::Flow;

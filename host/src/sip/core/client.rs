@@ -57,7 +57,10 @@ enum Cancel {
     /// To be sent as soon as a provisional response comes (RFC 3261 section 9.1).
     Wanted,
     /// Sent; a non-INVITE client transaction of its own that shares our branch.
-    Sent { bytes: Bytes, retransmit: Option<(Time, Duration)> },
+    Sent {
+        bytes: Bytes,
+        retransmit: Option<(Time, Duration)>,
+    },
     /// It was answered.
     Done,
 }
@@ -109,10 +112,6 @@ impl Client {
     /// The next hop has not been heard of.
     pub(super) fn is_unheard(&self) -> bool {
         self.state == State::Calling
-    }
-
-    pub(super) fn request(&self) -> &Bytes {
-        &self.request
     }
 
     /// A response to the request itself.

@@ -195,7 +195,8 @@ impl<F> Core<F> {
         let fault = message.check().err();
         if message.is_request() {
             // Every response to it, and whoever gets it next, wants to see where it came from.
-            let seen = via_fixup(&message, &flow.remote).and_then(|fix| Message::parse(fix.apply(message.raw()).into()).ok());
+            let seen =
+                via_fixup(&message, &flow.remote).and_then(|fix| Message::parse(fix.apply(message.raw()).into()).ok());
             self.on_request(now, flow, seen.unwrap_or(message), fault);
         } else if fault.is_none() {
             self.on_response(now, flow, &message);
@@ -241,12 +242,7 @@ impl<F> Core<F> {
     }
 
     /// Let something happen to a call; then see to its timer, and to its end.
-    fn with<R>(
-        &mut self,
-        now: Time,
-        id: CallRef,
-        event: impl FnOnce(&mut Call<F>, &mut Cx<'_, F>) -> R,
-    ) -> Option<R> {
+    fn with<R>(&mut self, now: Time, id: CallRef, event: impl FnOnce(&mut Call<F>, &mut Cx<'_, F>) -> R) -> Option<R> {
         let slot = self.calls.get_mut(id.slot as usize).filter(|slot| slot.generation == id.generation)?;
         let call = slot.call.as_deref_mut()?;
         let mut cx = cx!(self, now);

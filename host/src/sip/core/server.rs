@@ -40,10 +40,6 @@ impl Server {
         Self { state: State::Proceeding, invite, flow, last: None, retransmit: None, deadline: None }
     }
 
-    pub(super) fn flow(&self) -> Flow {
-        self.flow
-    }
-
     pub(super) fn is_final(&self) -> bool {
         self.state != State::Proceeding
     }

@@ -130,7 +130,8 @@ mod tests {
             waiting.insert(id, deadline);
             wheel.insert(deadline, id);
             if rng.bool() {
-                now = wheel.next_deadline().map_or(now, |next| next.max(now)) + Duration::from_micros(rng.u64(0..5_000));
+                now =
+                    wheel.next_deadline().map_or(now, |next| next.max(now)) + Duration::from_micros(rng.u64(0..5_000));
                 wheel.advance(now, &mut fired);
                 for id in fired.drain(..) {
                     let deadline = waiting.remove(&id).expect("fired once");

@@ -104,12 +104,7 @@ impl<F> Call<F> {
         }
     }
 
-    fn onward(
-        &self,
-        cx: &mut Cx<'_, F>,
-        message: &Message,
-        side: Side,
-    ) -> Option<(Flow, Box<str>, Bytes)> {
+    fn onward(&self, cx: &mut Cx<'_, F>, message: &Message, side: Side) -> Option<(Flow, Box<str>, Bytes)> {
         let path = self.path(cx.settings, message, side)?;
         let via = cx.settings.listener(path.flow)?;
         let branch = cx.branch(self.id, loop_hash(message));
