@@ -1,1 +1,3 @@
-//! To be written.
+//! Bytes in and out (RFC 3261 section 18).
+
+pub mod udp;

@@ -1,0 +1,146 @@
+//! Datagrams in batches: one system call receives up to 32, one sends up to 32 to as many peers.
+//!
+//! Every worker has a socket of its own on each address (`SO_REUSEPORT`): the kernel keeps the datagrams of one peer on
+//! one socket, and so in order. ICMP errors come back through the socket's error queue (`IP_RECVERR`).
+
+mod batch;
+mod errors;
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use nix::sys::socket::{setsockopt, sockopt};
+use socket2::{Domain, Protocol, Type};
+use tokio::io::unix::AsyncFd;
+
+use self::batch::{Inbound, Outbound};
+
+/// Datagrams that wait for room in the kernel's buffer. Beyond, the newest are dropped: SIP sends them again.
+const QUEUE: usize = 4096;
+/// What the kernel is asked to hold for us in either direction. It may give less (`net.core.rmem_max`).
+const KERNEL_BUFFER: usize = 4 << 20;
+
+/// Bind an address, as one of several sockets on it.
+pub fn bind(address: SocketAddr) -> io::Result<std::net::UdpSocket> {
+    let socket = socket2::Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+        setsockopt(&socket, sockopt::Ipv6RecvErr, &true)?;
+    } else {
+        setsockopt(&socket, sockopt::Ipv4RecvErr, &true)?;
+    }
+    socket.set_reuse_port(true)?;
+    socket.set_nonblocking(true)?;
+    // A smaller buffer is no reason not to start.
+    let _ = socket.set_recv_buffer_size(KERNEL_BUFFER);
+    let _ = socket.set_send_buffer_size(KERNEL_BUFFER);
+    socket.bind(&address.into())?;
+    Ok(socket.into())
+}
+
+/// One worker's socket on one address.
+#[derive(Debug)]
+pub struct Socket {
+    io: AsyncFd<std::net::UdpSocket>,
+    inbound: Inbound,
+    outbound: Outbound,
+    queue: VecDeque<(SocketAddr, Bytes)>,
+    /// Datagrams dropped because the kernel took no more, and those that it refused.
+    pub unsent: u64,
+}
+
+impl Socket {
+    /// Within a tokio runtime.
+    pub fn new(socket: std::net::UdpSocket) -> io::Result<Self> {
+        Ok(Self {
+            io: AsyncFd::new(socket)?,
+            inbound: Inbound::new(),
+            outbound: Outbound::new(),
+            queue: VecDeque::new(),
+            unsent: 0,
+        })
+    }
+
+    /// Ready when there is something to receive, an error to read, or room to send what waits.
+    pub fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let readable = self.io.poll_read_ready(cx).is_ready();
+        let writable = !self.queue.is_empty() && self.io.poll_write_ready(cx).is_ready();
+        if readable || writable { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Receive one batch; the number of datagrams, 0 when there is none.
+    ///
+    /// An ICMP error that waits is handed to `unreachable` first: as much of the undelivered datagram as came back.
+    pub fn receive(
+        &mut self,
+        mut datagram: impl FnMut(SocketAddr, &[u8]),
+        unreachable: impl FnMut(&[u8]),
+    ) -> io::Result<usize> {
+        let fd = self.io.get_ref().as_raw_fd();
+        match self.inbound.receive(fd, &mut datagram) {
+            Ok(0) | Err(nix::Error::EAGAIN) => {
+                self.not_readable();
+                Ok(0)
+            }
+            Ok(count) => Ok(count),
+            // The error that waits was reported by this call, and is taken from the queue by the next.
+            Err(nix::Error::ECONNREFUSED | nix::Error::EHOSTUNREACH | nix::Error::ENETUNREACH | nix::Error::EMSGSIZE) => {
+                Ok(errors::drain(fd, unreachable))
+            }
+            Err(nix::Error::EINTR) => Ok(0),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Until the reactor says otherwise, there is nothing to receive.
+    fn not_readable(&self) {
+        let waker = std::task::Waker::noop();
+        if let Poll::Ready(Ok(mut guard)) = self.io.poll_read_ready(&mut Context::from_waker(waker)) {
+            guard.clear_ready();
+        }
+    }
+
+    fn not_writable(&self) {
+        let waker = std::task::Waker::noop();
+        if let Poll::Ready(Ok(mut guard)) = self.io.poll_write_ready(&mut Context::from_waker(waker)) {
+            guard.clear_ready();
+        }
+    }
+
+    /// Send at the next flush.
+    pub fn queue(&mut self, remote: SocketAddr, bytes: Bytes) {
+        if self.queue.len() < QUEUE {
+            self.queue.push_back((remote, bytes));
+        } else {
+            self.unsent += 1;
+        }
+    }
+
+    /// Send what is queued, as far as the kernel takes it.
+    pub fn flush(&mut self, mut unreachable: impl FnMut(&[u8])) {
+        let fd = self.io.get_ref().as_raw_fd();
+        while !self.queue.is_empty() {
+            match self.outbound.send(fd, self.queue.make_contiguous()) {
+                Ok(sent) => drop(self.queue.drain(..sent.max(1))),
+                Err(nix::Error::EAGAIN | nix::Error::ENOBUFS) => {
+                    self.not_writable();
+                    return;
+                }
+                Err(nix::Error::EINTR) => {}
+                Err(_) if errors::drain(fd, &mut unreachable) > 0 => {}
+                // This one datagram cannot be sent: no route, too large, forbidden.
+                Err(error) => {
+                    if let Some((remote, bytes)) = self.queue.pop_front() {
+                        tracing::debug!(%remote, %error, "datagram not sent");
+                        unreachable(&bytes);
+                    }
+                    self.unsent += 1;
+                }
+            }
+        }
+    }
+}
