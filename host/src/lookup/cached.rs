@@ -162,3 +162,14 @@ impl CachedTable {
         row
     }
 }
+
+#[cfg(test)]
+impl CachedTable {
+    pub(super) fn under_way(&self, key: &str) -> Option<super::flight::Load> {
+        self.flights.board().under_way(key).cloned()
+    }
+
+    pub(super) fn settle(&self) {
+        self.cache.run_pending_tasks();
+    }
+}

@@ -52,3 +52,6 @@ pub fn build(config: &Config, folder: &Path, back_office: &Handle) -> Result<(Ta
     problems.extend(found);
     if problems.is_empty() { Ok((tables, services)) } else { Err(problems) }
 }
+
+#[cfg(test)]
+mod tests;

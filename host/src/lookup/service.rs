@@ -160,9 +160,9 @@ impl Service {
             Ok(response) => {
                 let (healthy, answer) = accept(response);
                 if healthy {
-                    admission.ticket.succeeded()
+                    admission.ticket.succeeded();
                 } else {
-                    admission.ticket.failed()
+                    admission.ticket.failed();
                 }
                 Ok(answer)
             }

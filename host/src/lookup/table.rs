@@ -151,3 +151,22 @@ impl Table {
         }
     }
 }
+
+#[cfg(test)]
+impl Table {
+    /// Waits for the load of this key that is under way, if one is.
+    pub(super) async fn landed(&self, key: &str) {
+        if let Backing::Cached(table) = &self.backing
+            && let Some(load) = table.under_way(key)
+        {
+            let _ = load.await;
+        }
+    }
+
+    /// Has the cache do its overdue work, so that it counts right.
+    pub(super) fn settle(&self) {
+        if let Backing::Cached(table) = &self.backing {
+            table.settle();
+        }
+    }
+}
