@@ -1,3 +1,57 @@
 //! Cached lookups: tables that answer from memory, and load what they lack without holding any other call.
+//!
+//! [`Tables`] are probed on the worker threads and answer at once or with a [`Load`] to wait for; the loads and the
+//! calls to [`Services`] run on the back-office runtime. The way of a miss:
+//!
+//! ```text
+//! worker:       Table::probe ─ key ─ cache ─ flight under way? ─ breaker ─ permit ─┐        ┌─► Load wakes the stage
+//! back office:                                                                     └► HTTP ─┴─► cache
+//! ```
 
+mod breaker;
+mod cached;
+mod cell;
+mod clock;
+mod csv;
+mod digits;
+mod error;
+mod exact;
+mod file;
+mod flight;
+mod http;
+mod key;
+mod packed;
+mod prefix;
+mod projection;
 pub mod row;
+mod service;
+mod services;
+mod stats;
+mod table;
+mod tables;
+
+use std::path::Path;
+
+use tokio::runtime::Handle;
+
+pub use error::{LookupError, Problem, ServiceError};
+pub use flight::{Answer, Load};
+pub use service::{Method, Request, Response};
+pub use services::{ServiceStats, Services};
+pub use stats::Stats;
+pub use table::{Origin, Probe, Table};
+pub use tables::Tables;
+
+use crate::config::model::Config;
+
+/// Builds the services and the tables of a configuration, or says everything that is wrong with them and their files.
+/// Relative paths count from `folder`. `back_office` is the runtime that talks to the outside.
+pub fn build(config: &Config, folder: &Path, back_office: &Handle) -> Result<(Tables, Services), Vec<Problem>> {
+    let (services, mut problems) = Services::new(&config.services, back_office.clone());
+    let (tables, found) = Tables::new(&config.tables, folder, &services);
+    problems.extend(found);
+    if problems.is_empty() { Ok((tables, services)) } else { Err(problems) }
+}
+
+#[cfg(test)]
+mod tests;

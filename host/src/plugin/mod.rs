@@ -1,1 +1,39 @@
-//! To be written.
+//! Stages as WebAssembly components: loaded once, bounded in everything, and thrown away where they fail.
+//!
+//! [`Engine`] compiles and holds the pool of memories; [`Stage::load`] makes a component into something that calls can
+//! run, and refuses what could never serve one; a [`Runner`] is one stage on one worker, with its warm instances. What a
+//! guest can reach is [`Lent`] to it, and nothing else. This module reads no SIP: header fields come through [`Headers`].
+
+mod bindings;
+mod breaker;
+mod cache;
+mod cancel;
+mod component;
+mod counters;
+mod engine;
+mod error;
+mod failure;
+mod imports;
+mod instance;
+mod limits;
+mod memory;
+mod runner;
+mod stage;
+mod state;
+mod stats;
+mod within;
+
+pub use bindings::trunkline::routing::types as contract;
+pub use breaker::BreakerState;
+pub use cancel::Cancel;
+pub use component::{Component, ComponentFinder, Components};
+pub use counters::Counters;
+pub use engine::{Engine, EngineOptions};
+pub use error::LoadError;
+pub use failure::Failure;
+pub use limits::{Limits, Permit};
+pub(crate) use runner::Runners;
+pub use runner::{Run, Runner, Visit};
+pub use stage::{Stage, StageSettings};
+pub use state::{Headers, Lent};
+pub use stats::{Stats, StatsSnapshot};

@@ -1,1 +1,28 @@
-//! To be written.
+//! What becomes of a call: whose it is, which stages it runs through, and where it goes.
+//!
+//! [`Snapshot`] is everything that one configuration says about it, built and checked as a whole and never changed;
+//! a [`Router`] is a worker's way through it. A reload builds another snapshot and gives the workers new routers; the
+//! calls in progress end on what they began with.
+
+mod call;
+mod customer;
+mod digest;
+mod facts;
+mod gateway;
+mod judge;
+mod money;
+mod pipeline;
+mod router;
+mod snapshot;
+mod text;
+mod view;
+
+pub use call::NewCall;
+pub use customer::{Customer, DigestRealm};
+pub use facts::{Rate, Routed, RoutingFacts, TargetFacts};
+pub use gateway::{Gateway, Gateways, keep_resolved};
+pub use pipeline::Step;
+pub use router::Router;
+pub use snapshot::{Parts, Snapshot};
+
+pub use crate::plugin::Cancel;

@@ -1,0 +1,83 @@
+//! One instance of a stage: a store with a configured guest in it.
+
+use wasmtime::Store;
+
+use super::bindings;
+use super::contract::{Call, Outcome};
+use super::engine::Slot;
+use super::failure::Failure;
+use super::limits::Permit;
+use super::memory::MemoryGuard;
+use super::stage::Stage;
+use super::state::{OnCall, State};
+use crate::cdr::record::StageOutcome;
+
+/// Fuel between two looks at the clock: 15 to 30 µs. Longer, and a looping guest holds its worker's other calls;
+/// shorter, and every call of a large guest pays for turns that nobody needs.
+const YIELD_INTERVAL: u64 = 100_000;
+
+/// A guest gets so many times a call's fuel for its start and its `configure`.
+const START_FUEL_FACTOR: u64 = 100;
+
+/// Bytes that the host takes from a guest in one hand-over (an outcome, an import's arguments), strings and lists
+/// together. One string that a million list items share would otherwise cost the host a million strings.
+const MAX_HANDED_OVER: usize = 1 << 20;
+
+pub(super) struct Instance {
+    store: Store<State>,
+    exports: bindings::Stage,
+    /// What the last call was given.
+    fuel: u64,
+    _slot: Slot,
+}
+
+impl Instance {
+    /// Makes the guest and hands it its configuration. Fails with the reason that a call would be given.
+    pub(super) async fn start(stage: &Stage) -> Result<Self, Failure> {
+        let slot = stage
+            .engine
+            .slot()
+            .ok_or_else(|| Failure::new(StageOutcome::Saturated, "the node's instance pool is used up".to_owned()))?;
+        let state = State {
+            plugin: stage.name.clone(),
+            lent: stage.lent.clone(),
+            counters: stage.counters.clone(),
+            own_counters: Vec::new(),
+            memory: MemoryGuard::new(usize::try_from(stage.settings.memory).unwrap_or(usize::MAX)),
+            call: None,
+        };
+        let mut store = Store::new(stage.engine.wasm(), state);
+        store.limiter(|state| &mut state.memory);
+        store.set_hostcall_fuel(MAX_HANDED_OVER);
+        let of = |error: wasmtime::Error| Failure::of(&error);
+        store.set_fuel(stage.settings.fuel.saturating_mul(START_FUEL_FACTOR)).map_err(of)?;
+        store.fuel_async_yield_interval(Some(YIELD_INTERVAL)).map_err(of)?;
+        let exports = stage.pre.instantiate_async(&mut store).await.map_err(of)?;
+        match exports.call_configure(&mut store, &stage.settings.config).await.map_err(of)? {
+            Ok(()) => Ok(Self { store, exports, fuel: 0, _slot: slot }),
+            Err(refusal) => Err(Failure::new(StageOutcome::Error, refusal)),
+        }
+    }
+
+    /// Runs one call. After a failure with a reason other than `Error` the instance must not run another.
+    pub(super) async fn handle(&mut self, fuel: u64, call: &Call, on: OnCall) -> Result<Outcome, Failure> {
+        self.fuel = fuel;
+        self.store.data_mut().call = Some(on);
+        self.store.set_fuel(fuel).map_err(|error| Failure::of(&error))?;
+        match self.exports.call_handle(&mut self.store, call).await {
+            Ok(Ok(outcome)) => Ok(outcome),
+            Ok(Err(text)) => Err(Failure::new(StageOutcome::Error, text)),
+            Err(error) => Err(Failure::of(&error)),
+        }
+    }
+
+    /// What the last call used, also where it was cut.
+    pub(super) fn fuel_used(&self) -> u64 {
+        self.store.get_fuel().map_or(0, |left| self.fuel.saturating_sub(left))
+    }
+
+    /// Ends the call: what it took comes back to the caller, what it knew is forgotten.
+    pub(super) fn leave(&mut self) -> Vec<Permit> {
+        self.store.data_mut().call.take().map_or_else(Vec::new, |call| call.permits)
+    }
+}

@@ -1,0 +1,48 @@
+//! Bounds an instance's linear memories and tables, and tells this refusal from any other trap.
+
+use wasmtime::ResourceLimiter;
+
+/// What one element of a table weighs against the memory limit.
+const TABLE_ELEMENT: usize = size_of::<usize>();
+
+/// The guest asked for more memory than it may have.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("asked for {asked} bytes of memory, {limit} are allowed")]
+pub(super) struct MemoryRefused {
+    pub(super) asked: usize,
+    pub(super) limit: usize,
+}
+
+/// The limiter of one store: all its memories and tables together.
+#[derive(Debug)]
+pub(super) struct MemoryGuard {
+    limit: usize,
+    used: usize,
+}
+
+impl MemoryGuard {
+    pub(super) fn new(limit: usize) -> Self {
+        Self { limit, used: 0 }
+    }
+
+    /// An error rather than `false`: a guest that were told "no" would abort on its own, and its trap would look like
+    /// a bug of the plugin rather than a limit that was reached.
+    fn grow(&mut self, by: usize) -> wasmtime::Result<bool> {
+        let asked = self.used.saturating_add(by);
+        if asked > self.limit {
+            return Err(wasmtime::Error::new(MemoryRefused { asked, limit: self.limit }));
+        }
+        self.used = asked;
+        Ok(true)
+    }
+}
+
+impl ResourceLimiter for MemoryGuard {
+    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        self.grow(desired.saturating_sub(current))
+    }
+
+    fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        self.grow(desired.saturating_sub(current).saturating_mul(TABLE_ELEMENT))
+    }
+}

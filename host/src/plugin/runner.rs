@@ -1,0 +1,238 @@
+//! One stage on one worker: admits a call, runs it on a warm instance within its limits, and says what came of it.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::breaker::Admission;
+use super::cancel::Cancel;
+use super::contract::{Call, Outcome};
+use super::failure::Failure;
+use super::instance::Instance;
+use super::limits::Permit;
+use super::stage::Stage;
+use super::state::{Headers, OnCall};
+use super::within::{Cut, within};
+use crate::cdr::record::StageOutcome;
+use crate::config::model::Isolation;
+
+/// Idle instances kept on one worker: beyond a burst's share they only hold memory.
+const MAX_IDLE: usize = 32;
+
+/// A stage on one worker. Not shared between threads: nothing here is locked.
+pub struct Runner {
+    stage: Arc<Stage>,
+    idle: RefCell<Vec<Instance>>,
+    busy: Cell<usize>,
+}
+
+/// What a stage is told of the call beside the call itself.
+pub struct Visit<'a> {
+    /// The request as the stage finds it.
+    pub headers: Arc<dyn Headers>,
+    /// By its name in the configuration.
+    pub customer: Arc<str>,
+    /// For the log.
+    pub call_id: Arc<str>,
+    /// Microseconds since 1970, for `clock.now`.
+    pub now: u64,
+    /// When the stage was entered.
+    pub started: Instant,
+    /// When it is cut …
+    pub deadline: Instant,
+    /// … and what that is called: `Deadline`, or `Budget` where the call's budget ends before the stage's own time.
+    pub cut: StageOutcome,
+    /// Until when its imports may wait; before `deadline`, so that the guest hears that its wait was in vain.
+    pub wait_until: Instant,
+    /// Cuts it earlier.
+    pub cancel: &'a Cancel,
+}
+
+/// What came of one call of a stage.
+#[derive(Debug)]
+pub struct Run<T> {
+    /// What the judge made of the outcome, or why there is none.
+    pub result: Result<T, Failure>,
+    /// Permits that the stage took; empty after a failure.
+    pub permits: Vec<Permit>,
+    /// Wasm instructions, roughly.
+    pub fuel: u64,
+    /// When it ended.
+    pub ended: Instant,
+}
+
+impl Runner {
+    /// Without instances: they are made as calls come, or by [`Runner::warm_up`].
+    pub fn new(stage: Arc<Stage>) -> Self {
+        Self { stage, idle: RefCell::default(), busy: Cell::new(0) }
+    }
+
+    /// The stage that it runs.
+    pub fn stage(&self) -> &Arc<Stage> {
+        &self.stage
+    }
+
+    /// Makes one instance ready, so that the first call need not.
+    pub async fn warm_up(&self) -> Result<(), Failure> {
+        if self.stage.settings.isolation == Isolation::Warm && self.idle.borrow().is_empty() {
+            let instance = Instance::start(&self.stage).await?;
+            self.stage.stats.count_instance();
+            self.idle.borrow_mut().push(instance);
+        }
+        Ok(())
+    }
+
+    /// Runs one call. `judge` says what the outcome is worth (with its name for the statistics), or why it is refused
+    /// whole: a refusal counts against the plugin as a trap does, and undoes what the stage took.
+    pub async fn run<T>(
+        &self,
+        call: &Call,
+        visit: Visit<'_>,
+        judge: impl FnOnce(Outcome) -> Result<(T, StageOutcome), String>,
+    ) -> Run<T> {
+        let started = visit.started;
+        let admission = self.stage.breaker.admit(started);
+        if admission == Admission::Refused {
+            return self.not_run(started, StageOutcome::Breaker, "its breaker is open: it failed too often lately");
+        }
+        let Some(_busy) = Busy::enter(&self.busy, self.stage.settings.max_concurrent) else {
+            return self.not_run(started, StageOutcome::Saturated, "all its instances on this worker are busy");
+        };
+        let mut taken = None;
+        let result = self.call(call, visit, &mut taken).await;
+        let fuel = taken.as_ref().map_or(0, Instance::fuel_used);
+        let judged =
+            result.and_then(|outcome| judge(outcome).map_err(|refusal| Failure::new(StageOutcome::Invalid, refusal)));
+        let permits = self.give_back(taken, judged.as_ref().err());
+        let permits = if judged.is_ok() { permits } else { Vec::new() };
+        let ended = Instant::now();
+        self.report(admission, started, ended, fuel, &judged);
+        Run { result: judged.map(|(value, _)| value), permits, fuel, ended }
+    }
+
+    /// The bounded part: makes an instance where none is idle, and runs it. `taken` holds the instance also when the
+    /// work is cut, so that its fuel can be read.
+    async fn call(&self, call: &Call, visit: Visit<'_>, taken: &mut Option<Instance>) -> Result<Outcome, Failure> {
+        let Visit { headers, customer, call_id, now, started, deadline, cut, wait_until, cancel } = visit;
+        let on = OnCall { headers, customer, call_id, now, started, wait_until, permits: Vec::new(), log_lines: 0 };
+        let work = async {
+            let instance = taken.insert(self.instance().await?);
+            instance.handle(self.stage.settings.fuel, call, on).await
+        };
+        match within(deadline, cancel, work).await {
+            Ok(result) => result,
+            Err(Cut::Cancelled) => Err(Failure { reason: StageOutcome::Cancelled, detail: None }),
+            Err(Cut::Deadline) => {
+                let allowed = deadline.saturating_duration_since(started);
+                let detail = format!("not ended after {:.1} ms", allowed.as_secs_f64() * 1e3);
+                Err(Failure::new(cut, detail))
+            }
+        }
+    }
+
+    async fn instance(&self) -> Result<Instance, Failure> {
+        let idle = self.idle.borrow_mut().pop();
+        match idle {
+            Some(instance) => Ok(instance),
+            None => {
+                self.stage.stats.count_instance();
+                Instance::start(&self.stage).await
+            }
+        }
+    }
+
+    /// Keeps the instance for the next call where it is sound: any trap or cut has left it in the middle of something.
+    fn give_back(&self, taken: Option<Instance>, failure: Option<&Failure>) -> Vec<Permit> {
+        let Some(mut instance) = taken else { return Vec::new() };
+        let permits = instance.leave();
+        let sound = failure.is_none_or(|failure| failure.reason == StageOutcome::Error);
+        let wanted = self.stage.settings.isolation == Isolation::Warm && !self.stage.engine.is_crowded();
+        let mut idle = self.idle.borrow_mut();
+        if sound && wanted && idle.len() < MAX_IDLE {
+            idle.push(instance);
+        }
+        permits
+    }
+
+    fn report<T>(
+        &self,
+        admission: Admission,
+        started: Instant,
+        ended: Instant,
+        fuel: u64,
+        judged: &Result<(T, StageOutcome), Failure>,
+    ) {
+        let micros = (ended - started).as_micros() as u64;
+        let (outcome, breaker) = match judged {
+            Ok((_, outcome)) => {
+                if self.stage.breaker.succeeded(admission) {
+                    tracing::info!(plugin = &*self.stage.name, "breaker closed: the plugin works again");
+                }
+                (*outcome, false)
+            }
+            Err(failure) => {
+                let opened = failure.is_the_plugins() && self.stage.breaker.failed(admission, ended);
+                (failure.reason, opened)
+            }
+        };
+        if breaker {
+            tracing::warn!(plugin = &*self.stage.name, last = ?outcome, "breaker opened: the plugin is flown past");
+        }
+        self.stage.stats.count(outcome, micros, fuel);
+    }
+
+    fn not_run<T>(&self, started: Instant, reason: StageOutcome, why: &str) -> Run<T> {
+        self.stage.stats.count(reason, 0, 0);
+        Run { result: Err(Failure::new(reason, why)), permits: Vec::new(), fuel: 0, ended: started }
+    }
+}
+
+impl std::fmt::Debug for Runner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let idle = self.idle.borrow().len();
+        f.debug_struct("Runner")
+            .field("stage", &self.stage.name)
+            .field("idle", &idle)
+            .field("busy", &self.busy)
+            .finish()
+    }
+}
+
+/// One of the stage's places on this worker.
+struct Busy<'a>(&'a Cell<usize>);
+
+impl<'a> Busy<'a> {
+    fn enter(busy: &'a Cell<usize>, max: usize) -> Option<Self> {
+        (busy.get() < max).then(|| {
+            busy.set(busy.get() + 1);
+            Self(busy)
+        })
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
+
+/// The runners of one worker, one per loaded stage: stages that pipelines share are warm once.
+#[derive(Debug, Default)]
+pub(crate) struct Runners(Vec<Rc<Runner>>);
+
+impl Runners {
+    /// The runner of this stage, made where it is missing.
+    pub(crate) fn of(&mut self, stage: &Arc<Stage>) -> Rc<Runner> {
+        if let Some(runner) = self.0.iter().find(|runner| Arc::ptr_eq(&runner.stage, stage)) {
+            return Rc::clone(runner);
+        }
+        let runner = Rc::new(Runner::new(Arc::clone(stage)));
+        self.0.push(Rc::clone(&runner));
+        runner
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Rc<Runner>> {
+        self.0.iter()
+    }
+}

@@ -1,0 +1,55 @@
+//! What stands behind an instance: the means it was lent, and the call it is on.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Instant;
+
+use super::counters::Counters;
+use super::limits::{Limits, Permit};
+use super::memory::MemoryGuard;
+use crate::lookup::{Services, Tables};
+
+/// The header fields of the request that a stage may read.
+pub trait Headers: Send + Sync {
+    /// The values of every field of this name (without case, long or compact form), in order, unfolded.
+    fn values(&self, name: &str) -> Vec<String>;
+}
+
+/// What a node lends to its stages.
+#[derive(Debug, Clone)]
+pub struct Lent {
+    /// For `lookups`.
+    pub tables: Tables,
+    /// For `services`.
+    pub services: Services,
+    /// For `limits`.
+    pub limits: Arc<Limits>,
+}
+
+/// The data of one store.
+pub(super) struct State {
+    /// The plugin's name in the configuration.
+    pub(super) plugin: Arc<str>,
+    pub(super) lent: Lent,
+    pub(super) counters: Arc<Counters>,
+    /// The counters that this instance has asked for, so that the shared ones are locked once.
+    pub(super) own_counters: Vec<(Box<str>, Arc<AtomicU64>)>,
+    pub(super) memory: MemoryGuard,
+    /// `None` while `configure` runs.
+    pub(super) call: Option<OnCall>,
+}
+
+/// What an instance knows of the call it is on.
+pub(super) struct OnCall {
+    pub(super) headers: Arc<dyn Headers>,
+    pub(super) customer: Arc<str>,
+    pub(super) call_id: Arc<str>,
+    /// What `clock.now` says: microseconds since 1970.
+    pub(super) now: u64,
+    /// When the stage's call began.
+    pub(super) started: Instant,
+    /// Until when an import may wait: a little before the stage's deadline, so that the guest still hears of it.
+    pub(super) wait_until: Instant,
+    pub(super) permits: Vec<Permit>,
+    pub(super) log_lines: u32,
+}

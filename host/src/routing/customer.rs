@@ -1,0 +1,128 @@
+//! Whose call it is: the customer with the longest network that holds the source address.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ipnet::{IpNet, Ipv4Net};
+
+use super::pipeline::Step;
+use crate::plugin::contract::Attribute;
+
+/// One customer, resolved.
+#[derive(Debug)]
+pub struct Customer {
+    /// By its name in the configuration.
+    pub name: Arc<str>,
+    /// The stages of its calls, in order.
+    pub pipeline: Vec<Step>,
+    /// What its calls start with.
+    pub(super) attributes: Vec<Attribute>,
+    /// Its digest credentials.
+    pub digest: Option<DigestRealm>,
+    /// Its place in the snapshot's list.
+    pub(super) index: usize,
+}
+
+/// Digest credentials of a customer.
+pub struct DigestRealm {
+    /// The protection realm.
+    pub realm: String,
+    pub(super) users: BTreeMap<String, String>,
+}
+
+impl std::fmt::Debug for DigestRealm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Never the passwords.
+        f.debug_struct("DigestRealm").field("realm", &self.realm).field("users", &self.users.len()).finish()
+    }
+}
+
+/// Networks and whose they are.
+#[derive(Debug, Default)]
+pub(super) struct Sources {
+    by_network: HashMap<IpNet, usize>,
+    /// The lengths that occur, so that a look-up asks for those alone.
+    v4_lengths: BTreeSet<u8>,
+    v6_lengths: BTreeSet<u8>,
+}
+
+impl Sources {
+    /// Adds a network; the owner of an equal one, where there is one, stays.
+    pub(super) fn add(&mut self, network: IpNet, owner: usize) -> Result<(), usize> {
+        let network = canonical(network);
+        if let Some(first) = self.by_network.get(&network) {
+            return if *first == owner { Ok(()) } else { Err(*first) };
+        }
+        let lengths = if network.addr().is_ipv4() { &mut self.v4_lengths } else { &mut self.v6_lengths };
+        lengths.insert(network.prefix_len());
+        self.by_network.insert(network, owner);
+        Ok(())
+    }
+
+    /// The owner of the longest network that holds the address.
+    pub(super) fn find(&self, address: IpAddr) -> Option<usize> {
+        let address = address.to_canonical();
+        let lengths = if address.is_ipv4() { &self.v4_lengths } else { &self.v6_lengths };
+        lengths.iter().rev().find_map(|length| {
+            let network = IpNet::new(address, *length).ok()?.trunc();
+            self.by_network.get(&network).copied()
+        })
+    }
+}
+
+/// Without host bits, and an IPv4-mapped IPv6 network (RFC 4291 section 2.5.5.2) as the IPv4 network that it is: a
+/// dual-stack socket shows IPv4 peers in mapped form.
+fn canonical(network: IpNet) -> IpNet {
+    let network = network.trunc();
+    if let IpNet::V6(v6) = network
+        && let (Some(address), Some(length)) = (v6.addr().to_ipv4_mapped(), v6.prefix_len().checked_sub(96))
+        && let Ok(v4) = Ipv4Net::new(address, length)
+    {
+        return IpNet::V4(v4);
+    }
+    network
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sources(networks: &[&str]) -> Sources {
+        let mut sources = Sources::default();
+        for (owner, network) in networks.iter().enumerate() {
+            sources.add(network.parse().unwrap(), owner).unwrap();
+        }
+        sources
+    }
+
+    #[test]
+    fn the_longest_network_wins() {
+        let sources = sources(&["10.0.0.0/8", "10.1.0.0/16", "10.1.2.3/32", "0.0.0.0/0"]);
+        for (address, owner) in [("10.9.9.9", 0), ("10.1.9.9", 1), ("10.1.2.3", 2), ("192.0.2.1", 3)] {
+            assert_eq!(sources.find(address.parse().unwrap()), Some(owner), "{address}");
+        }
+    }
+
+    #[test]
+    fn an_ipv4_peer_of_a_dual_stack_socket_is_found_under_its_ipv4_network() {
+        let sources = sources(&["192.0.2.0/24", "2001:db8::/32"]);
+        assert_eq!(sources.find("::ffff:192.0.2.7".parse().unwrap()), Some(0));
+        assert_eq!(sources.find("2001:db8::7".parse().unwrap()), Some(1));
+        assert_eq!(sources.find("2001:db9::7".parse().unwrap()), None);
+    }
+
+    #[test]
+    fn a_network_written_in_mapped_form_is_the_ipv4_network() {
+        let sources = sources(&["::ffff:192.0.2.0/120"]);
+        assert_eq!(sources.find("192.0.2.200".parse().unwrap()), Some(0));
+        assert_eq!(sources.find("192.0.3.1".parse().unwrap()), None);
+    }
+
+    #[test]
+    fn host_bits_do_not_hide_a_network_and_two_owners_of_one_are_told() {
+        let mut sources = sources(&["10.1.2.3/8"]);
+        assert_eq!(sources.find("10.200.0.1".parse().unwrap()), Some(0));
+        assert_eq!(sources.add("10.0.0.0/8".parse().unwrap(), 1), Err(0));
+    }
+}

@@ -1,0 +1,253 @@
+//! A call's way through the stages of its customer.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::call::NewCall;
+use super::customer::Customer;
+use super::digest;
+use super::facts::{Routed, RoutingFacts, TargetFacts};
+use super::judge::{self, Bench, Judged, Ruling};
+use super::snapshot::Snapshot;
+use super::view::{self, Parties};
+use crate::cdr::record::{Sides, StageOutcome, StageRecord};
+use crate::config::model::OnFailure;
+use crate::plugin::{Cancel, Failure, Headers, Permit, Run, Runner, Stage, Visit, contract};
+use crate::sip::decision::Decision;
+use crate::sip::message::Message;
+
+/// One stage of a pipeline.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// The customer's own component, or the plugin's.
+    pub stage: Arc<Stage>,
+    /// What its failure does to the call.
+    pub on_failure: OnFailure,
+}
+
+/// A step on one worker.
+#[derive(Debug)]
+pub(super) struct Lane {
+    pub(super) runner: Rc<Runner>,
+    pub(super) on_failure: OnFailure,
+}
+
+/// A call on its way.
+pub(super) struct Passage<'a> {
+    snapshot: &'a Snapshot,
+    customer: &'a Customer,
+    call: NewCall,
+    cancel: Cancel,
+    /// With the edits so far.
+    message: Arc<Message>,
+    view: contract::Call,
+    call_id: Arc<str>,
+    received: Parties,
+    stages: Vec<StageRecord>,
+    permits: Vec<Permit>,
+    began: Instant,
+    /// The end of the last stage is the start of the next: one look at the clock for both.
+    now: Instant,
+}
+
+impl<'a> Passage<'a> {
+    pub(super) fn new(snapshot: &'a Snapshot, customer: &'a Customer, call: NewCall, cancel: Cancel) -> Self {
+        let message = Arc::clone(&call.message);
+        let id = view::text(message.call_id());
+        let mut view = contract::Call {
+            id: id.clone(),
+            customer: customer.name.to_string(),
+            source: call.source.ip().to_canonical().to_string(),
+            source_port: call.source.port(),
+            transport: view::transport(call.transport),
+            caller: String::new(),
+            callee: String::new(),
+            request_uri: String::new(),
+            from_uri: String::new(),
+            to_uri: String::new(),
+            attributes: customer.attributes.clone(),
+            digest: digest::verify(snapshot, customer, &call),
+        };
+        view::fill(&mut view, &message);
+        let began = Instant::now();
+        Self {
+            snapshot,
+            customer,
+            received: Parties::of(&message),
+            message,
+            view,
+            call_id: id.into(),
+            cancel,
+            call,
+            stages: Vec::with_capacity(customer.pipeline.len()),
+            permits: Vec::new(),
+            began,
+            now: began,
+        }
+    }
+
+    /// Runs the stages in order until one decides.
+    pub(super) async fn run(mut self, lanes: &[Lane]) -> Routed {
+        for (place, lane) in lanes.iter().enumerate() {
+            if self.cancel.is_set() {
+                self.skip_all(&lanes[place..]);
+                return self.answer(487, String::new(), Vec::new());
+            }
+            let ruling = match self.pass(lane).await {
+                Ok(judged) => self.apply(judged),
+                Err(StageOutcome::Cancelled) => continue,
+                Err(_) => match lane.on_failure {
+                    OnFailure::Skip => Ruling::Proceed,
+                    OnFailure::Reject(code) => Ruling::Answer { code, reason: String::new(), headers: Vec::new() },
+                },
+            };
+            match ruling {
+                Ruling::Proceed => {}
+                Ruling::Answer { code, reason, headers } => return self.answer(code, reason, headers),
+                Ruling::Challenge => {
+                    let stale = matches!(self.view.digest, contract::Digest::Stale);
+                    let headers = digest::challenge(self.snapshot, self.customer, &self.call, stale);
+                    return self.answer(407, String::new(), headers);
+                }
+                Ruling::Hunt { targets, facts } => {
+                    let decision = Decision::Hunt { message: Arc::clone(&self.message), targets };
+                    return self.end(decision, facts);
+                }
+            }
+        }
+        // Cancelled in the last stage, or nobody knew where it should go.
+        let code = if self.cancel.is_set() { 487 } else { 404 };
+        self.answer(code, String::new(), Vec::new())
+    }
+
+    /// One stage: its outcome whole, or the reason why there is none. The record is written either way.
+    async fn pass(&mut self, lane: &Lane) -> Result<Judged, StageOutcome> {
+        let Some((deadline, cut, wait_until)) = self.allowance(lane) else {
+            let budget = self.snapshot.setup_budget;
+            let detail = format!("the call's set-up budget of {} ms was used up", budget.as_millis());
+            self.record(lane, StageOutcome::Budget, 0, 0, Some(detail));
+            return Err(StageOutcome::Budget);
+        };
+        let started = self.now;
+        let visit = Visit {
+            headers: Arc::clone(&self.message) as Arc<dyn Headers>,
+            customer: Arc::clone(&self.customer.name),
+            call_id: Arc::clone(&self.call_id),
+            now: self.call.received + (started - self.began).as_micros() as u64,
+            started,
+            deadline,
+            cut,
+            wait_until,
+            cancel: &self.cancel,
+        };
+        let bench = Bench {
+            gateways: &self.snapshot.gateways,
+            customer: self.customer,
+            message: &self.message,
+            attributes: &self.view.attributes,
+        };
+        let run = lane
+            .runner
+            .run(&self.view, visit, |outcome| bench.judge(outcome).map(|(judged, name)| ((judged, name), name)));
+        let Run { result, permits, fuel, ended } = run.await;
+        self.now = ended;
+        let micros = (ended - started).as_micros() as u64;
+        match result {
+            Ok((judged, name)) => {
+                self.permits.extend(permits);
+                self.record(lane, name, micros, fuel, None);
+                Ok(judged)
+            }
+            Err(Failure { reason, detail }) => {
+                self.record(lane, reason, micros, fuel, detail);
+                Err(reason)
+            }
+        }
+    }
+
+    /// When the stage is cut, what that is called, and until when its lookups may wait; `None` where the call's budget
+    /// leaves it no time.
+    ///
+    /// A stage whose failure refuses the call is not skipped for want of budget: it runs, and waits for nothing. Its
+    /// lookups answer from memory or not at all, so that the call is not delayed and a slow stage before it does not
+    /// turn every call away.
+    fn allowance(&self, lane: &Lane) -> Option<(Instant, StageOutcome, Instant)> {
+        let budget_end = self.began + self.snapshot.setup_budget;
+        let own_end = self.now + lane.runner.stage().settings.deadline;
+        if lane.on_failure != OnFailure::Skip {
+            let wait_until = (own_end - reserve(own_end - self.now)).min(budget_end);
+            return Some((own_end, StageOutcome::Deadline, wait_until));
+        }
+        if self.now >= budget_end {
+            return None;
+        }
+        let (end, cut) =
+            if budget_end < own_end { (budget_end, StageOutcome::Budget) } else { (own_end, StageOutcome::Deadline) };
+        Some((end, cut, end - reserve(end - self.now)))
+    }
+
+    fn apply(&mut self, judged: Judged) -> Ruling {
+        if let Some(message) = judged.message {
+            self.message = message;
+            view::fill(&mut self.view, &self.message);
+        }
+        judge::merge(&mut self.view.attributes, judged.attributes);
+        judged.ruling
+    }
+
+    fn record(&mut self, lane: &Lane, outcome: StageOutcome, micros: u64, fuel: u64, detail: Option<String>) {
+        let stage = lane.runner.stage();
+        if !outcome.is_verdict() {
+            let (plugin, customer) = (&*stage.name, &*self.customer.name);
+            let (call_id, detail) = (&*self.call_id, detail.as_deref().unwrap_or_default());
+            tracing::debug!(plugin, customer, call_id, ?outcome, detail, "stage failed");
+        }
+        self.stages.push(StageRecord {
+            stage: Arc::clone(&stage.name),
+            digest: Arc::clone(&stage.digest),
+            outcome,
+            micros,
+            fuel,
+            detail,
+        });
+    }
+
+    fn skip_all(&mut self, lanes: &[Lane]) {
+        for lane in lanes {
+            self.record(lane, StageOutcome::Cancelled, 0, 0, None);
+        }
+    }
+
+    fn answer(mut self, code: u16, reason: String, headers: Vec<(String, String)>) -> Routed {
+        // A refused call holds nothing.
+        self.permits.clear();
+        self.end(Decision::Respond { code, reason, headers }, Vec::new())
+    }
+
+    fn end(self, decision: Decision, targets: Vec<TargetFacts>) -> Routed {
+        let untouched = Arc::ptr_eq(&self.message, &self.call.message);
+        let Parties { caller, callee } = self.received;
+        let sent = if untouched {
+            Parties { caller: caller.clone(), callee: callee.clone() }
+        } else {
+            Parties::of(&self.message)
+        };
+        let facts = RoutingFacts {
+            customer: Arc::clone(&self.customer.name),
+            stages: self.stages,
+            attributes: self.view.attributes.into_iter().map(|held| (held.name, held.value)).collect(),
+            targets,
+            caller: Sides { received: caller, sent: sent.caller },
+            callee: Sides { received: callee, sent: sent.callee },
+            permits: self.permits,
+        };
+        Routed { decision, facts }
+    }
+}
+
+/// What is kept of a stage's time for the guest to act on a wait that was in vain: a tenth, 1 to 3 ms (the timer's
+/// grain is 1 ms), and never more than half.
+fn reserve(time: Duration) -> Duration {
+    (time / 10).clamp(Duration::from_millis(1), Duration::from_millis(3)).min(time / 2)
+}

@@ -1,0 +1,92 @@
+//! A worker's way through a snapshot: its own warm instances, no lock.
+
+use std::future::Future;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::call::NewCall;
+use super::facts::{Routed, RoutingFacts};
+use super::pipeline::{Lane, Passage};
+use super::snapshot::Snapshot;
+use super::view::Parties;
+use crate::cdr::record::Sides;
+use crate::plugin::{Cancel, Runners};
+use crate::sip::decision::Decision;
+
+/// Routes the calls of one worker. Stays on its thread.
+#[derive(Debug, Clone)]
+pub struct Router(Rc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    snapshot: Arc<Snapshot>,
+    /// By the customer's place in the snapshot.
+    lanes: Vec<Vec<Lane>>,
+    runners: Runners,
+    nobody: Arc<str>,
+}
+
+impl Router {
+    /// With cold stages; see [`Router::warm_up`].
+    pub fn new(snapshot: Arc<Snapshot>) -> Self {
+        let mut runners = Runners::default();
+        let lanes = snapshot
+            .customers
+            .iter()
+            .map(|customer| {
+                let steps = customer.pipeline.iter();
+                steps.map(|step| Lane { runner: runners.of(&step.stage), on_failure: step.on_failure }).collect()
+            })
+            .collect();
+        Self(Rc::new(Inner { snapshot, lanes, runners, nobody: "".into() }))
+    }
+
+    /// What it routes by.
+    pub fn snapshot(&self) -> &Arc<Snapshot> {
+        &self.0.snapshot
+    }
+
+    /// Starts one instance of every stage, so that no call has to. A stage that fails to start now is left cold: its
+    /// calls will try again, within their deadline.
+    pub async fn warm_up(&self) {
+        for runner in self.0.runners.iter() {
+            if let Err(failure) = runner.warm_up().await {
+                let detail = failure.detail.unwrap_or_default();
+                tracing::warn!(plugin = &*runner.stage().name, reason = ?failure.reason, detail, "stage not warmed up");
+            }
+        }
+    }
+
+    /// Decides about a call. Where every lookup is answered from memory, the future is ready at its first poll.
+    /// Within a tokio runtime with time. Dropping it stops the stage that runs; [`Cancel`] does so with a record.
+    pub fn route(&self, call: NewCall, cancel: Cancel) -> impl Future<Output = Routed> + use<> {
+        let inner = Rc::clone(&self.0);
+        async move {
+            let Some(customer) = inner.snapshot.customer_of(call.source.ip()) else {
+                return inner.refuse_stranger(&call);
+            };
+            let lanes = inner.lanes.get(customer.index).map_or(&[][..], Vec::as_slice);
+            Passage::new(&inner.snapshot, customer, call, cancel).run(lanes).await
+        }
+    }
+}
+
+impl Inner {
+    /// A source that is no customer's runs no stage: 403.
+    fn refuse_stranger(&self, call: &NewCall) -> Routed {
+        let Parties { caller, callee } = Parties::of(&call.message);
+        let side = |received: String| Sides { received, sent: String::new() };
+        Routed {
+            decision: Decision::Respond { code: 403, reason: String::new(), headers: Vec::new() },
+            facts: RoutingFacts {
+                customer: Arc::clone(&self.nobody),
+                stages: Vec::new(),
+                attributes: Vec::new(),
+                targets: Vec::new(),
+                caller: side(caller),
+                callee: side(callee),
+                permits: Vec::new(),
+            },
+        }
+    }
+}
