@@ -1,0 +1,243 @@
+//! A worker: one thread that owns its calls. It moves datagrams into the core, runs the pipelines of new calls, and
+//! does what the core says. Nothing on it waits for anything outside of it.
+
+mod clock;
+mod mail;
+mod pipelines;
+mod record;
+mod stats;
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::{Instant, Sleep};
+
+use self::mail::Outbox;
+use self::pipelines::Pipelines;
+use crate::cdr::journal::JournalHandle;
+use crate::routing::{Router, RoutingFacts, Snapshot};
+use crate::sip::core::{Action, Core, Settings};
+use crate::sip::flow::{Flow, Transport};
+use crate::sip::message::call_id_of;
+use crate::sip::time::Time;
+use crate::transport::udp::Socket;
+
+pub use self::clock::Clock;
+pub use self::mail::{Mail, Mailbox, mailboxes};
+pub use self::stats::Stats;
+
+/// Rounds of work before the runtime's own timers and wake-ups get their turn.
+const ROUNDS: usize = 4;
+/// How often the wall's clock is read again and the statistics are published.
+const HOUSEKEEPING: Duration = Duration::from_secs(1);
+
+/// What a worker is made of. Made on any thread, run on its own.
+pub struct Worker {
+    /// Of this worker's core; names the listeners.
+    pub settings: Settings,
+    /// One bound socket per listener, in the order of the settings.
+    pub sockets: Vec<std::net::UdpSocket>,
+    /// Its own mail, and the way to the other workers.
+    pub mailbox: Mailbox,
+    /// What it routes by, until the first reload.
+    pub snapshot: Arc<Snapshot>,
+    /// Where records go.
+    pub journal: JournalHandle,
+    /// The node's clock.
+    pub clock: Clock,
+    /// What it tells about itself.
+    pub stats: Arc<Stats>,
+}
+
+impl Worker {
+    /// Carry calls on this thread until told to stop. `ready` is called once the stages are warm.
+    pub fn run(self, ready: impl FnOnce()) -> io::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let mut driver = Driver::new(self)?;
+            driver.pipelines.router().warm_up().await;
+            ready();
+            std::future::poll_fn(|cx| driver.poll(cx)).await;
+            Ok(())
+        })
+    }
+}
+
+struct Driver {
+    core: Core<RoutingFacts>,
+    sockets: Vec<Socket>,
+    mailbox: Mailbox,
+    outbox: Outbox,
+    pipelines: Pipelines,
+    journal: JournalHandle,
+    clock: Clock,
+    stats: Arc<Stats>,
+    timer: Pin<Box<Sleep>>,
+    /// When `timer` will fire.
+    armed: Time,
+    next_housekeeping: Time,
+    stopping: bool,
+}
+
+impl Driver {
+    fn new(worker: Worker) -> io::Result<Self> {
+        let sockets = worker.sockets.into_iter().map(Socket::new).collect::<io::Result<_>>()?;
+        let now = worker.clock.now();
+        Ok(Self {
+            core: Core::new(worker.settings, fastrand::u64(..)),
+            sockets,
+            outbox: Outbox::new(&worker.mailbox),
+            mailbox: worker.mailbox,
+            pipelines: Pipelines::new(Router::new(worker.snapshot)),
+            journal: worker.journal,
+            clock: worker.clock,
+            stats: worker.stats,
+            timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
+            armed: now,
+            next_housekeeping: now + HOUSEKEEPING,
+            stopping: false,
+        })
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        for _ in 0..ROUNDS {
+            let now = self.clock.now();
+            let mut progress = self.receive(now, cx);
+            progress |= self.read_mail(now, cx);
+            progress |= self.fire_timers(now, cx);
+            progress |= self.collect_decisions(cx);
+            self.act(cx);
+            self.flush();
+            if self.stopping && self.pipelines.is_empty() {
+                self.publish();
+                return Poll::Ready(());
+            }
+            if !progress {
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// One batch of each socket: to the core, or to the worker that owns the call.
+    fn receive(&mut self, now: Time, cx: &mut Context<'_>) -> bool {
+        let Self { core, sockets, outbox, .. } = self;
+        let mut progress = false;
+        for (listener, socket) in sockets.iter_mut().enumerate() {
+            if socket.poll_ready(cx).is_pending() {
+                continue;
+            }
+            let mut lost = Vec::new();
+            let received = socket.receive(
+                |remote, bytes| {
+                    let flow = Flow { listener: listener as u16, transport: Transport::Udp, remote };
+                    let bytes = Bytes::copy_from_slice(bytes);
+                    match outbox.owner(call_id_of(&bytes).unwrap_or_default()) {
+                        None => core.receive(now, flow, bytes),
+                        Some(other) => outbox.push(other, flow, bytes),
+                    }
+                },
+                |datagram| lost.push(Bytes::copy_from_slice(datagram)),
+            );
+            lost.into_iter().for_each(|datagram| outbox.unreachable(core, now, &datagram));
+            match received {
+                Ok(count) => progress |= count > 0,
+                Err(error) => tracing::error!(%error, listener, "socket cannot be read"),
+            }
+        }
+        outbox.post(&self.stats);
+        progress
+    }
+
+    fn read_mail(&mut self, now: Time, cx: &mut Context<'_>) -> bool {
+        let mut progress = false;
+        while let Poll::Ready(Some(mail)) = self.mailbox.poll_next(cx) {
+            progress = true;
+            match mail {
+                Mail::Datagrams(batch) => {
+                    batch.into_iter().for_each(|(flow, bytes)| self.core.receive(now, flow, bytes));
+                }
+                Mail::Unreachable(branch) => self.core.unreachable(now, &branch),
+                Mail::Reload(snapshot) => self.pipelines.reload(snapshot),
+                Mail::Drain => self.core.drain(),
+                Mail::Stop => {
+                    self.core.interrupt(now);
+                    self.stopping = true;
+                }
+            }
+        }
+        progress
+    }
+
+    fn fire_timers(&mut self, now: Time, cx: &mut Context<'_>) -> bool {
+        let fired = self.timer.as_mut().poll(cx).is_ready();
+        if fired {
+            self.core.tick(now);
+            if now >= self.next_housekeeping {
+                self.next_housekeeping = now + HOUSEKEEPING;
+                self.clock.adjust();
+                self.publish();
+            }
+        }
+        let next = self.core.next_deadline().map_or(self.next_housekeeping, |next| next.min(self.next_housekeeping));
+        if fired || next < self.armed {
+            self.armed = next;
+            self.timer.as_mut().reset(Instant::from_std(self.clock.instant(next)));
+            // Polled again, so that the runtime knows whom to wake.
+            return self.timer.as_mut().poll(cx).is_ready() || fired;
+        }
+        false
+    }
+
+    fn collect_decisions(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut progress = false;
+        while let Poll::Ready((call, routed)) = self.pipelines.poll_next(cx) {
+            progress = true;
+            self.stats.routed(&routed.facts);
+            self.core.decide(self.clock.now(), call, routed.decision, routed.facts);
+        }
+        progress
+    }
+
+    /// Do what the core says. A pipeline that needs nothing from outside decides on the spot.
+    fn act(&mut self, cx: &mut Context<'_>) {
+        while let Some(action) = self.core.poll_action() {
+            match action {
+                Action::Send { flow, bytes } => {
+                    if let Some(socket) = self.sockets.get_mut(usize::from(flow.listener)) {
+                        socket.queue(flow.remote, bytes);
+                    }
+                }
+                Action::Route(request) => {
+                    if let Some((call, routed)) = self.pipelines.start(&request, cx) {
+                        self.stats.routed(&routed.facts);
+                        self.core.decide(self.clock.now(), call, routed.decision, routed.facts);
+                    }
+                }
+                Action::StopRouting(call) => self.pipelines.cancel(call),
+                Action::Record(report) => {
+                    self.stats.ended(&report);
+                    self.journal.append(Box::new(record::record(*report, &self.clock)));
+                }
+            }
+        }
+    }
+
+    fn flush(&mut self) {
+        let Self { core, sockets, outbox, clock, .. } = self;
+        for socket in sockets {
+            socket.flush(|datagram| outbox.unreachable(core, clock.now(), datagram));
+        }
+    }
+
+    fn publish(&self) {
+        let unsent = self.sockets.iter().map(|socket| socket.unsent).sum();
+        self.stats.publish(&self.core, unsent);
+    }
+}

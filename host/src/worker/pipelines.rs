@@ -1,0 +1,87 @@
+//! The pipelines that run on a worker: most end where they began, in one poll; those that wait for a lookup are kept.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+
+use crate::plugin::Cancel;
+use crate::routing::{NewCall, Routed, Router, Snapshot};
+use crate::sip::decision::{CallRef, RouteRequest};
+
+type Running = Pin<Box<dyn Future<Output = (CallRef, Routed)>>>;
+
+pub(super) struct Pipelines {
+    router: Router,
+    /// The router of a new configuration, getting warm.
+    next: Option<Pin<Box<dyn Future<Output = Router>>>>,
+    waiting: FuturesUnordered<Running>,
+    cancels: HashMap<CallRef, Cancel>,
+}
+
+impl Pipelines {
+    pub(super) fn new(router: Router) -> Self {
+        Self { router, next: None, waiting: FuturesUnordered::new(), cancels: HashMap::new() }
+    }
+
+    pub(super) fn router(&self) -> &Router {
+        &self.router
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Route new calls by this as soon as its stages are warm.
+    pub(super) fn reload(&mut self, snapshot: Arc<Snapshot>) {
+        self.next = Some(Box::pin(async move {
+            let router = Router::new(snapshot);
+            router.warm_up().await;
+            router
+        }));
+    }
+
+    /// Run a call's pipeline. The decision comes at once, or by `poll_next`.
+    pub(super) fn start(&mut self, request: &RouteRequest, cx: &mut Context<'_>) -> Option<(CallRef, Routed)> {
+        let cancel = Cancel::default();
+        let call = request.call;
+        let route = self.router.route(NewCall::of(request), cancel.clone());
+        let mut running: Running = Box::pin(async move { (call, route.await) });
+        if let Poll::Ready(decided) = running.as_mut().poll(cx) {
+            return Some(decided);
+        }
+        self.cancels.insert(call, cancel);
+        self.waiting.push(running);
+        // It must be polled by its new owner once to be woken through it.
+        cx.waker().wake_by_ref();
+        None
+    }
+
+    /// The caller no longer waits for this decision.
+    pub(super) fn cancel(&mut self, call: CallRef) {
+        if let Some(cancel) = self.cancels.get(&call) {
+            cancel.cancel();
+        }
+    }
+
+    /// The next decision.
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<(CallRef, Routed)> {
+        if let Some(next) = &mut self.next
+            && let Poll::Ready(router) = next.as_mut().poll(cx)
+        {
+            self.router = router;
+            self.next = None;
+        }
+        match self.waiting.poll_next_unpin(cx) {
+            Poll::Ready(Some((call, routed))) => {
+                self.cancels.remove(&call);
+                Poll::Ready((call, routed))
+            }
+            _ => Poll::Pending,
+        }
+    }
+}
