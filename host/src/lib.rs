@@ -5,6 +5,7 @@
 //! [`lookup`]; [`sip`] hunts the routes; [`cdr`] writes down what happened.
 
 pub mod cdr;
+pub mod cli;
 pub mod config;
 pub mod lookup;
 pub mod plugin;
