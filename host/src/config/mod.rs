@@ -20,8 +20,8 @@ use std::path::{Path, PathBuf};
 
 use model::Config;
 use places::Places;
-pub use problem::{ConfigErrors, Problem, Severity};
 use problem::Report;
+pub use problem::{ConfigErrors, Problem, Severity};
 
 /// The built-in stages, found by name beside the binary.
 pub const BUILT_IN_STAGES: [&str; 5] = ["auth", "blocklist", "lrn", "cnam", "rate"];
@@ -80,11 +80,9 @@ fn check(
     let (mut tree, faults) = toml::de::DeTable::parse_recoverable(text);
     let places = Places::of(text, tree.get_ref());
     let mut report = Report::new(shown, &places);
-    for fault in &faults {
+    // What follows a fault of syntax is read from a guess: one quote too few makes every later line wrong.
+    if let Some(fault) = faults.first() {
         report.syntax(fault.span(), fault.message());
-    }
-    // A tree that was mended by guesses would only add errors about the guesses.
-    if !faults.is_empty() {
         return Err(report.into_errors());
     }
     environment::fill_in(&mut tree, environment, &mut report);

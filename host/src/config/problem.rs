@@ -134,13 +134,15 @@ impl<'a> Report<'a> {
         self.push(Severity::Error, offset, key, message.as_ref());
     }
 
-    /// `key` looks wrong.
+    /// `key` looks wrong. Not told where an error about it has been.
     pub(super) fn warn(&mut self, key: &str, message: impl AsRef<str>) {
-        self.push(Severity::Warning, self.offset(key), key, message.as_ref());
+        if !self.is_broken(key) {
+            self.push(Severity::Warning, self.offset(key), key, message.as_ref());
+        }
     }
 
     /// Whether an error about `key`, or about something within it, has been told.
-    fn is_broken(&self, key: &str) -> bool {
+    pub(super) fn is_broken(&self, key: &str) -> bool {
         self.broken.iter().any(|broken| is_within(broken, key))
     }
 

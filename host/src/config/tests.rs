@@ -137,3 +137,10 @@ fn any_bytes_give_errors_and_no_panic() {
         }
     }
 }
+
+#[test]
+fn the_example_of_the_documentation_is_right_and_draws_no_warning() {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/example/trunkline.toml");
+    let loaded = load_with(&example, &environment).unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(loaded.warnings, []);
+}

@@ -11,7 +11,10 @@ use super::problem::Report;
 const UNBUILT: [(&str, &str); 13] = [
     ("listen.tcp", "SIP over TCP: this version listens on `listen.udp` only"),
     ("listen.tls", "SIP over TLS: this version listens on `listen.udp` only"),
-    ("gateways.*.probe", "OPTIONS probes: every gateway is taken to be alive, and hunting goes past one that does not answer"),
+    (
+        "gateways.*.probe",
+        "OPTIONS probes: every gateway is taken to be alive, and hunting goes past one that does not answer",
+    ),
     ("gateways.*.max-cps", "a limit of calls per second towards a gateway"),
     ("gateways.*.max-calls", "a limit of calls at once towards a gateway"),
     ("customers.*.tech-prefix", "customers told apart by tech prefix: use the `auth` stage"),

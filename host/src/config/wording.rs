@@ -52,11 +52,12 @@ fn suggestion(name: &str, known: &[&str], list: &str) -> String {
     }
 }
 
-/// The name that `name` most probably was meant to be.
+/// The name that `name` most probably was meant to be: at most a third of it typed wrongly.
 pub(super) fn nearest<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-    let score = |candidate: &str| strsim::jaro_winkler(&name.to_lowercase(), candidate);
-    let scored = known.into_iter().map(|candidate| (score(candidate), candidate));
-    scored.filter(|(score, _)| *score > 0.8).max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, candidate)| candidate)
+    let name = name.to_lowercase();
+    let distance = |candidate: &&str| strsim::osa_distance(&name, &candidate.to_lowercase());
+    let near = known.into_iter().filter(|candidate| distance(candidate) <= name.len().div_ceil(3).min(4));
+    near.min_by_key(distance)
 }
 
 /// `` `a`, `b` or `c` ``

@@ -23,9 +23,12 @@ pub(super) fn validate(config: &Config, report: &mut Report<'_>) {
 fn node(config: &Config, report: &mut Report<'_>) {
     if let Some(node) = &config.node.name {
         // A record's key is written `node/epoch/sequence`.
-        if node.is_empty() || node.len() > 64 || node.contains(|c: char| c == '/' || c.is_whitespace() || c.is_control())
+        if node.is_empty()
+            || node.len() > 64
+            || node.contains(|c: char| c == '/' || c.is_whitespace() || c.is_control())
         {
-            report.error("node.name", format!("`{node}` cannot be a node's name: 1 to 64 bytes without `/` and spaces"));
+            report
+                .error("node.name", format!("`{node}` cannot be a node's name: 1 to 64 bytes without `/` and spaces"));
         }
     }
     if config.node.workers > MAX_WORKERS {
@@ -155,7 +158,9 @@ pub(super) fn shared_sources(config: &Config, report: &mut Report<'_>) {
                 Some(other) if other == customer_name => report.warn(&key, format!("`{whole}` is listed twice")),
                 Some(other) => report.error(
                     &key,
-                    format!("`{whole}` is a source of `{other}` too: a call from there can belong to one customer only"),
+                    format!(
+                        "`{whole}` is a source of `{other}` too: a call from there can belong to one customer only"
+                    ),
                 ),
                 None => {}
             }

@@ -69,7 +69,9 @@ fn sql_place(key: &str, sql: &SqlStore, report: &mut Report<'_>) -> Option<Strin
 fn validate_amqp(key: &str, amqp: &AmqpFanout, report: &mut Report<'_>) {
     let url_key = format!("{key}.url");
     match Url::parse(&amqp.url) {
-        Err(error) => report.error(&url_key, format!("is not a URL such as `amqp://user:password@host:5672/%2f`: {error}")),
+        Err(error) => {
+            report.error(&url_key, format!("is not a URL such as `amqp://user:password@host:5672/%2f`: {error}"));
+        }
         Ok(url) if !matches!(url.scheme(), "amqp" | "amqps") => {
             report.error(&url_key, format!("has the scheme `{}`: amqp or amqps", url.scheme()));
         }

@@ -176,6 +176,10 @@ fn attributes(key: &str, customer: &Customer, report: &mut Report<'_>) {
 }
 
 fn unused(config: &Config, report: &mut Report<'_>) {
+    // A pipeline that could not be read, or that misspells a stage, may have meant any of them.
+    if report.is_broken("pipelines") {
+        return;
+    }
     for plugin in config.plugins.keys() {
         if !config.pipelines.values().any(|stages| stages.contains(plugin)) {
             report.warn(&format!("plugins.{plugin}"), "stands in no pipeline");
