@@ -19,6 +19,8 @@ use tokio::time::{Instant, Sleep};
 
 use self::mail::Outbox;
 use self::pipelines::Pipelines;
+use self::stats::Stats;
+use crate::admin::Metrics;
 use crate::cdr::journal::JournalHandle;
 use crate::routing::{Router, RoutingFacts, Snapshot};
 use crate::sip::core::{Action, Core, Settings};
@@ -29,7 +31,6 @@ use crate::transport::udp::Socket;
 
 pub use self::clock::Clock;
 pub use self::mail::{Mail, Mailbox, mailboxes};
-pub use self::stats::Stats;
 
 /// Rounds of work before the runtime's own timers and wake-ups get their turn.
 const ROUNDS: usize = 4;
@@ -50,8 +51,8 @@ pub struct Worker {
     pub journal: JournalHandle,
     /// The node's clock.
     pub clock: Clock,
-    /// What it tells about itself.
-    pub stats: Arc<Stats>,
+    /// Where it counts.
+    pub metrics: Arc<Metrics>,
 }
 
 impl Worker {
@@ -76,7 +77,7 @@ struct Driver {
     pipelines: Pipelines,
     journal: JournalHandle,
     clock: Clock,
-    stats: Arc<Stats>,
+    stats: Stats,
     timer: Pin<Box<Sleep>>,
     /// When `timer` will fire.
     armed: Time,
@@ -96,7 +97,7 @@ impl Driver {
             pipelines: Pipelines::new(Router::new(worker.snapshot)),
             journal: worker.journal,
             clock: worker.clock,
-            stats: worker.stats,
+            stats: Stats::new(&worker.metrics),
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
             armed: now,
             next_housekeeping: now + HOUSEKEEPING,
@@ -199,7 +200,6 @@ impl Driver {
         let mut progress = false;
         while let Poll::Ready((call, routed)) = self.pipelines.poll_next(cx) {
             progress = true;
-            self.stats.routed(&routed.facts);
             self.core.decide(self.clock.now(), call, routed.decision, routed.facts);
         }
         progress
@@ -216,14 +216,16 @@ impl Driver {
                 }
                 Action::Route(request) => {
                     if let Some((call, routed)) = self.pipelines.start(&request, cx) {
-                        self.stats.routed(&routed.facts);
-                        self.core.decide(self.clock.now(), call, routed.decision, routed.facts);
+                                    self.core.decide(self.clock.now(), call, routed.decision, routed.facts);
                     }
                 }
                 Action::StopRouting(call) => self.pipelines.cancel(call),
                 Action::Record(report) => {
-                    self.stats.ended(&report);
-                    self.journal.append(Box::new(record::record(*report, &self.clock)));
+                    let record = Box::new(record::record(*report, &self.clock));
+                    self.stats.ended(&record);
+                    if !self.journal.append(record) {
+                        self.stats.record_lost();
+                    }
                 }
             }
         }
@@ -236,7 +238,7 @@ impl Driver {
         }
     }
 
-    fn publish(&self) {
+    fn publish(&mut self) {
         let unsent = self.sockets.iter().map(|socket| socket.unsent).sum();
         self.stats.publish(&self.core, unsent);
     }

@@ -215,6 +215,9 @@ impl<F> Call<F> {
         if let Some(hunt) = &mut self.hunt {
             hunt.cancelled = true;
         }
+        if self.phase == Phase::Routing {
+            cx.actions.push_back(Action::StopRouting(self.id));
+        }
         // Nobody is there who could answer 487: the caller need not wait for one.
         let unheard = current.branches.iter().all(|b| b.abandoned || b.client.is_unheard() || !b.client.is_pending());
         if unheard {

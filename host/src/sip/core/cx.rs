@@ -42,7 +42,7 @@ impl<F> Cx<'_, F> {
 
 /// RFC 3261 section 8.1.1.7, and a `t` so that a trace shows whose it is.
 const MAGIC: &str = "z9hG4bKt";
-const BRANCH_LEN: usize = MAGIC.len() + 2 + 8 + 8 + 8 + 1 + 8;
+pub(super) const BRANCH_LEN: usize = MAGIC.len() + 2 + 8 + 8 + 8 + 1 + 8;
 
 /// The worker, the call and the loop hash that a branch of ours names.
 pub(super) fn read_branch(branch: &[u8]) -> Option<(u8, CallRef, u32)> {

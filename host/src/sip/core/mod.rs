@@ -66,6 +66,8 @@ pub enum Action<F> {
     },
     /// Find routes for a new call, and give them to [`Core::decide`].
     Route(Box<RouteRequest>),
+    /// The caller no longer waits for this call's routes: [`Core::decide`] may come at once, with whatever is known.
+    StopRouting(CallRef),
     /// A call is over: write its record. Once per call.
     Record(Box<CallReport<F>>),
 }
@@ -100,6 +102,7 @@ pub struct Core<F> {
     calls: Vec<Slot<F>>,
     free: Vec<u32>,
     held: usize,
+    live: usize,
     index: HashTable<u32>,
     hasher: DefaultHashBuilder,
     wheel: Wheel<(CallRef, Time)>,
@@ -136,6 +139,7 @@ impl<F> Core<F> {
             calls: Vec::new(),
             free: Vec::new(),
             held: 0,
+            live: 0,
             index: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
             wheel: Wheel::new(),
@@ -168,7 +172,7 @@ impl<F> Core<F> {
 
     /// Calls that have no final response or are answered and not over.
     pub fn in_progress(&self) -> usize {
-        self.calls.iter().filter_map(|slot| slot.call.as_ref()).filter(|call| call.phase != Phase::Over).count()
+        self.live
     }
 
     /// From now on refuse new calls with 503.
@@ -178,11 +182,13 @@ impl<F> Core<F> {
 
     /// Close the record of every call that is not over: the node stops.
     pub fn interrupt(&mut self, now: Time) {
-        let mut cx = cx!(self, now);
-        for call in self.calls.iter_mut().filter_map(|slot| slot.call.as_mut()) {
-            call.answer_setup(&mut cx, 503, "", &[]);
-            let code = if call.answered.is_some() { 200 } else { 503 };
-            call.end(&mut cx, code, End::Interrupted);
+        let ids: Vec<CallRef> = self.calls.iter().filter_map(|slot| slot.call.as_ref()).map(|call| call.id).collect();
+        for id in ids {
+            self.with(now, id, |call, cx| {
+                call.answer_setup(cx, 503, "", &[]);
+                let code = if call.answered.is_some() { 200 } else { 503 };
+                call.end(cx, code, End::Interrupted);
+            });
         }
     }
 
@@ -246,7 +252,11 @@ impl<F> Core<F> {
         let slot = self.calls.get_mut(id.slot as usize).filter(|slot| slot.generation == id.generation)?;
         let call = slot.call.as_deref_mut()?;
         let mut cx = cx!(self, now);
+        let was_over = call.phase == Phase::Over;
         let result = event(call, &mut cx);
+        if call.phase == Phase::Over && !was_over {
+            self.live -= 1;
+        }
         if call.is_gone() {
             let hash = call.hash;
             slot.call = None;
@@ -397,6 +407,7 @@ impl<F> Core<F> {
         });
         self.calls[slot as usize].call = Some(call);
         self.held += 1;
+        self.live += 1;
         let calls = &self.calls;
         self.index.insert_unique(hash, slot, |slot| calls[*slot as usize].call.as_ref().map_or(0, |call| call.hash));
         self.with(now, id, |call, cx| {
@@ -423,6 +434,14 @@ impl<F> Core<F> {
             self.counters.strays += 1;
         }
     }
+}
+
+/// The worker whose core sent this request, and the branch by which [`Core::unreachable`] knows it; from as much of its
+/// bytes as an ICMP error brings back.
+pub fn branch_owner(datagram: &[u8]) -> Option<(u8, &[u8])> {
+    let start = memchr::memmem::find(datagram, b"branch=")? + b"branch=".len();
+    let branch = datagram.get(start..start + cx::BRANCH_LEN)?;
+    Some((read_branch(branch)?.0, branch))
 }
 
 /// Where the responses to a request go: RFC 3261 section 18.2.2, RFC 3581 section 4.
