@@ -1,3 +1,19 @@
 //! Call records: written to the journal first, and from there to every store.
+//!
+//! A worker hands its record to [`JournalHandle::append`] and goes on. The [`journal`] brings it to disk; then one
+//! shipper per store and one for the fanout read it from there, each at its own pace with its own [`cursor`], until all
+//! have confirmed it and its segment may go. Every store knows a record by (node, epoch, sequence) and takes it once.
 
+pub mod cursor;
+pub mod journal;
+pub mod query;
 pub mod record;
+mod service;
+mod shippers;
+
+#[cfg(test)]
+mod testing;
+
+pub use journal::JournalHandle;
+pub use service::{Cdr, StartError};
+pub use shippers::Lag;

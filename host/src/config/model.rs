@@ -446,6 +446,8 @@ pub struct Cdr {
     pub journal: PathBuf,
     /// Records are synced to disk at least this often. Default 5 ms.
     pub sync: TimeSpan,
+    /// Records that may wait in memory while the journal's disk refuses them. Default 65,536, about 200 MB.
+    pub queue: usize,
     /// Independent stores.
     pub stores: Named<Store>,
     /// The broker that fans records out.
@@ -457,6 +459,7 @@ impl Default for Cdr {
         Self {
             journal: PathBuf::from("var/journal"),
             sync: TimeSpan::from_millis(5),
+            queue: 65_536,
             stores: Named::new(),
             fanout: None,
         }

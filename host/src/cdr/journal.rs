@@ -1,0 +1,315 @@
+//! The journal: where a record is safe before anyone else hears of it.
+//!
+//! Records go through a bounded queue to a thread of their own, which stamps them (node, epoch, sequence), appends them
+//! to segment files and syncs in groups. The worker only moves a pointer into the queue: it never waits for a disk.
+//!
+//! # When the disk fails
+//!
+//! A full, read-only or broken disk stops nothing: the thread keeps the group in memory and tries again until the disk
+//! takes it, while new records wait in the queue. Once the queue is full too, [`JournalHandle::append`] says so and the
+//! record is lost. It is counted, and it still uses up a sequence number, so that every store can prove what it lacks.
+//! We keep the queue in memory instead of spilling it to another disk: a second disk is a second thing to be full, and
+//! what a carrier needs in that hour is a loud alarm while there is still room. The default queue holds 65,536 records,
+//! about 200 MB and a minute at 1,000 calls per second.
+
+mod disk;
+mod frame;
+mod reader;
+mod recovery;
+mod retention;
+mod segment;
+mod thread;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use self::disk::{Disk, RealDisk};
+pub use self::reader::{Batch, Entry, Gap, GapCause, Reader};
+pub use self::recovery::Recovered;
+use self::recovery::{Given, recover};
+pub use self::segment::Position;
+pub(super) use self::segment::sync_folder;
+use self::writer::Writer;
+use super::cursor;
+use super::record::CallRecord;
+
+/// What a journal can be told.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// A record is synced at most this long after it came. Default 5 ms.
+    pub sync: Duration,
+    /// Records that may wait for the disk. Default 65,536.
+    pub queue: usize,
+    /// A new segment begins after this many bytes. Default 64 MiB.
+    pub segment_bytes: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { sync: Duration::from_millis(5), queue: 65_536, segment_bytes: 64 << 20 }
+    }
+}
+
+/// Why a journal could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Two processes must not write one journal.
+    #[error("the journal {} is in use by another process: give each node its own `cdr.journal` folder", .0.display())]
+    Locked(PathBuf),
+    /// The folder or a file in it.
+    #[error("cannot open the journal {}: {source}", .folder.display())]
+    Io {
+        /// The journal's folder.
+        folder: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// How far the journal is confirmed by the disk. Shippers read up to here and no further.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Synced {
+    /// Behind the last confirmed frame.
+    pub position: Position,
+    /// Of this journal.
+    pub epoch: u64,
+    /// The last number that was given out.
+    pub sequence: u64,
+}
+
+/// How the journal fares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// How far it is confirmed.
+    pub synced: Synced,
+    /// Records that found the queue full, or could not be encoded, since the start.
+    pub lost: u64,
+    /// What the disk last said, while it refuses to write.
+    pub failing: Option<String>,
+}
+
+/// The records that were still unwritten when the journal had to be closed.
+#[derive(Debug, Default, thiserror::Error)]
+#[error("the journal could not be brought to disk in time{}", .0.as_ref().map(|e| format!(": {e}")).unwrap_or_default())]
+pub struct CloseError(Option<String>);
+
+/// Stands for the journal's thread.
+pub struct Journal {
+    folder: PathBuf,
+    shared: Arc<Shared>,
+    queue: SyncSender<Entrant>,
+    synced: watch::Receiver<Synced>,
+    /// Hangs up when the thread has ended.
+    ended: Receiver<()>,
+    recovered: Recovered,
+}
+
+/// What comes through the queue.
+enum Entrant {
+    Record(Box<CallRecord>),
+    /// Wakes the thread to look at [`Shared::closing`].
+    Close,
+}
+
+/// What the thread, the handles and the owner share.
+#[derive(Default)]
+struct Shared {
+    lost: AtomicU64,
+    closing: AtomicBool,
+    /// Closing took too long: give up the disk.
+    abandoned: AtomicBool,
+    /// The thread has ended with everything on disk.
+    finished: AtomicBool,
+    failing: Mutex<Option<String>>,
+}
+
+impl Shared {
+    fn failing(&self) -> std::sync::MutexGuard<'_, Option<String>> {
+        self.failing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where records enter the journal; one for each worker.
+#[derive(Clone)]
+pub struct JournalHandle {
+    queue: SyncSender<Entrant>,
+    shared: Arc<Shared>,
+}
+
+impl JournalHandle {
+    /// Hands a record to the journal, which stamps its key. Never waits.
+    ///
+    /// False when the record was lost: the disk has been failing for so long that the queue is full, or the journal was
+    /// closed. The loss is counted here and alarmed by the back office.
+    pub fn append(&self, record: Box<CallRecord>) -> bool {
+        let taken = self.queue.try_send(Entrant::Record(record)).is_ok();
+        if !taken {
+            self.shared.lost.fetch_add(1, Ordering::Relaxed);
+        }
+        taken
+    }
+}
+
+impl Journal {
+    /// Opens the journal in `folder`, makes it where there is none, and starts its thread.
+    pub fn open(folder: &Path, node: &str, options: Options) -> Result<(Self, JournalHandle), OpenError> {
+        Self::open_on(folder, node, options, Box::new(RealDisk))
+    }
+
+    fn open_on(
+        folder: &Path,
+        node: &str,
+        options: Options,
+        disk: Box<dyn Disk>,
+    ) -> Result<(Self, JournalHandle), OpenError> {
+        let failed = |source| OpenError::Io { folder: folder.to_owned(), source };
+        fs::create_dir_all(folder).map_err(failed)?;
+        let lock = lock(folder)?;
+        let given: Vec<Given> = cursor::read_all(folder)
+            .into_iter()
+            .map(|(_, cursor)| Given { epoch: cursor.epoch, sequence: cursor.sequence })
+            .collect();
+        let (start, recovered) = recover(folder, node, &given).map_err(failed)?;
+        report(folder, &start, &recovered);
+
+        let last = segment::list(folder).map_err(failed)?.last().copied();
+        let position = match last {
+            Some(last) => {
+                Position { segment: last, offset: fs::metadata(segment::path(folder, last)).map_err(failed)?.len() }
+            }
+            None => Position { segment: start.segment, offset: 0 },
+        };
+        let synced = Synced { position, epoch: start.epoch, sequence: start.sequence - 1 };
+        let (announce, synced) = watch::channel(synced);
+        let (queue, entrants) = mpsc::sync_channel(options.queue.max(1));
+        let (alive, ended) = mpsc::channel();
+        let shared = Arc::new(Shared::default());
+        let writer = Writer::new(folder, disk, &start, options.segment_bytes);
+        let thread = thread::JournalThread {
+            writer,
+            entrants,
+            shared: Arc::clone(&shared),
+            announce,
+            sync: options.sync,
+            noted: 0,
+        };
+        std::thread::Builder::new()
+            .name("journal".to_owned())
+            .spawn(move || {
+                // Both live as long as the thread: the lock keeps others out, `alive` tells the owner.
+                let _held = (lock, alive);
+                thread.run();
+            })
+            .map_err(failed)?;
+        let handle = JournalHandle { queue: queue.clone(), shared: Arc::clone(&shared) };
+        Ok((Self { folder: folder.to_owned(), shared, queue, synced, ended, recovered }, handle))
+    }
+
+    /// What opening it found.
+    pub fn recovered(&self) -> &Recovered {
+        &self.recovered
+    }
+
+    /// Follows how far the journal is confirmed. Hangs up when the journal is closed.
+    pub fn synced(&self) -> watch::Receiver<Synced> {
+        self.synced.clone()
+    }
+
+    /// How it fares.
+    pub fn status(&self) -> Status {
+        self.monitor().status()
+    }
+
+    /// Tells how the journal fares, also to those who do not own it.
+    pub fn monitor(&self) -> Monitor {
+        Monitor { folder: self.folder.clone(), shared: Arc::clone(&self.shared), synced: self.synced.clone() }
+    }
+
+    /// Brings all that was appended to disk and ends the thread; waits at most `patience`.
+    ///
+    /// Stop the workers first: what is appended meanwhile may be lost.
+    pub fn close(self, patience: Duration) -> Result<Synced, CloseError> {
+        let deadline = Instant::now() + patience;
+        self.shared.closing.store(true, Ordering::Release);
+        // A full queue needs no wake-up: the thread is at work.
+        let _ = self.queue.try_send(Entrant::Close);
+        let _ = self.ended.recv_timeout(deadline.saturating_duration_since(Instant::now()));
+        if self.shared.finished.load(Ordering::Acquire) {
+            return Ok(*self.synced.borrow());
+        }
+        self.shared.abandoned.store(true, Ordering::Release);
+        Err(CloseError(self.shared.failing().clone()))
+    }
+}
+
+/// Looks at a journal without owning it.
+#[derive(Clone)]
+pub struct Monitor {
+    folder: PathBuf,
+    shared: Arc<Shared>,
+    synced: watch::Receiver<Synced>,
+}
+
+impl Monitor {
+    /// How the journal fares.
+    pub fn status(&self) -> Status {
+        Status {
+            synced: *self.synced.borrow(),
+            lost: self.shared.lost.load(Ordering::Relaxed),
+            failing: self.shared.failing().clone(),
+        }
+    }
+
+    /// Removes the segments before `segment`, never the one that is being written. Returns how many.
+    pub fn remove_before(&self, segment: u64) -> io::Result<usize> {
+        let written = self.synced.borrow().position.segment;
+        retention::remove_before(&self.folder, segment.min(written))
+    }
+}
+
+fn lock(folder: &Path) -> Result<File, OpenError> {
+    let failed = |source| OpenError::Io { folder: folder.to_owned(), source };
+    let file = File::options().create(true).append(true).open(folder.join("lock")).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::Locked(folder.to_owned())),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
+fn report(folder: &Path, start: &recovery::Start, recovered: &Recovered) {
+    let journal = folder.display();
+    if let Some(kept) = &recovered.torn_file {
+        tracing::warn!(
+            %journal, bytes = recovered.torn_bytes, kept = %kept.display(),
+            "the journal's last write was torn by a crash: cut off, and kept beside it"
+        );
+    }
+    if recovered.damaged_bytes > 0 {
+        tracing::error!(
+            %journal, bytes = recovered.damaged_bytes,
+            "bytes in the journal were altered: the records in them are lost, shippers will name them"
+        );
+    }
+    for path in &recovered.unreadable {
+        tracing::error!(%journal, segment = %path.display(), "nothing in this segment can be read: set aside");
+    }
+    if recovered.new_epoch {
+        tracing::info!(%journal, node = %start.node, epoch = start.epoch, "a new journal begins");
+    } else {
+        tracing::info!(
+            %journal, node = %start.node, epoch = start.epoch, next = start.sequence, "the journal goes on"
+        );
+    }
+}
