@@ -6,6 +6,7 @@
 //! | 1 | what was asked for failed: the configuration is wrong, the node could not start, a record was not found |
 //! | 2 | the command line is wrong (from clap) |
 
+pub mod cdr;
 pub mod check;
 pub mod demo;
 pub mod explain;
@@ -34,6 +35,7 @@ Examples:
   trunkline check -c /etc/trunkline/trunkline.toml
   trunkline run -c /etc/trunkline/trunkline.toml
   trunkline explain -c trunkline.toml --source 192.0.2.10 --from 12125550100 --to 13105550199
+  trunkline cdr tail -c trunkline.toml
 
 Exit codes: 0 done, 1 what was asked for failed, 2 the command line is wrong.";
 
@@ -42,6 +44,7 @@ enum Command {
     Run(run::Run),
     Check(check::Check),
     Explain(explain::Explain),
+    Cdr(cdr::Cdr),
     Demo(demo::Args),
 }
 
@@ -74,6 +77,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Run(command) => command.execute().map(|()| ExitCode::SUCCESS),
         Command::Check(command) => Ok(command.execute()),
         Command::Explain(command) => command.execute().map(|()| ExitCode::SUCCESS),
+        Command::Cdr(command) => command.execute().map(|()| ExitCode::SUCCESS),
         Command::Demo(args) => demo::run(args),
     };
     done.unwrap_or_else(|error| {
