@@ -18,7 +18,7 @@ mod wait;
 pub use http::request;
 pub use lrn::{Fault, LrnServer};
 pub use phone::{Dialog, Message, Phone};
-pub use ports::{free_tcp, free_udp};
+pub use ports::{free_tcp, free_udp, is_bound};
 pub use process::Process;
 pub use rabbit::Rabbit;
 pub use router::Router;

@@ -10,6 +10,9 @@ use std::time::Duration;
 use anyhow::Result;
 use nix::sys::socket::{setsockopt, sockopt};
 
+/// Where every number is ported to.
+pub(crate) const ROUTING_NUMBER: &str = "9195550000";
+
 /// What is wrong with the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -27,7 +30,7 @@ pub enum Fault {
     Nonsense,
 }
 
-/// `GET /lrn/{number}` on a loopback port. It ends when dropped.
+/// Answers every request with one routing number, on a loopback port. It ends when dropped.
 #[derive(Debug)]
 pub struct LrnServer {
     /// Where it listens.
@@ -101,13 +104,12 @@ impl State {
                 continue;
             }
             self.requests.fetch_add(1, Ordering::Relaxed);
-            let number = number_of(&String::from_utf8_lossy(&head));
             head.clear();
             match self.fault() {
-                Fault::None => stream.write_all(ok(&number).as_bytes()).ok()?,
+                Fault::None => stream.write_all(ok(ROUTING_NUMBER).as_bytes()).ok()?,
                 Fault::Hang => {}
                 Fault::Reset => return reset(&stream),
-                Fault::Drip => drip(&mut stream, &ok(&number))?,
+                Fault::Drip => drip(&mut stream, &ok(ROUTING_NUMBER))?,
                 Fault::Error => stream.write_all(b"HTTP/1.1 500 Broken\r\nContent-Length: 0\r\n\r\n").ok()?,
                 Fault::Nonsense => stream.write_all(ok("<html>Welcome</html>").as_bytes()).ok()?,
             }
@@ -127,10 +129,6 @@ fn drip(stream: &mut TcpStream, answer: &str) -> Option<()> {
         thread::sleep(Duration::from_secs(1));
     }
     Some(())
-}
-
-fn number_of(head: &str) -> String {
-    head.split(' ').nth(1).and_then(|path| path.rsplit('/').next()).unwrap_or_default().to_owned()
 }
 
 fn ok(body: &str) -> String {

@@ -101,6 +101,16 @@ impl Phone {
         Ok(message)
     }
 
+    /// The next final response.
+    pub fn hear_final(&mut self) -> Result<Message> {
+        loop {
+            let message = self.next(PATIENCE)?.context("waited for a final response: heard nothing")?;
+            if message.first_line().starts_with("SIP/2.0 ") && !message.kind().starts_with('1') {
+                return Ok(message);
+            }
+        }
+    }
+
     /// Nothing but `100 Trying` comes for so long.
     pub fn hear_nothing(&mut self, span: Duration) -> Result<()> {
         if let Some(message) = self.next(span)? {

@@ -16,7 +16,7 @@ pub fn free_tcp() -> Result<SocketAddr> {
 }
 
 /// Whether somebody has bound this UDP port, as the kernel tells.
-pub(crate) fn is_bound(address: SocketAddr) -> bool {
+pub fn is_bound(address: SocketAddr) -> bool {
     let (table, port) = (if address.is_ipv6() { "udp6" } else { "udp" }, format!(":{:04X}", address.port()));
     fs::read_to_string(format!("/proc/net/{table}")).is_ok_and(|text| {
         text.lines().filter_map(|line| line.split_ascii_whitespace().nth(1)).any(|local| local.ends_with(&port))

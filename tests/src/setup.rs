@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-use crate::lrn::LrnServer;
+use crate::lrn::{LrnServer, ROUTING_NUMBER};
 use crate::ports::{free_tcp, free_udp};
 use crate::router::Router;
 
@@ -27,6 +27,7 @@ pub struct Setup {
     deck: String,
     blocked: String,
     more: String,
+    sqlite: bool,
 }
 
 impl Setup {
@@ -44,13 +45,13 @@ impl Setup {
                 ("accounts", r#"source = { csv = { path = "accounts.csv", key = "source" } }"#),
                 ("blocked", r#"source = { csv = { path = "blocked.csv", key = "number" } }"#),
                 ("npanxx", r#"source = { csv = { path = "npanxx.csv", key = "npanxx", match = "prefix" } }"#),
-                ("lrn", r#"source = { csv = { path = "lrn.csv", key = "number", match = "prefix" } }"#),
-                ("cnam", r#"source = { csv = { path = "cnam.csv", key = "number", match = "prefix" } }"#),
+                ("lrn", r#"source = { csv = { path = "lrn.csv", key = "number" } }"#),
+                ("cnam", r#"source = { csv = { path = "cnam.csv", key = "number" } }"#),
                 ("deck", DECK_TABLE),
             ]),
             plugins: owned(&[
                 ("auth", r#"config = { table = "accounts" }"#),
-                ("blocklist", r#"config = { numbers = "blocked" }"#),
+                ("blocklist", r#"config = { table = "blocked" }"#),
                 ("lrn", r#"config = { table = "lrn" }"#),
                 ("cnam", r#"config = { table = "cnam" }"#),
                 ("rate", r#"config = { deck = "deck", npanxx = "npanxx" }"#),
@@ -61,6 +62,7 @@ impl Setup {
             deck: "prefix,gateway,cost,price,currency\n".to_owned(),
             blocked: "number\n".to_owned(),
             more: String::new(),
+            sqlite: true,
         })
     }
 
@@ -133,6 +135,18 @@ impl Setup {
         ))
     }
 
+    /// The body of `[tables.NAME]`, in place of the default one.
+    pub fn table(mut self, name: &str, body: &str) -> Self {
+        self.tables.insert(name.to_owned(), body.to_owned());
+        self
+    }
+
+    /// Records go to the file store alone.
+    pub fn without_sqlite(mut self) -> Self {
+        self.sqlite = false;
+        self
+    }
+
     /// Records go to this broker too: a fanout exchange with two queues, `a` and `b`.
     pub fn fanout(self, url: &str) -> Self {
         self.section(&format!(
@@ -161,8 +175,8 @@ impl Setup {
             ("accounts.csv", accounts),
             ("blocked.csv", &self.blocked),
             ("npanxx.csv", "npanxx,state\n212555,NY\n919555,NC\n310555,CA\n"),
-            ("lrn.csv", "number,lrn\n919555,9195550000\n1919555,9195550000\n310555,3105550000\n1310555,3105550000\n"),
-            ("cnam.csv", "number,name\n212555,ACME WIDGETS\n1212555,ACME WIDGETS\n"),
+            ("lrn.csv", &every_number("number,lrn", "919555", ROUTING_NUMBER)),
+            ("cnam.csv", &every_number("number,name", "212555", "ACME WIDGETS")),
             ("deck.csv", &self.deck),
         ] {
             fs::write(folder.join(name), text).with_context(|| format!("cannot write {name}"))?;
@@ -199,15 +213,20 @@ impl Setup {
                 let _infallible = writeln!(text, "[{kind}.{name}]\n{body}");
             }
         }
-        text.push_str(
-            "[cdr]\njournal = \"var/journal\"\n[cdr.stores.main]\nsql = { url = \"sqlite:var/cdr.db\" }\n\
-             [cdr.stores.archive]\nfiles = { folder = \"var/cdr\" }\n",
-        );
+        text.push_str("[cdr]\njournal = \"var/journal\"\n[cdr.stores.archive]\nfiles = { folder = \"var/cdr\" }\n");
+        if self.sqlite {
+            text.push_str("[cdr.stores.main]\nsql = { url = \"sqlite:var/cdr.db\" }\n");
+        }
         text + &self.more
     }
 }
 
 const FIVE: [&str; 5] = ["auth", "blocklist", "lrn", "cnam", "rate"];
+
+/// A row for each of the ten thousand numbers that begin with these six digits.
+fn every_number(header: &str, digits: &str, value: &str) -> String {
+    (0..10_000).fold(format!("{header}\n"), |text, number| text + &format!("{digits}{number:04},{value}\n"))
+}
 
 const DECK_TABLE: &str = r#"source = { csv = { path = "deck.csv", key = "prefix", match = "prefix", fields = { prefix = "text", gateway = "text", cost = "decimal", price = "decimal", currency = "text" } } }"#;
 

@@ -76,7 +76,7 @@ impl Sipp {
     ) -> Result<Self> {
         let (calls, rate) = (load.calls.to_string(), load.rate.to_string());
         let mut sipp =
-            Self::start(ip, scenario, words, &[&router.to_string(), "-m", &calls, "-r", &rate, "-l", "100000"])?;
+            Self::start(ip, scenario, words, &[&router.to_string(), "-m", &calls, "-r", &rate, "-l", "10000"])?;
         sipp.patience = Duration::from_secs(60 + u64::from(load.calls / load.rate.max(1)));
         Ok(sipp)
     }
@@ -123,11 +123,6 @@ impl Sipp {
             bail!("calls were left over at the callee: {}", self.why());
         }
         self.counts()
-    }
-
-    /// Kills a callee at once, so that its port is dead.
-    pub fn kill(self) -> SocketAddr {
-        self.address
     }
 
     /// What went wrong, in SIPp's words.
@@ -179,6 +174,26 @@ fn numbers() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_scenarios_understand_each_other_without_a_router() -> Result<()> {
+        let callee = Sipp::callee("callee", &[])?;
+        let words = [("caller", "1212555[field0]"), ("callee", "1919555[field0]"), ("talk", "50")];
+        let calls = Load { calls: 20, rate: 20 };
+        let expected = Counts { successful: 20, failed: 0, retransmissions: 0 };
+        assert_eq!(Sipp::caller("caller", &words, callee.address(), calls)?.wait()?, expected);
+        assert_eq!(callee.finish()?, expected);
+        Ok(())
+    }
+
+    #[test]
+    fn a_refusal_that_the_scenario_does_not_expect_is_a_failed_call() -> Result<()> {
+        let callee = Sipp::callee("refusing", &[("code", "503")])?;
+        let words = [("caller", "12125550100"), ("callee", "19195550101"), ("talk", "50")];
+        let counts = Sipp::caller("caller", &words, callee.address(), Load::ONE)?.wait()?;
+        assert_eq!((counts.successful, counts.failed), (0, 1));
+        Ok(())
+    }
 
     #[test]
     fn the_last_line_of_the_statistics_counts() {
