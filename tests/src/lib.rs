@@ -1,1 +1,27 @@
-//! Placeholder.
+//! Fixtures for end-to-end tests: real processes and real sockets on loopback.
+//!
+//! [`Setup`] describes a configuration and starts a [`Router`] with it; [`Sipp`] runs a scenario of `scenarios/`;
+//! [`Phone`] speaks SIP word by word; [`Rabbit`] is a private broker; [`LrnServer`] a number directory that can fail in
+//! several ways. Every process belongs to the fixture that started it and ends with it, by its id.
+
+mod http;
+mod lrn;
+mod phone;
+mod ports;
+mod process;
+mod rabbit;
+mod router;
+mod setup;
+mod sipp;
+mod wait;
+
+pub use http::request;
+pub use lrn::{Fault, LrnServer};
+pub use phone::{Dialog, Message, Phone};
+pub use ports::{free_tcp, free_udp, is_bound};
+pub use process::Process;
+pub use rabbit::Rabbit;
+pub use router::Router;
+pub use setup::{Setup, plugins_folder};
+pub use sipp::{Counts, Load, Sipp};
+pub use wait::until;

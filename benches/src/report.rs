@@ -1,0 +1,119 @@
+//! What was measured, for machines and for people.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+/// One run of one peer at one rate.
+#[derive(Debug, Clone, Serialize)]
+pub struct Row {
+    /// The peer.
+    pub peer: &'static str,
+    /// Calls begun each second.
+    pub rate: u32,
+    /// Calls in all.
+    pub calls: u32,
+    /// Calls that failed.
+    pub failed: u32,
+    /// Messages that SIPp sent again.
+    pub retransmissions: u32,
+    /// CPU time of the peer's processes divided by the calls, in microseconds.
+    pub cpu_micros_per_call: u64,
+    /// Memory after the run, in MiB.
+    pub pss_mib: u64,
+}
+
+/// All of one run.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// Processor, cores, kernel.
+    pub machine: String,
+    /// In the order in which they were run.
+    pub rows: Vec<Row>,
+}
+
+impl Report {
+    /// An empty report of this machine.
+    pub fn new() -> Self {
+        let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let model = info
+            .lines()
+            .find_map(|line| line.strip_prefix("model name"))
+            .map_or("unknown processor", |rest| rest.trim_start_matches([' ', '\t', ':']));
+        let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+        let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+        Self { machine: format!("{model}, {cores} cores, Linux {}", kernel.trim()), rows: Vec::new() }
+    }
+
+    /// Writes `NAME.json` and `NAME.md` into a folder; returns the Markdown.
+    pub fn write(&self, folder: &Path, name: &str) -> Result<String> {
+        fs::create_dir_all(folder)?;
+        let markdown = self.markdown();
+        let json = serde_json::to_string_pretty(self)? + "\n";
+        fs::write(folder.join(name).with_extension("json"), json).context("cannot write the results")?;
+        fs::write(folder.join(name).with_extension("md"), &markdown).context("cannot write the table")?;
+        Ok(markdown)
+    }
+
+    fn markdown(&self) -> String {
+        let mut text = format!(
+            "{}\n\n| system | calls/s | calls | failed | sent again | CPU µs per call | of Kamailio's | MiB |\n\
+             |---|---|---|---|---|---|---|---|\n",
+            self.machine
+        );
+        for row in &self.rows {
+            let _infallible = writeln!(
+                text,
+                "| {} | {} | {} | {} | {} | {} | {} | {} |",
+                row.peer,
+                row.rate,
+                row.calls,
+                row.failed,
+                row.retransmissions,
+                row.cpu_micros_per_call,
+                self.share(row),
+                row.pss_mib
+            );
+        }
+        text
+    }
+
+    /// A row's cost in percent of Kamailio's at the same rate.
+    fn share(&self, row: &Row) -> String {
+        let yardstick = self.rows.iter().find(|other| other.peer == "Kamailio" && other.rate == row.rate);
+        match yardstick.map(|yardstick| yardstick.cpu_micros_per_call) {
+            Some(micros) if micros > 0 => format!("{} %", row.cpu_micros_per_call * 100 / micros),
+            _ => "–".to_owned(),
+        }
+    }
+}
+
+impl Default for Report {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_shown_as_a_share_of_kamailio_s_at_the_same_rate() {
+        let row = |peer, rate, cpu| Row {
+            peer,
+            rate,
+            calls: 1,
+            failed: 0,
+            retransmissions: 0,
+            cpu_micros_per_call: cpu,
+            pss_mib: 1,
+        };
+        let rows = vec![row("Kamailio", 500, 400), row("Kamailio", 1000, 500), row("Trunkline", 1000, 200)];
+        let report = Report { machine: "m".to_owned(), rows };
+        assert_eq!(report.share(&report.rows[2]), "40 %");
+    }
+}

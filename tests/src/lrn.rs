@@ -1,0 +1,136 @@
+//! An LRN service that fails in the ways in which real ones do.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Result;
+use nix::sys::socket::{setsockopt, sockopt};
+
+/// Where every number is ported to.
+pub(crate) const ROUTING_NUMBER: &str = "9195550000";
+
+/// What is wrong with the service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing: it answers at once.
+    None,
+    /// It takes requests and never answers.
+    Hang,
+    /// It accepts connections and resets them.
+    Reset,
+    /// It sends one byte a second.
+    Drip,
+    /// It answers 500.
+    Error,
+    /// It answers 200 with what is no number.
+    Nonsense,
+}
+
+/// Answers every request with one routing number, on a loopback port. It ends when dropped.
+#[derive(Debug)]
+pub struct LrnServer {
+    /// Where it listens.
+    pub address: SocketAddr,
+    state: Arc<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    fault: Mutex<Fault>,
+    requests: AtomicUsize,
+    over: AtomicBool,
+}
+
+impl LrnServer {
+    /// Starts it, in good health.
+    pub fn start() -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let address = listener.local_addr()?;
+        let state = Arc::new(State {
+            fault: Mutex::new(Fault::None),
+            requests: AtomicUsize::new(0),
+            over: AtomicBool::new(false),
+        });
+        let shared = Arc::clone(&state);
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                if shared.over.load(Ordering::Relaxed) {
+                    return;
+                }
+                let state = Arc::clone(&shared);
+                thread::spawn(move || state.converse(stream));
+            }
+        });
+        Ok(Self { address, state })
+    }
+
+    /// From now on it fails like this.
+    pub fn fail(&self, fault: Fault) {
+        *self.state.fault.lock().unwrap_or_else(PoisonError::into_inner) = fault;
+    }
+
+    /// How many requests it got.
+    pub fn requests(&self) -> usize {
+        self.state.requests.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for LrnServer {
+    fn drop(&mut self) {
+        self.state.over.store(true, Ordering::Relaxed);
+        // Wakes the thread that accepts.
+        let _woken = TcpStream::connect(self.address);
+    }
+}
+
+impl State {
+    fn fault(&self) -> Fault {
+        *self.fault.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A connection ends with its client, or when nothing came for a while.
+    fn converse(&self, mut stream: TcpStream) -> Option<()> {
+        stream.set_read_timeout(Some(Duration::from_secs(20))).ok()?;
+        let mut head = Vec::new();
+        let mut chunk = [0; 1024];
+        loop {
+            let length = stream.read(&mut chunk).ok().filter(|length| *length > 0)?;
+            head.extend_from_slice(&chunk[..length]);
+            if !head.ends_with(b"\r\n\r\n") {
+                continue;
+            }
+            self.requests.fetch_add(1, Ordering::Relaxed);
+            head.clear();
+            match self.fault() {
+                Fault::None => stream.write_all(ok(ROUTING_NUMBER).as_bytes()).ok()?,
+                Fault::Hang => {}
+                Fault::Reset => return reset(&stream),
+                Fault::Drip => drip(&mut stream, &ok(ROUTING_NUMBER))?,
+                Fault::Error => stream.write_all(b"HTTP/1.1 500 Broken\r\nContent-Length: 0\r\n\r\n").ok()?,
+                Fault::Nonsense => stream.write_all(ok("<html>Welcome</html>").as_bytes()).ok()?,
+            }
+        }
+    }
+}
+
+/// Closing with a linger time of zero sends RST instead of FIN.
+fn reset(stream: &TcpStream) -> Option<()> {
+    setsockopt(stream, sockopt::Linger, &nix::libc::linger { l_onoff: 1, l_linger: 0 }).ok()?;
+    None
+}
+
+fn drip(stream: &mut TcpStream, answer: &str) -> Option<()> {
+    for byte in answer.bytes() {
+        stream.write_all(&[byte]).ok()?;
+        thread::sleep(Duration::from_secs(1));
+    }
+    Some(())
+}
+
+fn ok(body: &str) -> String {
+    format!("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+}

@@ -1,0 +1,167 @@
+//! A RabbitMQ of our own, from Debian's package, in a temporary folder and on free ports.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use futures_util::StreamExt;
+use lapin::options::{BasicAckOptions, BasicConsumeOptions, QueueDeclareOptions};
+use lapin::types::FieldTable;
+use lapin::{Connection, ConnectionProperties};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+use trunkline::cdr::record::CallRecord;
+
+use crate::ports::free_tcp;
+use crate::process::Process;
+use crate::wait::until;
+
+/// The broker is up in about nine seconds on an idle machine.
+const START: Duration = Duration::from_secs(90);
+const STOP: Duration = Duration::from_secs(60);
+
+/// Debian's wrapper in the path wants another user; these scripts are what it calls.
+const SERVER: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
+
+/// A private broker with its own port mapper. Both end when dropped.
+#[derive(Debug)]
+pub struct Rabbit {
+    server: Option<Process>,
+    mapper: Process,
+    folder: TempDir,
+    mapper_port: u16,
+    dist_port: u16,
+    address: SocketAddr,
+}
+
+impl Rabbit {
+    /// Starts it and waits until it takes connections.
+    pub fn start() -> Result<Self> {
+        let folder = TempDir::with_prefix("trunkline-rabbit-").context("no temporary folder")?;
+        let (address, mapper_port, dist_port) = (free_tcp()?, free_tcp()?.port(), free_tcp()?.port());
+        let config = format!(
+            "listeners.tcp.1 = {address}\nloopback_users = none\nlog.console = true\nlog.console.level = warning\n"
+        );
+        fs::write(folder.path().join("rabbitmq.conf"), config)?;
+        fs::write(folder.path().join("enabled_plugins"), "[].\n")?;
+        let port = mapper_port.to_string();
+        let mapper = Process::start(Path::new("epmd"), folder.path().join("epmd.log"), |command| {
+            command.args(["-port", &port, "-address", "127.0.0.1"]);
+        })?;
+        let mut rabbit = Self { server: None, mapper, folder, mapper_port, dist_port, address };
+        rabbit.resume()?;
+        Ok(rabbit)
+    }
+
+    /// For `[cdr.fanout]`.
+    pub fn url(&self) -> String {
+        format!("amqp://guest:guest@{}/%2f", self.address)
+    }
+
+    /// Stops the broker as an administrator would; what is durable stays.
+    pub fn stop(&mut self) -> Result<()> {
+        let Some(mut server) = self.server.take() else { return Ok(()) };
+        self.signal(Signal::SIGTERM)?;
+        server.wait(STOP)?;
+        Ok(())
+    }
+
+    /// Starts the broker again in the same folder.
+    pub fn resume(&mut self) -> Result<()> {
+        let folder = self.folder.path().to_owned();
+        let (mapper_port, dist_port) = (self.mapper_port.to_string(), self.dist_port.to_string());
+        let mut server = Process::start(Path::new(SERVER), folder.join("rabbit.log"), |command| {
+            command
+                .env("HOME", &folder)
+                .env("RABBITMQ_NODENAME", format!("trunkline{}@localhost", self.address.port()))
+                .env("RABBITMQ_MNESIA_BASE", folder.join("mnesia"))
+                .env("RABBITMQ_LOG_BASE", folder.join("log"))
+                .env("RABBITMQ_CONFIG_FILE", folder.join("rabbitmq"))
+                .env("RABBITMQ_ENABLED_PLUGINS_FILE", folder.join("enabled_plugins"))
+                .env("RABBITMQ_PID_FILE", self.pid_file())
+                .env("RABBITMQ_DIST_PORT", dist_port)
+                .env("ERL_EPMD_PORT", mapper_port)
+                .env("ERL_EPMD_ADDRESS", "127.0.0.1");
+        })?;
+        let url = self.url();
+        server.wait_until(START, |_| {
+            on_runtime(async { Ok(Connection::connect(&url, ConnectionProperties::default()).await?) }).is_ok()
+        })?;
+        self.server = Some(server);
+        Ok(())
+    }
+
+    /// How many messages wait in a queue.
+    pub fn depth(&self, queue: &str) -> Result<u32> {
+        let url = self.url();
+        on_runtime(async {
+            let connection = Connection::connect(&url, ConnectionProperties::default()).await?;
+            let channel = connection.create_channel().await?;
+            let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+            Ok(channel.queue_declare(queue.into(), options, FieldTable::default()).await?.message_count())
+        })
+    }
+
+    /// Waits until a queue holds so many messages.
+    pub fn wait_for_depth(&self, queue: &str, count: u32) -> Result<()> {
+        until(&format!("{count} messages in queue {queue}"), Duration::from_secs(30), || {
+            Ok(self.depth(queue).is_ok_and(|depth| depth >= count).then_some(()))
+        })
+        .with_context(|| format!("it holds {:?}", self.depth(queue)))
+    }
+
+    /// Takes so many messages from a queue.
+    ///
+    /// # Errors
+    /// When one of them is not a call record, or fewer come.
+    pub fn take(&self, queue: &str, count: usize) -> Result<Vec<CallRecord>> {
+        let url = self.url();
+        on_runtime(async {
+            let connection = Connection::connect(&url, ConnectionProperties::default()).await?;
+            let channel = connection.create_channel().await?;
+            let consume = channel.basic_consume(
+                queue.into(),
+                "test".into(),
+                BasicConsumeOptions::default(),
+                FieldTable::default(),
+            );
+            let mut messages = consume.await?;
+            let mut records = Vec::new();
+            while records.len() < count {
+                let next = tokio::time::timeout(Duration::from_secs(10), messages.next()).await;
+                let message = next.with_context(|| format!("{queue} ran dry after {} of {count}", records.len()))?;
+                let message = message.context("the broker closed the channel")??;
+                records.push(serde_json::from_slice(&message.data).context("a message is no call record")?);
+                message.ack(BasicAckOptions::default()).await?;
+            }
+            Ok(records)
+        })
+    }
+
+    fn pid_file(&self) -> PathBuf {
+        self.folder.path().join("rabbit.pid")
+    }
+
+    /// To the Erlang machine itself: the script in front of it does not pass every signal on.
+    fn signal(&self, signal: Signal) -> Result<()> {
+        let id: i32 = fs::read_to_string(self.pid_file())?.trim().parse().context("the broker's pid file")?;
+        Ok(kill(Pid::from_raw(id), signal)?)
+    }
+}
+
+impl Drop for Rabbit {
+    fn drop(&mut self) {
+        if self.server.is_some() {
+            let _gone = self.signal(Signal::SIGKILL);
+        }
+        // `mapper` and the script in front of the server end by their own fixtures.
+        let _running = self.mapper.is_running();
+    }
+}
+
+fn on_runtime<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+}

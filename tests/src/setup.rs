@@ -1,0 +1,244 @@
+//! A configuration in the making: five stages, tables in CSV, one customer on loopback; each test adds what it is about.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use tempfile::TempDir;
+
+use crate::lrn::{LrnServer, ROUTING_NUMBER};
+use crate::ports::{free_tcp, free_udp};
+use crate::router::Router;
+
+/// The configuration of a router, not yet running.
+#[derive(Debug)]
+pub struct Setup {
+    folder: TempDir,
+    listen: Vec<SocketAddr>,
+    admin: SocketAddr,
+    tables: BTreeMap<String, String>,
+    plugins: BTreeMap<String, String>,
+    pipelines: BTreeMap<String, Vec<String>>,
+    gateways: BTreeMap<String, String>,
+    customers: BTreeMap<String, String>,
+    deck: String,
+    blocked: String,
+    more: String,
+    sqlite: bool,
+}
+
+impl Setup {
+    /// The default: a router on 127.0.0.1, customer `acme` calling from 127.0.0.1 and ::1 through all five stages.
+    /// No gateway and an empty deck.
+    pub fn new() -> Result<Self> {
+        let owned = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
+            pairs.iter().map(|(name, body)| ((*name).to_owned(), (*body).to_owned())).collect()
+        };
+        Ok(Self {
+            folder: TempDir::with_prefix("trunkline-test-").context("no temporary folder")?,
+            listen: vec![free_udp(IpAddr::V4(Ipv4Addr::LOCALHOST))?],
+            admin: free_tcp()?,
+            tables: owned(&[
+                ("accounts", r#"source = { csv = { path = "accounts.csv", key = "source" } }"#),
+                ("blocked", r#"source = { csv = { path = "blocked.csv", key = "number" } }"#),
+                ("npanxx", r#"source = { csv = { path = "npanxx.csv", key = "npanxx", match = "prefix" } }"#),
+                ("lrn", r#"source = { csv = { path = "lrn.csv", key = "number" } }"#),
+                ("cnam", r#"source = { csv = { path = "cnam.csv", key = "number" } }"#),
+                ("deck", DECK_TABLE),
+            ]),
+            plugins: owned(&[
+                ("auth", r#"config = { table = "accounts" }"#),
+                ("blocklist", r#"config = { table = "blocked" }"#),
+                ("lrn", r#"config = { table = "lrn" }"#),
+                ("cnam", r#"config = { table = "cnam" }"#),
+                ("rate", r#"config = { deck = "deck", npanxx = "npanxx" }"#),
+            ]),
+            pipelines: BTreeMap::from([("default".to_owned(), FIVE.map(str::to_owned).to_vec())]),
+            gateways: BTreeMap::new(),
+            customers: owned(&[("acme", r#"sources = ["127.0.0.1/32", "::1/128"]"#)]),
+            deck: "prefix,gateway,cost,price,currency\n".to_owned(),
+            blocked: "number\n".to_owned(),
+            more: String::new(),
+            sqlite: true,
+        })
+    }
+
+    /// Listens here too.
+    pub fn listen(mut self, address: SocketAddr) -> Self {
+        self.listen.push(address);
+        self
+    }
+
+    /// A gateway at this address.
+    pub fn gateway(self, name: &str, address: SocketAddr) -> Self {
+        self.gateway_with(name, address, "")
+    }
+
+    /// A gateway with more keys.
+    pub fn gateway_with(mut self, name: &str, address: SocketAddr, keys: &str) -> Self {
+        self.gateways.insert(name.to_owned(), format!("uri = \"sip:{address};transport=udp\"\n{keys}"));
+        self
+    }
+
+    /// A line of the rate deck: cost per minute in USD.
+    pub fn route(mut self, prefix: &str, gateway: &str, cost: &str) -> Self {
+        let _infallible = writeln!(self.deck, "{prefix},{gateway},{cost},0.0500,USD");
+        self
+    }
+
+    /// All numbers that begin with 1 go to this gateway alone.
+    pub fn carrier(self, address: SocketAddr) -> Self {
+        self.gateway("carrier", address).route("1", "carrier", "0.0050")
+    }
+
+    /// A blocked calling number.
+    pub fn block(mut self, number: &str) -> Self {
+        let _infallible = writeln!(self.blocked, "{number}");
+        self
+    }
+
+    /// A customer that calls from these networks, with more keys.
+    pub fn customer(mut self, name: &str, sources: &str, keys: &str) -> Self {
+        self.customers.insert(name.to_owned(), format!("sources = [\"{sources}\"]\n{keys}"));
+        self
+    }
+
+    /// The body of `[plugins.NAME]`, in place of the default one.
+    pub fn plugin(mut self, name: &str, body: &str) -> Self {
+        self.plugins.insert(name.to_owned(), body.to_owned());
+        self
+    }
+
+    /// One of the plugins under `plugins/faults`, as a plugin of that name.
+    pub fn fault(self, name: &str, keys: &str) -> Result<Self> {
+        let file = plugins_folder()?.join("faults").join(format!("{name}.wasm"));
+        Ok(self.plugin(name, &format!("component = \"{}\"\n{keys}", file.display())))
+    }
+
+    /// A pipeline of these stages.
+    pub fn pipeline(mut self, name: &str, stages: &[&str]) -> Self {
+        self.pipelines.insert(name.to_owned(), stages.iter().map(|stage| (*stage).to_owned()).collect());
+        self
+    }
+
+    /// The table `lrn` asks this server instead of its CSV file.
+    pub fn lrn(mut self, server: &LrnServer, deadline_ms: u32) -> Self {
+        let source =
+            r#"source = { http = { service = "lrn-api", path = "/lrn/{key}", format = "text", field = "lrn" } }"#;
+        self.tables.insert("lrn".to_owned(), source.to_owned());
+        self.section(&format!(
+            "[services.lrn-api]\nurl = \"http://{}\"\ndeadline = \"{deadline_ms}ms\"\n",
+            server.address
+        ))
+    }
+
+    /// The body of `[tables.NAME]`, in place of the default one.
+    pub fn table(mut self, name: &str, body: &str) -> Self {
+        self.tables.insert(name.to_owned(), body.to_owned());
+        self
+    }
+
+    /// Records go to the file store alone.
+    pub fn without_sqlite(mut self) -> Self {
+        self.sqlite = false;
+        self
+    }
+
+    /// Records go to this broker too: a fanout exchange with two queues, `a` and `b`.
+    pub fn fanout(self, url: &str) -> Self {
+        self.section(&format!(
+            "[cdr.fanout]\namqp = {{ url = \"{url}\", exchange = \"trunkline.cdr\", queues = [\"a\", \"b\"] }}\n"
+        ))
+    }
+
+    /// Any further sections, as text.
+    pub fn section(mut self, text: &str) -> Self {
+        self.more.push_str(text);
+        self.more.push('\n');
+        self
+    }
+
+    /// The folder that holds the configuration.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Writes the files; returns the configuration's path.
+    pub fn write(&self) -> Result<PathBuf> {
+        let folder = self.folder();
+        let accounts = "source,account,status\n127.0.0.1,acme,active\n127.0.0.2,other,active\n127.0.0.3,third,active\n\
+                        ::1,acme,active\n";
+        for (name, text) in [
+            ("accounts.csv", accounts),
+            ("blocked.csv", &self.blocked),
+            ("npanxx.csv", "npanxx,state\n212555,NY\n919555,NC\n310555,CA\n"),
+            ("lrn.csv", &every_number("number,lrn", "919555", ROUTING_NUMBER)),
+            ("cnam.csv", &every_number("number,name", "212555", "ACME WIDGETS")),
+            ("deck.csv", &self.deck),
+        ] {
+            fs::write(folder.join(name), text).with_context(|| format!("cannot write {name}"))?;
+        }
+        let path = folder.join("trunkline.toml");
+        fs::write(&path, self.text()).context("cannot write the configuration")?;
+        Ok(path)
+    }
+
+    /// Starts a router with it and waits until it is ready.
+    pub fn start(self) -> Result<Router> {
+        let config = self.write()?;
+        Router::start(self.folder, &config, self.listen, self.admin)
+    }
+
+    fn text(&self) -> String {
+        let listen: Vec<String> = self.listen.iter().map(|address| format!("{:?}", address.to_string())).collect();
+        let mut text = format!(
+            "[node]\nname = \"test\"\n[listen]\nudp = [{}]\n[admin]\nbind = \"{}\"\n[pipelines]\n",
+            listen.join(", "),
+            self.admin
+        );
+        for (name, stages) in &self.pipelines {
+            let _infallible = writeln!(text, "{name} = {stages:?}");
+        }
+        let sections = [
+            ("tables", &self.tables),
+            ("plugins", &self.plugins),
+            ("gateways", &self.gateways),
+            ("customers", &self.customers),
+        ];
+        for (kind, entries) in sections {
+            for (name, body) in entries {
+                let _infallible = writeln!(text, "[{kind}.{name}]\n{body}");
+            }
+        }
+        text.push_str("[cdr]\njournal = \"var/journal\"\n[cdr.stores.archive]\nfiles = { folder = \"var/cdr\" }\n");
+        if self.sqlite {
+            text.push_str("[cdr.stores.main]\nsql = { url = \"sqlite:var/cdr.db\" }\n");
+        }
+        text + &self.more
+    }
+}
+
+const FIVE: [&str; 5] = ["auth", "blocklist", "lrn", "cnam", "rate"];
+
+/// A row for each of the ten thousand numbers that begin with these six digits.
+fn every_number(header: &str, digits: &str, value: &str) -> String {
+    (0..10_000).fold(format!("{header}\n"), |text, number| text + &format!("{digits}{number:04},{value}\n"))
+}
+
+const DECK_TABLE: &str = r#"source = { csv = { path = "deck.csv", key = "prefix", match = "prefix", fields = { prefix = "text", gateway = "text", cost = "decimal", price = "decimal", currency = "text" } } }"#;
+
+/// Where `cargo xtask plugins` put the components: `plugins` in the target folder that this program was built in.
+///
+/// # Errors
+/// When they are not there.
+pub fn plugins_folder() -> Result<PathBuf> {
+    let program = std::env::current_exe()?;
+    program
+        .ancestors()
+        .map(|folder| folder.join("plugins"))
+        .find(|plugins| plugins.join("auth.wasm").is_file())
+        .context("the plugins are not built: run `cargo xtask plugins`")
+}

@@ -1,0 +1,209 @@
+//! SIPp, the load generator that carriers know, with the scenarios of `scenarios/`.
+
+use std::collections::HashMap;
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use nix::sys::signal::Signal;
+use tempfile::TempDir;
+
+use crate::ports::{free_udp, is_bound};
+use crate::process::Process;
+
+/// How many calls, and how fast.
+#[derive(Debug, Clone, Copy)]
+pub struct Load {
+    /// Calls in all.
+    pub calls: u32,
+    /// Calls begun each second.
+    pub rate: u32,
+}
+
+impl Load {
+    /// One call.
+    pub const ONE: Self = Self { calls: 1, rate: 1 };
+}
+
+/// What SIPp counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Calls that went as the scenario says.
+    pub successful: u32,
+    /// Calls that did not.
+    pub failed: u32,
+    /// Messages that had to be sent again.
+    pub retransmissions: u32,
+}
+
+/// A running SIPp. It is killed when dropped.
+#[derive(Debug)]
+pub struct Sipp {
+    process: Process,
+    folder: TempDir,
+    address: SocketAddr,
+    patience: Duration,
+}
+
+impl Sipp {
+    /// A callee on a free port of 127.0.0.1; every `@word@` of the scenario is replaced by its value.
+    pub fn callee(scenario: &str, words: &[(&str, &str)]) -> Result<Self> {
+        Self::callee_on(IpAddr::V4(Ipv4Addr::LOCALHOST), scenario, words)
+    }
+
+    /// A callee on a free port of this address.
+    pub fn callee_on(ip: IpAddr, scenario: &str, words: &[(&str, &str)]) -> Result<Self> {
+        let mut sipp = Self::start(ip, scenario, words, &[])?;
+        let address = sipp.address;
+        sipp.process.wait_until(Duration::from_secs(10), |_| is_bound(address))?;
+        Ok(sipp)
+    }
+
+    /// Callers from 127.0.0.1. Numbers may hold `[field0]`: four digits, another one for each call.
+    pub fn caller(scenario: &str, words: &[(&str, &str)], router: SocketAddr, load: Load) -> Result<Self> {
+        Self::caller_on(IpAddr::V4(Ipv4Addr::LOCALHOST), scenario, words, router, load)
+    }
+
+    /// Callers from this address.
+    pub fn caller_on(
+        ip: IpAddr,
+        scenario: &str,
+        words: &[(&str, &str)],
+        router: SocketAddr,
+        load: Load,
+    ) -> Result<Self> {
+        let (calls, rate) = (load.calls.to_string(), load.rate.to_string());
+        let mut sipp =
+            Self::start(ip, scenario, words, &[&router.to_string(), "-m", &calls, "-r", &rate, "-l", "10000"])?;
+        sipp.patience = Duration::from_secs(60 + u64::from(load.calls / load.rate.max(1)));
+        Ok(sipp)
+    }
+
+    fn start(ip: IpAddr, scenario: &str, words: &[(&str, &str)], more: &[&str]) -> Result<Self> {
+        let folder = TempDir::with_prefix("trunkline-sipp-").context("no temporary folder")?;
+        fs::write(folder.path().join("scenario.xml"), text_of(scenario, words)?)?;
+        fs::write(folder.path().join("numbers.csv"), numbers())?;
+        let address = free_udp(ip)?;
+        let (ip, port) = (ip.to_string(), address.port().to_string());
+        let process = Process::start(Path::new("sipp"), folder.path().join("sipp.out"), |command| {
+            command
+                .current_dir(folder.path())
+                .args(more)
+                .args(["-sf", "scenario.xml", "-inf", "numbers.csv", "-i", &ip, "-p", &port, "-nostdin"])
+                .args(["-trace_stat", "-stf", "stat.csv", "-fd", "1", "-trace_err", "-error_file", "errors.log"]);
+        })?;
+        Ok(Self { process, folder, address, patience: Duration::from_secs(20) })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Waits until it has made all its calls.
+    ///
+    /// # Errors
+    /// When it has not in time; a call that failed is no error but a count.
+    pub fn wait(mut self) -> Result<Counts> {
+        self.process.wait(self.patience).with_context(|| self.why())?;
+        self.counts()
+    }
+
+    /// Tells a callee to end when its calls have ended.
+    pub fn finish(mut self) -> Result<Counts> {
+        self.process.signal(Signal::SIGUSR1)?;
+        if self.process.wait(self.patience).is_err() {
+            bail!("calls were left over at the callee: {}", self.why());
+        }
+        self.counts()
+    }
+
+    /// What went wrong, in SIPp's words.
+    pub fn why(&self) -> String {
+        let errors = fs::read(self.folder.path().join("errors.log")).unwrap_or_default();
+        let errors = String::from_utf8_lossy(&errors);
+        let first: String = errors.lines().take(40).collect::<Vec<_>>().join("\n");
+        format!(
+            "SIPp's errors begin:\n{first}\n{}",
+            if first.is_empty() { self.process.last_lines() } else { String::new() }
+        )
+    }
+
+    fn counts(&self) -> Result<Counts> {
+        let text = fs::read_to_string(self.folder.path().join("stat.csv"))
+            .with_context(|| format!("SIPp wrote no statistics: {}", self.process.last_lines()))?;
+        let counts = parse_statistics(&text).context("SIPp's statistics are not as we know them")?;
+        if counts.failed > 0 {
+            eprintln!("{}", self.why());
+        }
+        Ok(counts)
+    }
+}
+
+/// The last line of the statistics, by the names in the first.
+fn parse_statistics(text: &str) -> Option<Counts> {
+    let mut lines = text.lines().filter(|line| !line.trim().is_empty());
+    let names = lines.next()?.split(';');
+    let values: HashMap<&str, &str> = names.zip(lines.next_back()?.split(';')).collect();
+    let count = |name: &str| values.get(name)?.parse().ok();
+    Some(Counts {
+        successful: count("SuccessfulCall(C)")?,
+        failed: count("FailedCall(C)")?,
+        retransmissions: count("Retransmissions(C)")?,
+    })
+}
+
+fn text_of(scenario: &str, words: &[(&str, &str)]) -> Result<String> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios").join(format!("{scenario}.xml"));
+    let text = fs::read_to_string(&file).with_context(|| format!("no scenario {}", file.display()))?;
+    Ok(words.iter().fold(text, |text, (word, value)| text.replace(&format!("@{word}@"), value)))
+}
+
+/// SIPp takes one line after the other for its calls.
+fn numbers() -> String {
+    (0..10_000).fold("SEQUENTIAL\n".to_owned(), |text, number| text + &format!("{number:04}\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scenarios_understand_each_other_without_a_router() -> Result<()> {
+        let callee = Sipp::callee("callee", &[])?;
+        let words = [("caller", "1212555[field0]"), ("callee", "1919555[field0]"), ("talk", "50")];
+        let calls = Load { calls: 20, rate: 20 };
+        let expected = Counts { successful: 20, failed: 0, retransmissions: 0 };
+        assert_eq!(Sipp::caller("caller", &words, callee.address(), calls)?.wait()?, expected);
+        assert_eq!(callee.finish()?, expected);
+        Ok(())
+    }
+
+    #[test]
+    fn a_refusal_that_the_scenario_does_not_expect_is_a_failed_call() -> Result<()> {
+        let callee = Sipp::callee("refusing", &[("code", "503")])?;
+        let words = [("caller", "12125550100"), ("callee", "19195550101"), ("talk", "50")];
+        let counts = Sipp::caller("caller", &words, callee.address(), Load::ONE)?.wait()?;
+        assert_eq!((counts.successful, counts.failed), (0, 1));
+        Ok(())
+    }
+
+    #[test]
+    fn the_last_line_of_the_statistics_counts() {
+        let text = "A;SuccessfulCall(C);FailedCall(C);Retransmissions(C)\n1;2;3;4\n5;60;7;8\n";
+        let counts = Counts { successful: 60, failed: 7, retransmissions: 8 };
+        assert_eq!(parse_statistics(text), Some(counts));
+    }
+
+    #[test]
+    fn statistics_without_a_column_are_refused() {
+        assert_eq!(parse_statistics("A;B\n1;2\n"), None);
+    }
+}

@@ -1,0 +1,90 @@
+//! Plugins that misbehave sit in one customer's pipeline; the other customers' calls do not notice.
+
+use std::net::IpAddr;
+
+use anyhow::Result;
+use trunkline::cdr::record::{CallRecord, StageOutcome};
+use trunkline_tests::{Load, Setup, Sipp};
+
+/// Calls of a customer with this plugin in front of its five stages, beside calls of another without it.
+fn beside_others(fault: &str, allowed: &[StageOutcome]) -> Result<()> {
+    let callee = Sipp::callee("callee", &[])?;
+    let router = Setup::new()?
+        .carrier(callee.address())
+        .fault(fault, "deadline = \"100ms\"\non-failure = \"skip\"\nbreaker = { failures = 1_000_000, window = \"10s\", open = \"5s\" }")?
+        .pipeline("hostile", &["auth", fault, "blocklist", "lrn", "cnam", "rate"])
+        .customer("other", "127.0.0.2/32", "pipeline = \"hostile\"")
+        .start()?;
+    let numbers = [("caller", "1212555[field0]"), ("callee", "1919555[field0]"), ("talk", "200")];
+    let load = Load { calls: 150, rate: 50 };
+
+    let good = Sipp::caller("caller", &numbers, router.sip(), load)?;
+    let hostile = Sipp::caller_on(IpAddr::from([127, 0, 0, 2]), "caller", &numbers, router.sip(), load)?;
+    let (good, hostile) = (good.wait()?, hostile.wait()?);
+
+    assert_eq!((good.successful, good.failed, good.retransmissions), (150, 0, 0), "the other customer's calls");
+    assert_eq!((hostile.successful, hostile.failed), (150, 0), "the stage was skipped and the calls went on");
+    let records = router.wait_for_records(300)?;
+    assert_eq!(records.len(), 300);
+    let (hurt, others): (Vec<&CallRecord>, Vec<_>) = records.iter().partition(|record| record.customer == "other");
+    assert_eq!(hurt.len(), 150);
+    for record in hurt {
+        let stage = record.stages.iter().find(|stage| &*stage.stage == fault).expect("the stage is in the record");
+        assert!(allowed.contains(&stage.outcome), "{:?}: {:?}", stage.outcome, stage.detail);
+        assert_eq!(record.stages.len(), 6, "the other stages ran");
+    }
+    for record in others {
+        assert!(record.stages.iter().all(|stage| stage.outcome.is_verdict()), "{:?}", record.stages);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_plugin_that_loops_for_ever_is_stopped_by_its_fuel() -> Result<()> {
+    beside_others("loops", &[StageOutcome::Fuel])
+}
+
+#[test]
+fn a_plugin_that_traps_is_skipped() -> Result<()> {
+    beside_others("traps", &[StageOutcome::Trap])
+}
+
+#[test]
+fn a_plugin_that_allocates_without_end_meets_its_memory_limit() -> Result<()> {
+    // Whichever bound it meets first: filling 16 MiB takes many instructions.
+    beside_others("allocates", &[StageOutcome::Memory, StageOutcome::Fuel])
+}
+
+#[test]
+fn a_plugin_that_returns_an_error_is_skipped_with_its_text() -> Result<()> {
+    beside_others("errs", &[StageOutcome::Error])
+}
+
+#[test]
+fn a_plugin_that_recurses_for_ever_traps_at_the_end_of_its_stack() -> Result<()> {
+    beside_others("recursive", &[StageOutcome::Trap, StageOutcome::Fuel])
+}
+
+#[test]
+fn a_plugin_that_returns_nonsense_changes_nothing() -> Result<()> {
+    beside_others("nonsense", &[StageOutcome::Invalid])
+}
+
+#[test]
+fn where_the_operator_says_so_a_failing_stage_refuses_the_call() -> Result<()> {
+    let callee = Sipp::callee("callee", &[])?;
+    let router = Setup::new()?
+        .carrier(callee.address())
+        .fault("traps", "on-failure = { reject = 580 }")?
+        .pipeline("default", &["auth", "traps", "rate"])
+        .start()?;
+    let words = [("caller", "12125550100"), ("callee", "19195550101"), ("code", "580")];
+
+    let caller = Sipp::caller("refused", &words, router.sip(), Load::ONE)?.wait()?;
+
+    assert_eq!((caller.successful, caller.failed), (1, 0));
+    let record = &router.wait_for_records(1)?[0];
+    assert_eq!((record.code, record.attempts.len()), (580, 0));
+    assert_eq!(record.stages.last().map(|stage| stage.outcome), Some(StageOutcome::Trap));
+    Ok(())
+}

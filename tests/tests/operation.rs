@@ -1,0 +1,155 @@
+//! What an operator does: check, reload, stop, restart.
+
+use std::fs;
+use std::process::Command;
+
+use anyhow::Result;
+use trunkline::cdr::record::End;
+use trunkline_tests::{Dialog, Load, Phone, Router, Setup, Sipp};
+
+const NUMBERS: [(&str, &str); 3] = [("caller", "1212555[field0]"), ("callee", "1919555[field0]"), ("talk", "100")];
+
+#[test]
+fn a_bad_configuration_is_refused_with_every_fault_named() -> Result<()> {
+    let setup = Setup::new()?
+        .pipeline("default", &["auth", "nowhere"])
+        .section("[call]\nsetup-budget = \"soon\"\n[timers]\nt9 = \"1s\"\n");
+    let config = setup.write()?;
+    for command in ["check", "run"] {
+        let output = Command::new(Router::program()?).arg(command).arg("-c").arg(&config).output()?;
+        let words = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(1), "{command}: {words}");
+        assert!(words.contains("setup-budget") && words.contains("t9"), "{command} said:\n{words}");
+    }
+    Ok(())
+}
+
+#[test]
+fn check_is_content_with_a_good_configuration() -> Result<()> {
+    let nowhere = Phone::waiting()?;
+    let setup = Setup::new()?.carrier(nowhere.address());
+    let output = Command::new(Router::program()?).args(["check", "-c"]).arg(setup.write()?).output()?;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
+
+#[test]
+fn explain_shows_the_stages_and_the_route_without_placing_a_call() -> Result<()> {
+    let mut carrier = Phone::waiting()?;
+    let setup = Setup::new()?.carrier(carrier.address());
+    let output = Command::new(Router::program()?)
+        .args(["explain", "--source", "127.0.0.1", "--from", "12125550100", "--to", "19195550101", "-c"])
+        .arg(setup.write()?)
+        .output()?;
+    let words = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{words}{}", String::from_utf8_lossy(&output.stderr));
+    for word in ["auth", "blocklist", "lrn", "cnam", "rate", "carrier"] {
+        assert!(words.contains(word), "no `{word}` in:\n{words}");
+    }
+    carrier.hear_nothing(std::time::Duration::from_millis(100))
+}
+
+#[test]
+fn a_reload_under_load_fails_no_call_and_new_calls_follow_it() -> Result<()> {
+    let (old, new) = (Sipp::callee("callee", &[])?, Sipp::callee("callee", &[])?);
+    let router = Setup::new()?
+        .gateway("old", old.address())
+        .gateway("new", new.address())
+        .route("1", "old", "0.0010")
+        .start()?;
+    let deck = router.folder().join("deck.csv");
+
+    let caller = Sipp::caller("caller", &NUMBERS, router.sip(), Load { calls: 600, rate: 200 })?;
+    router.wait_for_records(100)?;
+    fs::write(&deck, fs::read_to_string(&deck)?.replace(",old,", ",new,"))?;
+    let (code, words) = router.reload()?;
+    assert_eq!(code, 200, "{words}");
+    let caller = caller.wait()?;
+
+    assert_eq!((caller.successful, caller.failed), (600, 0));
+    let (old, new) = (old.finish()?, new.finish()?);
+    assert!(old.successful >= 100 && new.successful >= 100, "old {old:?}, new {new:?}");
+    assert_eq!(old.successful + new.successful, 600);
+    Ok(())
+}
+
+#[test]
+fn a_bad_reload_changes_nothing_and_says_why() -> Result<()> {
+    let callee = Sipp::callee("callee", &[])?;
+    let router = Setup::new()?.carrier(callee.address()).start()?;
+    router.edit_config("[gateways.carrier]", "[gateways.renamed]\nuri = \"sip:\"\n[gateways.carrier]")?;
+
+    let (code, words) = router.reload()?;
+
+    assert!((400..500).contains(&code), "{code}");
+    assert!(words.contains("renamed"), "{words}");
+    let caller = Sipp::caller("caller", &NUMBERS, router.sip(), Load { calls: 5, rate: 5 })?.wait()?;
+    assert_eq!((caller.successful, caller.failed), (5, 0));
+    Ok(())
+}
+
+#[test]
+fn sigterm_lets_the_records_out_before_the_end() -> Result<()> {
+    let callee = Sipp::callee("callee", &[])?;
+    let mut router = Setup::new()?.carrier(callee.address()).start()?;
+    let caller = Sipp::caller("caller", &NUMBERS, router.sip(), Load { calls: 200, rate: 200 })?.wait()?;
+    assert_eq!((caller.successful, caller.failed), (200, 0));
+
+    router.stop()?;
+
+    assert_eq!(router.records()?.len(), 200);
+    router.wait_for_rows(200)
+}
+
+#[test]
+fn after_a_kill_the_records_go_on_without_a_hole() -> Result<()> {
+    let callee = Sipp::callee("callee", &[])?;
+    let mut router = Setup::new()?.carrier(callee.address()).start()?;
+    let once = Load { calls: 50, rate: 50 };
+    Sipp::caller("caller", &NUMBERS, router.sip(), once)?.wait()?;
+    router.wait_for_records(50)?;
+
+    router.crash_and_restart()?;
+
+    let caller = Sipp::caller("caller", &NUMBERS, router.sip(), once)?.wait()?;
+    assert_eq!((caller.successful, caller.failed), (50, 0));
+    let mut keys: Vec<_> = router.wait_for_records(100)?.into_iter().map(|record| record.key).collect();
+    keys.dedup();
+    assert_eq!(keys.iter().map(|key| key.sequence).collect::<Vec<_>>(), (1..=100).collect::<Vec<_>>());
+    assert!(keys.iter().all(|key| key.epoch == keys[0].epoch));
+    router.wait_for_rows(100)
+}
+
+#[test]
+fn calls_are_counted_in_the_metrics() -> Result<()> {
+    let callee = Sipp::callee("callee", &[])?;
+    let router = Setup::new()?.carrier(callee.address()).start()?;
+    Sipp::caller("caller", &NUMBERS, router.sip(), Load { calls: 10, rate: 10 })?.wait()?;
+    router.wait_for_records(10)?;
+    assert!(
+        (router.metric("trunkline_calls_total")? - 10.0).abs() < f64::EPSILON,
+        "{}",
+        router.admin("GET", "/metrics")?.1
+    );
+    Ok(())
+}
+
+#[test]
+fn a_call_in_progress_when_the_router_is_stopped_still_has_its_record() -> Result<()> {
+    let mut callee = Phone::waiting()?;
+    let mut router = Setup::new()?.carrier(callee.address()).start()?;
+    let mut caller = Phone::calling(router.sip())?;
+    let sent = caller.invite("12125550100", "19195550101");
+    caller.say(&sent)?;
+    let got = callee.hear("INVITE")?;
+    callee.say(&callee.answer(&got, "200 OK", ""))?;
+    let answer = caller.hear("200")?;
+    caller.say(&Dialog::of_caller(&answer).ack(&caller, 1))?;
+    callee.hear("ACK")?;
+
+    router.stop()?;
+
+    let record = router.record_of(sent.header("Call-ID"))?;
+    assert_eq!((record.code, record.end), (200, End::Interrupted));
+    Ok(())
+}
