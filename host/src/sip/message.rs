@@ -6,6 +6,8 @@
 mod check;
 mod lines;
 mod start;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 

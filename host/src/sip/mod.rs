@@ -1,5 +1,7 @@
 //! SIP as a pure state machine: no socket, no clock, no runtime.
 
+#[cfg(test)]
+mod corpus_tests;
 pub mod decision;
 pub mod digest;
 pub mod edit;

@@ -3,6 +3,9 @@
 use super::message::{Header, Message, Name};
 use super::scan;
 
+#[cfg(test)]
+mod tests;
+
 /// A response to `request` without a body (RFC 3261 section 8.2.6.2).
 ///
 /// `code` outside 100 to 699 becomes 500; an empty `reason` the standard one. `to_tag` is added where To has no tag yet.

@@ -1,6 +1,8 @@
 //! SIP, SIPS and tel URIs (RFC 3261 section 19.1, RFC 3966), read in place.
 
 mod number;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
