@@ -1,6 +1,6 @@
 //! Trunkline: a SIP router whose routing stages are fuel-limited WebAssembly components.
 //!
-//! The way of a call: [`transport`] reads a message and hands it to the `worker` that owns its Call-ID; [`sip`] (a pure
+//! The way of a call: [`transport`] reads a message and hands it to the [`worker`] that owns its Call-ID; [`sip`] (a pure
 //! state machine) asks [`routing`] what to do; the stages of the customer's pipeline run in [`plugin`] and read
 //! [`lookup`]; [`sip`] hunts the routes; [`cdr`] writes down what happened.
 
@@ -9,8 +9,10 @@ pub mod cdr;
 pub mod cli;
 pub mod config;
 pub mod log;
+pub mod node;
 pub mod lookup;
 pub mod plugin;
 pub mod routing;
 pub mod sip;
 pub mod transport;
+pub mod worker;

@@ -6,6 +6,8 @@
 mod credentials;
 mod hash;
 mod nonce;
+#[cfg(test)]
+mod tests;
 
 use self::credentials::Credentials;
 use self::hash::{Algorithm, equal};

@@ -5,6 +5,8 @@ mod caller;
 mod fields;
 mod plan;
 mod splices;
+#[cfg(test)]
+mod tests;
 
 pub use self::splices::Splices;
 

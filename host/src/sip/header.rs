@@ -3,6 +3,8 @@
 mod items;
 mod name_addr;
 mod params;
+#[cfg(test)]
+mod tests;
 mod via;
 
 pub use self::items::{Item, Items};

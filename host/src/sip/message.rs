@@ -6,6 +6,8 @@
 mod check;
 mod lines;
 mod start;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 
@@ -381,7 +383,7 @@ impl Index {
         if let Some(first @ &mut ABSENT) = self.firsts.get_mut(name as usize) {
             *first = self.headers.len() as u16;
         }
-        self.headers.push(Header { name, line: line.line, name_span: line.name, value: line.value });
+        self.headers.push(Header { name, line: line.whole, name_span: line.name, value: line.value });
         Ok(())
     }
 }

@@ -1,6 +1,8 @@
 //! SIP as a pure state machine: no socket, no clock, no runtime.
 
 pub mod core;
+#[cfg(test)]
+mod corpus_tests;
 pub mod decision;
 pub mod digest;
 pub mod edit;

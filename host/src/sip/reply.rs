@@ -1,5 +1,11 @@
 //! Responses that this node makes itself.
 
+mod reason;
+#[cfg(test)]
+mod tests;
+
+pub use self::reason::standard_reason;
+
 use super::message::{Header, Message, Name};
 use super::scan;
 
@@ -61,79 +67,4 @@ fn push_header(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
 /// Appends a text on one line: a CRLF that folds it, and every other byte that ends a line somewhere, becomes spaces.
 fn push_text(out: &mut Vec<u8>, text: &[u8]) {
     out.extend(text.iter().map(|&b| if matches!(b, b'\r' | b'\n' | 0) { b' ' } else { b }));
-}
-
-/// The reason phrase of RFC 3261 section 21 and its extensions; that of the class for other codes.
-pub const fn standard_reason(code: u16) -> &'static str {
-    match code {
-        100 => "Trying",
-        180 => "Ringing",
-        181 => "Call Is Being Forwarded",
-        182 => "Queued",
-        183 => "Session Progress",
-        199 => "Early Dialog Terminated",
-        200 => "OK",
-        202 => "Accepted",
-        300 => "Multiple Choices",
-        301 => "Moved Permanently",
-        302 => "Moved Temporarily",
-        305 => "Use Proxy",
-        380 => "Alternative Service",
-        400 => "Bad Request",
-        401 => "Unauthorized",
-        402 => "Payment Required",
-        403 => "Forbidden",
-        404 => "Not Found",
-        405 => "Method Not Allowed",
-        406 => "Not Acceptable",
-        407 => "Proxy Authentication Required",
-        408 => "Request Timeout",
-        410 => "Gone",
-        412 => "Conditional Request Failed",
-        413 => "Request Entity Too Large",
-        414 => "Request-URI Too Long",
-        415 => "Unsupported Media Type",
-        416 => "Unsupported URI Scheme",
-        420 => "Bad Extension",
-        421 => "Extension Required",
-        422 => "Session Interval Too Small",
-        423 => "Interval Too Brief",
-        428 => "Use Identity Header",
-        433 => "Anonymity Disallowed",
-        436 => "Bad Identity Info",
-        437 => "Unsupported Credential",
-        438 => "Invalid Identity Header",
-        480 => "Temporarily Unavailable",
-        481 => "Call/Transaction Does Not Exist",
-        482 => "Loop Detected",
-        483 => "Too Many Hops",
-        484 => "Address Incomplete",
-        485 => "Ambiguous",
-        486 => "Busy Here",
-        487 => "Request Terminated",
-        488 => "Not Acceptable Here",
-        489 => "Bad Event",
-        491 => "Request Pending",
-        493 => "Undecipherable",
-        500 => "Server Internal Error",
-        501 => "Not Implemented",
-        502 => "Bad Gateway",
-        503 => "Service Unavailable",
-        504 => "Server Time-out",
-        505 => "Version Not Supported",
-        513 => "Message Too Large",
-        580 => "Precondition Failure",
-        600 => "Busy Everywhere",
-        603 => "Decline",
-        604 => "Does Not Exist Anywhere",
-        606 => "Not Acceptable",
-        607 => "Unwanted",
-        608 => "Rejected",
-        100..=199 => "Session Progress",
-        200..=299 => "OK",
-        300..=399 => "Multiple Choices",
-        400..=499 => "Bad Request",
-        500..=599 => "Server Internal Error",
-        _ => "Global Failure",
-    }
 }

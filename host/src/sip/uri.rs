@@ -1,6 +1,8 @@
 //! SIP, SIPS and tel URIs (RFC 3261 section 19.1, RFC 3966), read in place.
 
 mod number;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -260,6 +262,7 @@ fn host_length(tail: &[u8]) -> Option<usize> {
     (end > 0 && tail[..end].iter().all(fit)).then_some(end)
 }
 
+#[allow(clippy::option_option, reason = "a parameter is absent, without a value, or with one")]
 fn find_param<'a>(params: &'a [u8], name: &str) -> Option<Option<&'a [u8]>> {
     params.split(|&b| b == b';').skip(1).find_map(|param| {
         let equals = memchr(b'=', param);

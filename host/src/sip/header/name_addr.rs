@@ -35,15 +35,12 @@ impl<'a> NameAddr<'a> {
         let base = item.span.from();
         let quoted = if value.first() == Some(&b'"') { scan::quoted_len(value)? } else { 0 };
         let bracket = scan::find_unquoted(value, b'<');
-        let (display_end, uri, params_start) = match bracket {
-            Some(open) => {
-                let close = open + memchr(b'>', &value[open..])?;
-                (open, Span::new(base + open + 1, base + close), close + 1)
-            }
-            None => {
-                let end = memchr(b';', value).unwrap_or(value.len());
-                (0, Span::new(base, base + end).trimmed(raw), end)
-            }
+        let (display_end, uri, params_start) = if let Some(open) = bracket {
+            let close = open + memchr(b'>', &value[open..])?;
+            (open, Span::new(base + open + 1, base + close), close + 1)
+        } else {
+            let end = memchr(b';', value).unwrap_or(value.len());
+            (0, Span::new(base, base + end).trimmed(raw), end)
         };
         // `"Alice" sip:alice@example.com`: a display name needs the brackets. `"a" b <...>` is no display name.
         if quoted > 0 && (bracket.is_none() || quoted + scan::lws_len(&value[quoted..]) != display_end) {

@@ -40,6 +40,7 @@ impl<'a> Params<'a> {
     }
 }
 
+#[allow(clippy::copy_iterator, reason = "a value is read by copies of this, each from the first parameter")]
 impl<'a> Iterator for Params<'a> {
     type Item = Param<'a>;
 

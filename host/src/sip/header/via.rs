@@ -176,7 +176,8 @@ impl<'a> Cursor<'a> {
         (length > 0).then(|| self.take(length))
     }
 
-    /// `Some(None)` where there is no port.
+    /// `Some(None)` where there is no port, `None` where there is one that is none.
+    #[allow(clippy::option_option, reason = "three answers, and `?` ends the reading on one of them")]
     fn port(&mut self) -> Option<Option<u16>> {
         if self.rest.first() != Some(&b':') {
             return Some(None);

@@ -8,7 +8,7 @@ use crate::sip::span::Span;
 /// One header field with its folds, before its name is known.
 pub(super) struct Line {
     /// Whole, with line end and folds.
-    pub(super) line: Span,
+    pub(super) whole: Span,
     /// The name without white space; everything where there is no colon.
     pub(super) name: Span,
     /// The value, trimmed; empty where there is no colon.
@@ -68,16 +68,16 @@ impl Iterator for Lines<'_> {
         let start = self.at;
         let end = self.end_of_line(start);
         self.at = end;
-        let line = Span::new(start, end);
+        let whole = Span::new(start, end);
         let Some(colon) = memchr(b':', &self.raw[start..end]) else {
             let value = Span::new(end, end);
-            return Some(Line { line, name: line.trimmed(self.raw), value, divided: false });
+            return Some(Line { whole, name: whole.trimmed(self.raw), value, divided: false });
         };
         let colon = start + colon;
         let name_end = self.raw[start..colon].iter().rposition(|&b| !matches!(b, b' ' | b'\t'));
         let name = Span::new(start, name_end.map_or(start, |last| start + last + 1));
         let value = Span::new(colon + 1, end).trimmed(self.raw);
-        Some(Line { line, name, value, divided: true })
+        Some(Line { whole, name, value, divided: true })
     }
 }
 
@@ -90,7 +90,7 @@ pub fn call_id_of(datagram: &[u8]) -> Option<&[u8]> {
     let first_line = memchr(b'\n', datagram.get(start..)?)?;
     let line = Lines::new(datagram, start + first_line + 1).find(|line| {
         line.divided
-            && matches!(datagram[line.line.from()], b'c' | b'C' | b'i' | b'I')
+            && matches!(datagram[line.whole.from()], b'c' | b'C' | b'i' | b'I')
             && Name::of(line.name.of(datagram)) == Name::CallId
     })?;
     Some(line.value.of(datagram))
