@@ -79,8 +79,6 @@ pub struct Status {
 pub struct PluginStatus {
     /// The stage's name.
     pub stage: String,
-    /// The customer whose own component it is; empty for everybody's.
-    pub customer: String,
     /// First 16 hexadecimal digits of its SHA-256, as in the records.
     pub digest: String,
     /// `closed`, `open`, `half-open`.

@@ -38,7 +38,7 @@ impl Control for Node {
 
 fn samples() -> Samples {
     Samples {
-        journal_queue: 3,
+        journal_failing: true,
         stores: vec![StoreSample { name: "main".to_owned(), behind: 12 }],
         tables: vec![TableSample { name: "lrn".to_owned(), hits: 40, stale: 2, entries: 5, ..TableSample::default() }],
         breakers: vec![BreakerSample { kind: "service", name: "lrn-api".to_owned(), state: BreakerState::Open }],
@@ -148,7 +148,7 @@ async fn the_page_of_metrics_counts_what_records_and_samples_say() {
         r#"trunkline_stages_total{stage="lrn",outcome="deadline"} 2"#,
         r#"trunkline_stage_fuel_total{stage="lrn"} 5000"#,
         r#"trunkline_drops_total{reason="malformed"} 1"#,
-        "trunkline_journal_queue 3",
+        "trunkline_journal_failing 1",
         r#"trunkline_store_behind{store="main"} 12"#,
         r#"trunkline_lookups_total{table="lrn",result="stale"} 2"#,
         r#"trunkline_table_entries{table="lrn"} 5"#,

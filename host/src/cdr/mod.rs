@@ -15,5 +15,5 @@ mod shippers;
 mod testing;
 
 pub use journal::JournalHandle;
-pub use service::{Cdr, StartError};
+pub use service::{Cdr, Observer, StartError};
 pub use shippers::Lag;

@@ -3,8 +3,7 @@
 use clap::Args;
 
 use super::ConfigFile;
-use crate::config::Loaded;
-use crate::log;
+use crate::{log, node};
 
 /// Run the router until SIGTERM or SIGINT.
 ///
@@ -36,13 +35,6 @@ impl Run {
         for warning in &loaded.warnings {
             tracing::warn!("{warning}");
         }
-        serve(loaded)
+        node::serve(&loaded)
     }
-}
-
-/// Runs a node on this configuration until a signal ends it.
-///
-/// The one place where the command meets the node.
-fn serve(_loaded: Loaded) -> anyhow::Result<()> {
-    anyhow::bail!("this build has no node to run")
 }

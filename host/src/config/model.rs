@@ -136,7 +136,7 @@ pub struct Log {
 }
 
 /// `[services.NAME]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Service {
     /// Base URL; a request's path is appended.
@@ -156,7 +156,7 @@ pub struct Service {
 }
 
 /// When a failing dependency is flown past at once.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Breaker {
     /// So many failures …
@@ -182,7 +182,7 @@ fn default_concurrency() -> usize {
 }
 
 /// `[tables.NAME]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Table {
     /// Where rows come from.
@@ -214,7 +214,7 @@ fn default_capacity() -> u64 {
 }
 
 /// `source = { csv = { … } }` or `{ http = { … } }`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub enum Source {
     /// A CSV file with a header line, held whole in memory.
@@ -224,7 +224,7 @@ pub enum Source {
 }
 
 /// A CSV file.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct CsvSource {
     /// The file.
@@ -266,7 +266,7 @@ pub enum FieldType {
 }
 
 /// One HTTP request per key.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct HttpSource {
     /// A name of `[services]`.
@@ -300,7 +300,7 @@ pub enum BodyFormat {
 }
 
 /// Where in the JSON a field is.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct JsonField {
     /// RFC 6901, such as `/caller/name`.

@@ -15,7 +15,8 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, Protocol, Type};
-use tokio::io::unix::AsyncFd;
+use tokio::io::Interest;
+use tokio::net::UdpSocket;
 
 use self::batch::{Inbound, Outbound};
 
@@ -45,7 +46,7 @@ pub fn bind(address: SocketAddr) -> io::Result<std::net::UdpSocket> {
 /// One worker's socket on one address.
 #[derive(Debug)]
 pub struct Socket {
-    io: AsyncFd<std::net::UdpSocket>,
+    io: UdpSocket,
     inbound: Inbound,
     outbound: Outbound,
     queue: VecDeque<(SocketAddr, Bytes)>,
@@ -57,7 +58,7 @@ impl Socket {
     /// Within a tokio runtime.
     pub fn new(socket: std::net::UdpSocket) -> io::Result<Self> {
         Ok(Self {
-            io: AsyncFd::new(socket)?,
+            io: UdpSocket::from_std(socket)?,
             inbound: Inbound::new(),
             outbound: Outbound::new(),
             queue: VecDeque::new(),
@@ -67,8 +68,8 @@ impl Socket {
 
     /// Ready when there is something to receive, an error to read, or room to send what waits.
     pub fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let readable = self.io.poll_read_ready(cx).is_ready();
-        let writable = !self.queue.is_empty() && self.io.poll_write_ready(cx).is_ready();
+        let readable = self.io.poll_recv_ready(cx).is_ready();
+        let writable = !self.queue.is_empty() && self.io.poll_send_ready(cx).is_ready();
         if readable || writable { Poll::Ready(()) } else { Poll::Pending }
     }
 
@@ -80,34 +81,13 @@ impl Socket {
         mut datagram: impl FnMut(SocketAddr, &[u8]),
         unreachable: impl FnMut(&[u8]),
     ) -> io::Result<usize> {
-        let fd = self.io.get_ref().as_raw_fd();
-        match self.inbound.receive(fd, &mut datagram) {
-            Ok(0) | Err(nix::Error::EAGAIN) => {
-                self.not_readable();
-                Ok(0)
-            }
-            Ok(count) => Ok(count),
+        let fd = self.io.as_raw_fd();
+        let inbound = &mut self.inbound;
+        match self.io.try_io(Interest::READABLE, || Ok(inbound.receive(fd, &mut datagram)?)) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
             // The error that waits was reported by this call, and is taken from the queue by the next.
-            Err(nix::Error::ECONNREFUSED | nix::Error::EHOSTUNREACH | nix::Error::ENETUNREACH | nix::Error::EMSGSIZE) => {
-                Ok(errors::drain(fd, unreachable))
-            }
-            Err(nix::Error::EINTR) => Ok(0),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Until the reactor says otherwise, there is nothing to receive.
-    fn not_readable(&self) {
-        let waker = std::task::Waker::noop();
-        if let Poll::Ready(Ok(mut guard)) = self.io.poll_read_ready(&mut Context::from_waker(waker)) {
-            guard.clear_ready();
-        }
-    }
-
-    fn not_writable(&self) {
-        let waker = std::task::Waker::noop();
-        if let Poll::Ready(Ok(mut guard)) = self.io.poll_write_ready(&mut Context::from_waker(waker)) {
-            guard.clear_ready();
+            Err(error) if is_undelivered(&error) => Ok(errors::drain(fd, unreachable)),
+            received => received,
         }
     }
 
@@ -122,16 +102,13 @@ impl Socket {
 
     /// Send what is queued, as far as the kernel takes it.
     pub fn flush(&mut self, mut unreachable: impl FnMut(&[u8])) {
-        let fd = self.io.get_ref().as_raw_fd();
+        let fd = self.io.as_raw_fd();
         while !self.queue.is_empty() {
-            match self.outbound.send(fd, self.queue.make_contiguous()) {
+            let (outbound, waiting) = (&mut self.outbound, self.queue.make_contiguous());
+            match self.io.try_io(Interest::WRITABLE, || Ok(outbound.send(fd, waiting)?)) {
                 Ok(sent) => drop(self.queue.drain(..sent.max(1))),
-                Err(nix::Error::EAGAIN | nix::Error::ENOBUFS) => {
-                    self.not_writable();
-                    return;
-                }
-                Err(nix::Error::EINTR) => {}
-                Err(_) if errors::drain(fd, &mut unreachable) > 0 => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if is_undelivered(&error) && errors::drain(fd, &mut unreachable) > 0 => {}
                 // This one datagram cannot be sent: no route, too large, forbidden.
                 Err(error) => {
                     if let Some((remote, bytes)) = self.queue.pop_front() {
@@ -143,4 +120,10 @@ impl Socket {
             }
         }
     }
+}
+
+/// Errors of earlier datagrams, which the system reports with the next call whatever it is.
+fn is_undelivered(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
+    matches!(error.kind(), ConnectionRefused | HostUnreachable | NetworkUnreachable)
 }

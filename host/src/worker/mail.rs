@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::stats::Stats;
 use crate::routing::{RoutingFacts, Snapshot};
@@ -26,6 +26,8 @@ pub enum Mail {
     Reload(Arc<Snapshot>),
     /// Refuse new calls.
     Drain,
+    /// Say so when no call is in progress.
+    TellIdle(oneshot::Sender<()>),
     /// Close every record and stop.
     Stop,
 }
@@ -57,13 +59,12 @@ pub(super) struct Outbox {
     all: Vec<mpsc::Sender<Mail>>,
     batches: Vec<Vec<(Flow, Bytes)>>,
     waiting: bool,
-    lost: u64,
 }
 
 impl Outbox {
     pub(super) fn new(mailbox: &Mailbox) -> Self {
         let batches = mailbox.all.iter().map(|_| Vec::new()).collect();
-        Self { me: mailbox.me, all: mailbox.all.clone(), batches, waiting: false, lost: 0 }
+        Self { me: mailbox.me, all: mailbox.all.clone(), batches, waiting: false }
     }
 
     /// The worker that owns the calls with this Call-ID, where it is another.
@@ -85,7 +86,6 @@ impl Outbox {
         for (batch, worker) in self.batches.iter_mut().zip(&self.all) {
             let count = batch.len() as u64;
             if count > 0 && worker.try_send(Mail::Datagrams(std::mem::take(batch))).is_err() {
-                self.lost += count;
                 stats.overrun(count);
             }
         }

@@ -15,13 +15,14 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep};
 
 use self::mail::Outbox;
 use self::pipelines::Pipelines;
 use self::stats::Stats;
 use crate::admin::Metrics;
-use crate::cdr::journal::JournalHandle;
+use crate::cdr::JournalHandle;
 use crate::routing::{Router, RoutingFacts, Snapshot};
 use crate::sip::core::{Action, Core, Settings};
 use crate::sip::flow::{Flow, Transport};
@@ -82,6 +83,8 @@ struct Driver {
     /// When `timer` will fire.
     armed: Time,
     next_housekeeping: Time,
+    /// Who wants to know that no call is in progress.
+    idle: Option<oneshot::Sender<()>>,
     stopping: bool,
 }
 
@@ -101,6 +104,7 @@ impl Driver {
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
             armed: now,
             next_housekeeping: now + HOUSEKEEPING,
+            idle: None,
             stopping: false,
         })
     }
@@ -114,6 +118,11 @@ impl Driver {
             progress |= self.collect_decisions(cx);
             self.act(cx);
             self.flush();
+            if self.core.in_progress() == 0
+                && let Some(told) = self.idle.take()
+            {
+                let _ = told.send(());
+            }
             if self.stopping && self.pipelines.is_empty() {
                 self.publish();
                 return Poll::Ready(());
@@ -128,7 +137,7 @@ impl Driver {
 
     /// One batch of each socket: to the core, or to the worker that owns the call.
     fn receive(&mut self, now: Time, cx: &mut Context<'_>) -> bool {
-        let Self { core, sockets, outbox, .. } = self;
+        let Self { core, sockets, outbox, stats, .. } = self;
         let mut progress = false;
         for (listener, socket) in sockets.iter_mut().enumerate() {
             if socket.poll_ready(cx).is_pending() {
@@ -152,7 +161,7 @@ impl Driver {
                 Err(error) => tracing::error!(%error, listener, "socket cannot be read"),
             }
         }
-        outbox.post(&self.stats);
+        outbox.post(stats);
         progress
     }
 
@@ -167,6 +176,7 @@ impl Driver {
                 Mail::Unreachable(branch) => self.core.unreachable(now, &branch),
                 Mail::Reload(snapshot) => self.pipelines.reload(snapshot),
                 Mail::Drain => self.core.drain(),
+                Mail::TellIdle(told) => self.idle = Some(told),
                 Mail::Stop => {
                     self.core.interrupt(now);
                     self.stopping = true;
@@ -216,7 +226,7 @@ impl Driver {
                 }
                 Action::Route(request) => {
                     if let Some((call, routed)) = self.pipelines.start(&request, cx) {
-                                    self.core.decide(self.clock.now(), call, routed.decision, routed.facts);
+                        self.core.decide(self.clock.now(), call, routed.decision, routed.facts);
                     }
                 }
                 Action::StopRouting(call) => self.pipelines.cancel(call),

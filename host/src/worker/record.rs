@@ -19,7 +19,7 @@ pub(super) fn record(report: CallReport<RoutingFacts>, clock: &Clock) -> CallRec
     CallRecord {
         key: RecordKey::default(),
         call_id: String::from_utf8_lossy(&report.call_id).into_owned(),
-        customer: facts.customer.clone(),
+        customer: facts.customer.to_string(),
         source: report.flow.remote,
         transport: report.flow.transport.param().into(),
         caller,

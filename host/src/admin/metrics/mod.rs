@@ -13,7 +13,7 @@
 //! | `trunkline_drops_total` | reason | messages dropped before they became a call's |
 //! | `trunkline_records_lost_total` | | records that no journal took: an alarm |
 //! | `trunkline_reloads_total` | result | `taken` or `refused` |
-//! | `trunkline_journal_queue` | | records that wait for the journal |
+//! | `trunkline_journal_failing` | | 1 while the disk refuses the journal, else 0: an alarm |
 //! | `trunkline_store_behind` | store | records that a store or the fanout has not confirmed |
 //! | `trunkline_lookups_total` | table, result | `hit`, `miss`, `negative`, `stale`, `error` |
 //! | `trunkline_table_loads_total` | table | loads from the source |

@@ -11,8 +11,8 @@ use prometheus_client::metrics::gauge::ConstGauge;
 /// Counts and states at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct Samples {
-    /// Records that wait for the journal.
-    pub journal_queue: u64,
+    /// The disk refuses the journal.
+    pub journal_failing: bool,
     /// The record stores and the fanout.
     pub stores: Vec<StoreSample>,
     /// The tables.
@@ -90,10 +90,10 @@ impl fmt::Debug for Sampler {
 impl Collector for Sampler {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let samples = (self.0)();
-        let queue = ConstGauge::new(samples.journal_queue);
-        queue.encode(encoder.encode_descriptor(
-            "journal_queue",
-            "Records that wait for the journal",
+        let failing = ConstGauge::new(u64::from(samples.journal_failing));
+        failing.encode(encoder.encode_descriptor(
+            "journal_failing",
+            "1 while the disk refuses the journal",
             None,
             MetricType::Gauge,
         )?)?;

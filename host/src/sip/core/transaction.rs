@@ -137,7 +137,7 @@ pub(super) fn key(request: &Message) -> Option<Box<[u8]>> {
     let via = request.top_via()?;
     let number = request.cseq()?.number.to_be_bytes();
     match via.branch {
-        Some(branch) if branch.starts_with(b"z9hG4bK") => {
+        Some(branch) if branch.len() > 7 && branch.starts_with(b"z9hG4bK") => {
             let port = via.port.unwrap_or(0).to_be_bytes();
             Some([branch, b"|", via.host, &port].concat().into())
         }

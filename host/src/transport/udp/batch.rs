@@ -21,10 +21,7 @@ pub(super) struct Inbound {
 
 impl Inbound {
     pub(super) fn new() -> Self {
-        Self {
-            buffer: vec![0; BATCH * LARGEST].into_boxed_slice(),
-            headers: MultiHeaders::preallocate(BATCH, None),
-        }
+        Self { buffer: vec![0; BATCH * LARGEST].into_boxed_slice(), headers: MultiHeaders::preallocate(BATCH, None) }
     }
 
     pub(super) fn receive(&mut self, fd: RawFd, mut datagram: impl FnMut(SocketAddr, &[u8])) -> nix::Result<usize> {
@@ -36,7 +33,8 @@ impl Inbound {
         let mut count = 0;
         for message in received {
             count += 1;
-            if let (Some(source), Some(bytes)) = (message.address.as_ref().and_then(socket_addr), message.iovs().next()) {
+            if let (Some(source), Some(bytes)) = (message.address.as_ref().and_then(socket_addr), message.iovs().next())
+            {
                 datagram(source, bytes);
             }
         }

@@ -1,0 +1,215 @@
+//! What the admin API and the signals see of the node, and do to it.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use arc_swap::ArcSwap;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+
+use super::crew::{Crew, hand_out};
+use super::listeners::Listeners;
+use super::plant::{Layout, Plant};
+use crate::admin::metrics::{BreakerSample, BreakerState, Samples, StoreSample, TableSample};
+use crate::admin::{Control, Metrics, PluginStatus, ServiceStatus, Status, StoreStatus, TableStatus};
+use crate::cdr::{Cdr, Observer};
+use crate::config::{self, Loaded};
+use crate::log;
+use crate::plugin;
+use crate::routing::Snapshot;
+use crate::worker::Mail;
+
+/// The node's own view of itself.
+pub(super) struct Desk {
+    pub(super) node: Arc<str>,
+    pub(super) metrics: Arc<Metrics>,
+    file: PathBuf,
+    plant: Plant,
+    layout: Arc<ArcSwap<Layout>>,
+    records: Observer,
+    listeners: Vec<String>,
+    workers: usize,
+    started: Instant,
+    configured_at: AtomicU64,
+    ready: AtomicBool,
+    mail: OnceLock<Vec<mpsc::Sender<Mail>>>,
+    /// One reload at a time.
+    reloading: Mutex<()>,
+    office: Handle,
+}
+
+impl Desk {
+    /// Within the back office.
+    pub(super) fn new(
+        node: Arc<str>,
+        loaded: &Loaded,
+        plant: Plant,
+        layout: Layout,
+        cdr: &Cdr,
+        listeners: &Listeners,
+    ) -> Self {
+        let layout = Arc::new(ArcSwap::from_pointee(layout));
+        let records = cdr.observer();
+        let sampled = (Arc::clone(&layout), records.clone());
+        Self {
+            node,
+            metrics: Arc::new(Metrics::new(move || samples(&sampled.0.load(), &sampled.1))),
+            file: loaded.file.clone(),
+            plant,
+            layout,
+            records,
+            listeners: listeners.named.iter().map(|listener| format!("udp:{}", listener.bound)).collect(),
+            workers: listeners.sets.len(),
+            started: Instant::now(),
+            configured_at: AtomicU64::new(unix_seconds()),
+            ready: AtomicBool::new(false),
+            mail: OnceLock::new(),
+            reloading: Mutex::new(()),
+            office: Handle::current(),
+        }
+    }
+
+    pub(super) fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.layout.load().snapshot)
+    }
+
+    /// The workers take calls.
+    pub(super) fn open(&self, crew: &Crew) {
+        let _ = self.mail.set(crew.mail());
+        self.ready.store(true, Relaxed);
+    }
+
+    /// New calls are no longer taken.
+    pub(super) fn drain(&self) {
+        self.ready.store(false, Relaxed);
+    }
+
+    /// Calls that have not ended, as of the last second.
+    pub(super) fn calls(&self) -> u64 {
+        u64::try_from(self.metrics.active_calls.get()).unwrap_or_default()
+    }
+
+    /// Ask for the addresses of the gateways again, in the background.
+    pub(super) fn resolve_gateways(&self) {
+        let gateways = Arc::clone(&self.layout.load().snapshot.gateways);
+        drop(self.office.spawn(async move { gateways.resolve().await }));
+    }
+
+    fn try_reload(&self) -> Result<Vec<String>, Vec<String>> {
+        let loaded = config::load(&self.file).map_err(|errors| vec![errors.to_string()])?;
+        let before = self.layout.load_full();
+        let layout = self.office.block_on(self.plant.build(&loaded, Some(&before)))?;
+        let mail = self.mail.get().map_or(&[][..], Vec::as_slice);
+        hand_out(mail, &layout.snapshot).map_err(|error| vec![error.to_owned()])?;
+        self.layout.store(Arc::new(layout));
+        self.configured_at.store(unix_seconds(), Relaxed);
+        log::show_full_numbers(loaded.config.log.full_numbers);
+        Ok(loaded.warnings.iter().map(ToString::to_string).collect())
+    }
+}
+
+impl Control for Desk {
+    fn status(&self) -> Status {
+        let layout = self.layout.load();
+        let plugins = layout.snapshot.stages().iter().map(|stage| PluginStatus {
+            stage: stage.name.to_string(),
+            digest: stage.digest.to_string(),
+            breaker: word(breaker(stage.breaker_state())).to_owned(),
+        });
+        let tables = layout.tables.iter();
+        let tables = tables.map(|table| TableStatus { name: table.name().to_owned(), entries: table.stats().entries });
+        let services = layout.services.names().filter_map(|name| {
+            let breaker = word(service(layout.services.stats(name)?.open)).to_owned();
+            Some(ServiceStatus { name: name.to_owned(), breaker })
+        });
+        let stores = self.records.lag().into_iter();
+        let stores = stores.map(|lag| StoreStatus { name: lag.store, behind: lag.behind, error: lag.error });
+        Status {
+            node: Arc::clone(&self.node),
+            version: env!("CARGO_PKG_VERSION"),
+            ready: self.is_ready(),
+            uptime_seconds: self.started.elapsed().as_secs(),
+            configured_at: self.configured_at.load(Relaxed),
+            workers: self.workers,
+            calls: self.calls(),
+            listeners: self.listeners.clone(),
+            plugins: plugins.collect(),
+            tables: tables.collect(),
+            services: services.collect(),
+            stores: stores.collect(),
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        self.ready.load(Relaxed)
+    }
+
+    fn reload(&self) -> Result<Vec<String>, Vec<String>> {
+        let _one = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = self.try_reload();
+        self.metrics.reloaded(result.is_ok());
+        match &result {
+            Ok(warnings) => tracing::info!(?warnings, "configuration reloaded"),
+            Err(errors) => tracing::error!("configuration not reloaded, nothing has changed:\n{}", errors.join("\n")),
+        }
+        result
+    }
+}
+
+fn samples(layout: &Layout, records: &Observer) -> Samples {
+    let tables = layout.tables.iter().map(|table| {
+        let stats = table.stats();
+        TableSample {
+            name: table.name().to_owned(),
+            hits: stats.hits,
+            misses: stats.misses,
+            negative: stats.negative,
+            stale: stats.stale,
+            errors: stats.deadline + stats.unavailable + stats.bad_key,
+            loads: stats.loads,
+            entries: stats.entries,
+        }
+    });
+    let services = layout.services.names().filter_map(|name| {
+        let state = service(layout.services.stats(name)?.open);
+        Some(BreakerSample { kind: "service", name: name.to_owned(), state })
+    });
+    let stages = layout.snapshot.stages().iter().map(|stage| BreakerSample {
+        kind: "plugin",
+        name: stage.name.to_string(),
+        state: breaker(stage.breaker_state()),
+    });
+    let stores = records.lag().into_iter();
+    Samples {
+        journal_failing: records.journal().failing.is_some(),
+        stores: stores.map(|lag| StoreSample { name: lag.store, behind: lag.behind }).collect(),
+        tables: tables.collect(),
+        breakers: services.chain(stages).collect(),
+    }
+}
+
+fn service(open: bool) -> BreakerState {
+    if open { BreakerState::Open } else { BreakerState::Closed }
+}
+
+fn breaker(state: plugin::BreakerState) -> BreakerState {
+    match state {
+        plugin::BreakerState::Closed => BreakerState::Closed,
+        plugin::BreakerState::Open => BreakerState::Open,
+        plugin::BreakerState::HalfOpen => BreakerState::HalfOpen,
+    }
+}
+
+fn word(state: BreakerState) -> &'static str {
+    match state {
+        BreakerState::Closed => "closed",
+        BreakerState::HalfOpen => "half-open",
+        BreakerState::Open => "open",
+    }
+}
+
+fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,115 @@
+//! The worker threads.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use anyhow::Context as _;
+use tokio::sync::{mpsc, oneshot};
+
+use super::control::Desk;
+use super::listeners::Listeners;
+use crate::cdr::JournalHandle;
+use crate::config::model::Config;
+use crate::routing::Snapshot;
+use crate::sip::core::Settings;
+use crate::worker::{Clock, Mail, Worker, mailboxes};
+
+/// Calls that one worker holds at once; a new one beyond gets 503.
+const MAX_CALLS: usize = 2_000_000;
+
+pub(super) struct Crew {
+    mail: Vec<mpsc::Sender<Mail>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Crew {
+    /// Starts every worker, and returns when all of them take calls.
+    pub(super) fn start(
+        config: &Config,
+        listeners: Listeners,
+        desk: &Desk,
+        journal: &JournalHandle,
+        clock: Clock,
+    ) -> anyhow::Result<Self> {
+        let Listeners { named, sets } = listeners;
+        let (boxes, mail) = mailboxes(sets.len());
+        let (ready, started) = std::sync::mpsc::channel();
+        let mut threads = Vec::new();
+        for (index, (sockets, mailbox)) in sets.into_iter().zip(boxes).enumerate() {
+            let worker = Worker {
+                settings: Settings {
+                    worker: index as u8,
+                    listeners: named.clone(),
+                    t1: config.timers.t1.get(),
+                    t2: config.timers.t2.get(),
+                    t4: config.timers.t4.get(),
+                    max_duration: config.call.max_duration.get(),
+                    max_attempts: config.call.max_attempts,
+                    max_calls: MAX_CALLS,
+                },
+                sockets,
+                mailbox,
+                snapshot: desk.snapshot(),
+                journal: journal.clone(),
+                clock,
+                metrics: Arc::clone(&desk.metrics),
+            };
+            let ready = ready.clone();
+            let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+                if let Err(error) = worker.run(move || drop(ready.send(()))) {
+                    tracing::error!(worker = index, %error, "worker did not start");
+                }
+            });
+            threads.push(thread.context("a worker thread did not start")?);
+        }
+        drop(ready);
+        let count = started.iter().take(threads.len()).count();
+        anyhow::ensure!(count == threads.len(), "a worker did not start; the log says why");
+        Ok(Self { mail, threads })
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.threads.len()
+    }
+
+    pub(super) fn mail(&self) -> Vec<mpsc::Sender<Mail>> {
+        self.mail.clone()
+    }
+
+    /// Refuse new calls from now on.
+    pub(super) async fn drain(&self) {
+        for worker in &self.mail {
+            let _ = worker.send(Mail::Drain).await;
+        }
+    }
+
+    /// Returns when no worker has a call in progress.
+    pub(super) async fn idle(&self) {
+        for worker in &self.mail {
+            let (told, idle) = oneshot::channel();
+            if worker.send(Mail::TellIdle(told)).await.is_ok() {
+                let _ = idle.await;
+            }
+        }
+    }
+
+    /// Close the record of every call, and end the threads.
+    pub(super) async fn stop(self) {
+        for worker in &self.mail {
+            let _ = worker.send(Mail::Stop).await;
+        }
+        let joining = move || self.threads.into_iter().filter_map(|thread| thread.join().err()).count();
+        if tokio::task::spawn_blocking(joining).await.unwrap_or_default() > 0 {
+            tracing::error!("a worker thread had panicked: its calls have no record");
+        }
+    }
+}
+
+/// Hand a new configuration to the workers. May block: not for a thread of a runtime.
+pub(super) fn hand_out(mail: &[mpsc::Sender<Mail>], snapshot: &Arc<Snapshot>) -> Result<(), &'static str> {
+    for worker in mail {
+        let sent = worker.blocking_send(Mail::Reload(Arc::clone(snapshot)));
+        sent.map_err(|_| "a worker has stopped: restart the node")?;
+    }
+    Ok(())
+}

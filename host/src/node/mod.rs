@@ -1,0 +1,126 @@
+//! A running node: the workers that carry calls, and the back office that talks to everything else.
+//!
+//! | file | what |
+//! |---|---|
+//! | `mod` | start, signals, stop |
+//! | `plant` | what outlives a reload, and the routing snapshots made with it |
+//! | `listeners` | sockets and the names they go by |
+//! | `crew` | the worker threads |
+//! | `control` | what the admin API sees and does |
+
+mod control;
+mod crew;
+mod listeners;
+mod plant;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
+
+use self::control::Desk;
+use self::crew::Crew;
+use self::listeners::Listeners;
+pub use self::plant::Plant;
+use crate::admin::{self, Admin, Control as _, Token};
+use crate::cdr::Cdr;
+use crate::config::Loaded;
+use crate::worker::Clock;
+
+/// How long SIGTERM waits for calls in progress to end by themselves.
+const DRAIN: Duration = Duration::from_secs(30);
+/// How long the stores have, after the last call, to confirm what the journal holds.
+const SHIP: Duration = Duration::from_secs(10);
+/// How often host names of gateways are asked for again.
+const RESOLVE: Duration = Duration::from_secs(60);
+
+/// Threads for everything that is not a call.
+///
+/// # Errors
+///
+/// The system gives no threads.
+pub fn back_office() -> anyhow::Result<Runtime> {
+    Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("back-office")
+        .enable_all()
+        .build()
+        .context("the back office did not start")
+}
+
+/// Run a node until a signal ends it: SIGTERM and SIGINT drain it, a second one stops it at once; SIGHUP reloads.
+///
+/// # Errors
+///
+/// The node could not start; what it could not is named.
+pub fn serve(loaded: &Loaded) -> anyhow::Result<()> {
+    let office = back_office()?;
+    let ended = office.block_on(run(loaded, &office));
+    // Loads and requests that still hang in the back office do not hold the end.
+    office.shutdown_timeout(Duration::from_millis(200));
+    ended
+}
+
+async fn run(loaded: &Loaded, office: &Runtime) -> anyhow::Result<()> {
+    let config = &loaded.config;
+    let node = plant::node_name(config);
+    let clock = Clock::start();
+    let plant = Plant::new(loaded, office.handle().clone())?;
+    let layout = plant.build(loaded, None).await.map_err(|problems| anyhow::anyhow!(problems.join("\n")))?;
+    let listeners = Listeners::bind(config)?;
+    let (cdr, journal) = Cdr::start(&config.cdr, &node, &loaded.folder, office.handle())?;
+    let desk = Arc::new(Desk::new(node, loaded, plant, layout, &cdr, &listeners));
+    let crew = Crew::start(config, listeners, &desk, &journal, clock)?;
+    drop(journal);
+    desk.open(&crew);
+    let admin = match config.admin.bind {
+        Some(bind) => {
+            let token = config.admin.token.as_deref().map(Token::new);
+            Some(Admin::open(bind, admin::router(Arc::clone(&desk), Arc::clone(&desk.metrics), token)).await?)
+        }
+        None => None,
+    };
+    tracing::info!(node = &*desk.node, workers = crew.len(), listening = desk.status().listeners.join(", "), "ready");
+    watch(&desk, &crew).await?;
+    crew.stop().await;
+    let shipped = cdr.shutdown(SHIP).await;
+    if let Some(admin) = admin {
+        admin.close().await;
+    }
+    shipped.context("call records were lost")
+}
+
+/// Serve until told to stop, then until the calls have ended.
+async fn watch(desk: &Arc<Desk>, crew: &Crew) -> anyhow::Result<()> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut resolve = tokio::time::interval(RESOLVE);
+    loop {
+        tokio::select! {
+            _ = hangup.recv() => {
+                let desk = Arc::clone(desk);
+                // Compiles and reads files: not for this thread.
+                drop(tokio::task::spawn_blocking(move || desk.reload()));
+            }
+            _ = resolve.tick() => desk.resolve_gateways(),
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+        }
+    }
+    desk.drain();
+    crew.drain().await;
+    tracing::info!(calls = desk.calls(), "draining: new calls get 503; a second signal stops at once");
+    tokio::select! {
+        ended = tokio::time::timeout(DRAIN, crew.idle()) => {
+            if ended.is_err() {
+                tracing::warn!(calls = desk.calls(), "calls still in progress are cut: their records say interrupted");
+            }
+        }
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
