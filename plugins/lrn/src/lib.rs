@@ -53,8 +53,10 @@ impl Default for Lrn {
 
 impl Plugin for Lrn {
     fn handle(&self, call: &Call, host: &dyn Host) -> Result<Outcome, Error> {
-        if let Some(carried) = self.carried(call) {
-            return Ok(self.leave(carried.as_deref(), false));
+        match self.carried(call) {
+            Carried::Ported(routing) => return Ok(self.leave(Some(&routing), false)),
+            Carried::NotPorted => return Ok(self.leave(None, false)),
+            Carried::Nothing => {}
         }
         let plan = &self.country_code;
         let global = call.callee_is_global();
@@ -90,14 +92,21 @@ impl Plugin for Lrn {
     }
 }
 
+/// The answer of a dip that was made before this node.
+enum Carried {
+    Nothing,
+    NotPorted,
+    Ported(String),
+}
+
 impl Lrn {
-    /// The answer of a dip that was made before this node: outer `None` where none was. A routing number that cannot
-    /// be read counts as none made: better to ask twice than to route by nonsense.
-    fn carried(&self, call: &Call) -> Option<Option<String>> {
+    fn carried(&self, call: &Call) -> Carried {
         let user = User::of(&call.request_uri);
         match user.parameter("rn") {
-            Some(rn) => self.national(rn).map(Some),
-            None => user.parameter("npdi").map(|_| None),
+            // A routing number that cannot be read counts as none: better to ask twice than to route by nonsense.
+            Some(rn) => self.national(rn).map_or(Carried::Nothing, Carried::Ported),
+            None if user.parameter("npdi").is_some() => Carried::NotPorted,
+            None => Carried::Nothing,
         }
     }
 

@@ -104,8 +104,8 @@ impl Plugin for Rate {
 
         let mut entries = self.entries(&rows, jurisdiction, host);
         let known = !entries.is_empty();
-        for entry in &mut entries {
-            self.apply_price(entry, price.as_ref());
+        if let Some(price) = &price {
+            entries.iter_mut().for_each(|entry| price.apply(entry));
         }
         if let Some(margin) = &self.min_margin {
             entries.retain(|entry| margin.is_kept(entry.cost, entry.price));
@@ -114,21 +114,7 @@ impl Plugin for Rate {
         let sent = sent.unwrap_or_else(|| call.callee.clone());
         entries.sort_by_key(|entry| (entry.currency != self.currency, entry.cost, entry.priority));
 
-        let mut prefix = None;
-        let mut routes = Vec::new();
-        for entry in entries {
-            if routes.len() == self.max_routes {
-                break;
-            }
-            match route(&entry, &sent, &call.callee) {
-                Ok(route) => routes.push(route),
-                Err(why) => {
-                    host.log(Level::Warn, &format!("table {}: gateway {}: {why}", self.table, entry.gateway));
-                    continue;
-                }
-            }
-            prefix = prefix.or(entry.prefix);
-        }
+        let (routes, prefix) = self.routes(entries, &sent, call, host);
         let outcome = if !routes.is_empty() {
             Outcome::route(routes)
         } else if known {
@@ -176,12 +162,43 @@ struct Price {
     currency: Option<String>,
 }
 
+impl Price {
+    /// Instead of what the deck says; unknown where it is in another currency than the cost.
+    fn apply(&self, entry: &mut Entry) {
+        let same = self.currency.as_ref().is_none_or(|currency| *currency == entry.currency);
+        entry.price = same.then_some(self.amount);
+    }
+}
+
 impl Rate {
     fn rated(&self, call: &Call) -> Rated {
         match call.attribute("lrn").filter(|lrn| self.use_lrn && !lrn.is_empty()) {
             Some(lrn) => Rated { digits: lrn.trim_start_matches('+').to_owned(), global: lrn.starts_with('+') },
             None => Rated { digits: call.callee.clone(), global: call.callee_is_global() },
         }
+    }
+
+    /// The attempts, in order, and the deck's prefix of the first.
+    fn routes(&self, entries: Vec<Entry>, sent: &str, call: &Call, host: &dyn Host) -> (Vec<Route>, Option<String>) {
+        let mut prefix = None;
+        let mut routes = Vec::new();
+        for entry in entries {
+            if routes.len() == self.max_routes {
+                break;
+            }
+            match route(&entry, sent, &call.callee) {
+                Ok(route) => {
+                    if routes.is_empty() {
+                        prefix = entry.prefix;
+                    }
+                    routes.push(route);
+                }
+                Err(why) => {
+                    host.log(Level::Warn, &format!("table {}: gateway {}: {why}", self.table, entry.gateway));
+                }
+            }
+        }
+        (routes, prefix)
     }
 
     /// Whether caller and callee are in one state; `None` where no table tells. A number that no table knows, and a
@@ -246,12 +263,6 @@ impl Rate {
             host.metric("bad_deck_rows", bad);
         }
         entries
-    }
-
-    fn apply_price(&self, entry: &mut Entry, price: Option<&Price>) {
-        let Some(price) = price else { return };
-        let same = price.currency.as_ref().is_none_or(|currency| *currency == entry.currency);
-        entry.price = same.then_some(price.amount);
     }
 }
 
