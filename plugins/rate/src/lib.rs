@@ -105,7 +105,9 @@ impl Plugin for Rate {
         let mut entries = self.entries(&rows, jurisdiction, host);
         let known = !entries.is_empty();
         if let Some(price) = &price {
-            entries.iter_mut().for_each(|entry| price.apply(entry));
+            for entry in &mut entries {
+                price.apply(entry);
+            }
         }
         if let Some(margin) = &self.min_margin {
             entries.retain(|entry| margin.is_kept(entry.cost, entry.price));

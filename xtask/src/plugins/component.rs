@@ -1,8 +1,11 @@
 //! From a core module to a component that reaches nothing but the router.
 
 use anyhow::{Context as _, Result, bail};
-use wit_component::ComponentEncoder;
+use wit_component::{ComponentEncoder, DecodedWasm};
 use wit_parser::WorldItem;
+
+/// What world `stage` exports.
+const STAGE: [&str; 2] = ["configure", "handle"];
 
 /// A component, checked.
 pub(super) struct Component {
@@ -20,17 +23,23 @@ pub(super) fn encode(module: &[u8]) -> Result<Component> {
         .context("it is no core module with the types of a world in it")?
         .encode()
         .context("it cannot be made a component")?;
-    let imports = imports(&bytes)?;
+    let (imports, exports) = border(&bytes)?;
+    let missing: Vec<_> = STAGE.into_iter().filter(|name| !exports.iter().any(|export| export == name)).collect();
+    if !missing.is_empty() {
+        bail!("it does not export {}; is `trunkline_plugin::export!` called?", missing.join(", "));
+    }
     Ok(Component { imports: reach(&imports)?, bytes })
 }
 
-/// The names of a component's imports.
-fn imports(bytes: &[u8]) -> Result<Vec<String>> {
+/// The names of a component's imports and exports.
+fn border(bytes: &[u8]) -> Result<(Vec<String>, Vec<String>)> {
     let decoded = wit_component::decode(bytes).context("its types cannot be read")?;
-    let wit_component::DecodedWasm::Component(resolve, world) = decoded else { bail!("it is a WIT package") };
+    let DecodedWasm::Component(resolve, world) = decoded else { bail!("it is a WIT package") };
+    let world = &resolve.worlds[world];
     // A type by name alone reaches nothing.
-    let reaching = resolve.worlds[world].imports.iter().filter(|(_, item)| !matches!(item, WorldItem::Type { .. }));
-    Ok(reaching.map(|(key, _)| resolve.name_world_key(key)).collect())
+    let reaching = world.imports.iter().filter(|(_, item)| !matches!(item, WorldItem::Type { .. }));
+    let imports = reaching.map(|(key, _)| resolve.name_world_key(key)).collect();
+    Ok((imports, world.exports.keys().map(|key| resolve.name_world_key(key)).collect()))
 }
 
 /// The router's interfaces among the imports; anything else, WASI before all, is an error.
@@ -59,8 +68,13 @@ mod tests {
     }
 
     #[test]
+    fn a_module_that_exports_no_stage_is_refused() {
+        let error = encode(b"\0asm\x01\0\0\0").err().expect("an empty module is no stage").to_string();
+        assert!(error.starts_with("it does not export configure, handle;"), "{error}");
+    }
+
+    #[test]
     fn garbage_is_refused() {
         assert!(encode(b"not wasm").is_err());
-        assert!(encode(b"\0asm\x01\0\0\0").is_err());
     }
 }

@@ -1,5 +1,6 @@
 //! What the components are made of, as one hash: when it stands still, there is nothing to build.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -7,7 +8,7 @@ use anyhow::{Context as _, Result};
 use sha2::{Digest as _, Sha256};
 
 /// The folders and files that go into a component, the builder included.
-const SOURCES: [&str; 6] = ["plugins", "sdk/rust", "wit", "xtask/src/plugins", "xtask/src/plugins.rs", "Cargo.lock"];
+const SOURCES: [&str; 5] = ["plugins", "sdk/rust", "wit", "xtask/src/plugins", "xtask/src/plugins.rs"];
 
 /// The hash of every source's path and content.
 pub(super) fn of_sources(root: &Path) -> Result<String> {
@@ -26,7 +27,11 @@ pub(super) fn of_sources(root: &Path) -> Result<String> {
         hash.update((content.len() as u64).to_le_bytes());
         hash.update(content);
     }
-    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    let mut stamp = String::new();
+    for byte in hash.finalize() {
+        write!(stamp, "{byte:02x}").expect("a String takes all");
+    }
+    Ok(stamp)
 }
 
 fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
@@ -43,4 +48,39 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn repository() -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        for folder in ["plugins/auth/src", "plugins/target", "sdk/rust", "wit", "xtask/src/plugins"] {
+            fs::create_dir_all(root.path().join(folder)).unwrap();
+        }
+        fs::write(root.path().join("xtask/src/plugins.rs"), "").unwrap();
+        fs::write(root.path().join("plugins/auth/src/lib.rs"), "one").unwrap();
+        root
+    }
+
+    #[test]
+    fn the_stamp_changes_with_a_sources_content_and_place() {
+        let root = repository();
+        let at_first = of_sources(root.path()).unwrap();
+        assert_eq!(of_sources(root.path()).unwrap(), at_first);
+        fs::write(root.path().join("plugins/auth/src/lib.rs"), "two").unwrap();
+        let edited = of_sources(root.path()).unwrap();
+        assert_ne!(edited, at_first);
+        fs::rename(root.path().join("plugins/auth/src/lib.rs"), root.path().join("plugins/auth/src/new.rs")).unwrap();
+        assert_ne!(of_sources(root.path()).unwrap(), edited);
+    }
+
+    #[test]
+    fn what_a_build_leaves_behind_does_not_change_the_stamp() {
+        let root = repository();
+        let at_first = of_sources(root.path()).unwrap();
+        fs::write(root.path().join("plugins/target/auth.d"), "x").unwrap();
+        assert_eq!(of_sources(root.path()).unwrap(), at_first);
+    }
 }

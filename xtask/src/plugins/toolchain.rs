@@ -34,7 +34,7 @@ pub(super) fn find() -> Result<Toolchain> {
     if setup::has("rustup") {
         setup::say(format!("plugins: adding {TARGET} with rustup (at most 60 s)"));
         let mut rustup = Command::new("rustup");
-        if setup::try_for(Duration::from_secs(60), rustup.args(["target", "add", TARGET])) && has_target() {
+        if setup::try_for(Duration::from_mins(1), rustup.args(["target", "add", TARGET])) && has_target() {
             return Ok(Toolchain::Installed);
         }
         setup::say("plugins: rustup could not add it");
