@@ -98,7 +98,7 @@ impl Guest {
     pub(crate) fn build(&self) -> Vec<u8> {
         let heap = self.image.len().next_multiple_of(65_536);
         let pages = heap / 65_536 + 2;
-        let data: String = self.image.iter().map(|byte| format!("\\{byte:02x}")).collect();
+        let data: String = self.image.iter().fold(String::new(), |text, byte| text + &format!("\\{byte:02x}"));
         let Self { imports, functions, configure, handle, .. } = self;
         encode(&format!(
             r#"(module
@@ -233,7 +233,7 @@ pub(crate) fn visit<'a>(runner: &Runner, started: Instant, cancel: &'a Cancel) -
         started,
         deadline,
         cut: StageOutcome::Deadline,
-        wait_until: deadline - Duration::from_millis(5),
+        wait_until: started + runner.stage().settings.deadline * 9 / 10,
         cancel,
     }
 }

@@ -1,5 +1,6 @@
 //! Calls through pipelines of hand-written guests.
 
+mod built_in;
 mod outcomes;
 mod snapshots;
 mod ways;
