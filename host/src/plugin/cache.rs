@@ -115,7 +115,7 @@ mod tests {
             let engine = Engine::new(EngineOptions { instances: 4 }).unwrap();
             let folder = tempfile::tempdir().unwrap();
             let cache = Cache::new(folder.path().join("components"));
-            let component = Component::new(engine.wasm(), "(component)").unwrap();
+            let component = Component::new(engine.wasm(), wat::parse_str("(component)").unwrap()).unwrap();
             cache.put(&engine, "d1", &component);
             Self { engine, cache, _folder: folder }
         }

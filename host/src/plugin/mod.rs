@@ -23,6 +23,11 @@ mod state;
 mod stats;
 mod within;
 
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+
 pub use bindings::trunkline::routing::types as contract;
 pub use breaker::BreakerState;
 pub use cancel::Cancel;

@@ -133,13 +133,11 @@ impl Runner {
 
     async fn instance(&self) -> Result<Instance, Failure> {
         let idle = self.idle.borrow_mut().pop();
-        match idle {
-            Some(instance) => Ok(instance),
-            None => {
-                self.stage.stats.count_instance();
-                Instance::start(&self.stage).await
-            }
+        if let Some(instance) = idle {
+            return Ok(instance);
         }
+        self.stage.stats.count_instance();
+        Instance::start(&self.stage).await
     }
 
     /// Keeps the instance for the next call where it is sound: any trap or cut has left it in the middle of something.

@@ -17,6 +17,9 @@ mod snapshot;
 mod text;
 mod view;
 
+#[cfg(test)]
+mod tests;
+
 pub use call::NewCall;
 pub use customer::{Customer, DigestRealm};
 pub use facts::{Rate, Routed, RoutingFacts, TargetFacts};

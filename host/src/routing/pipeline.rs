@@ -176,7 +176,7 @@ impl<'a> Passage<'a> {
         let budget_end = self.began + self.snapshot.setup_budget;
         let own_end = self.now + lane.runner.stage().settings.deadline;
         if lane.on_failure != OnFailure::Skip {
-            let wait_until = (own_end - reserve(own_end - self.now)).min(budget_end);
+            let wait_until = (self.now + waitable(own_end - self.now)).min(budget_end);
             return Some((own_end, StageOutcome::Deadline, wait_until));
         }
         if self.now >= budget_end {
@@ -184,7 +184,7 @@ impl<'a> Passage<'a> {
         }
         let (end, cut) =
             if budget_end < own_end { (budget_end, StageOutcome::Budget) } else { (own_end, StageOutcome::Deadline) };
-        Some((end, cut, end - reserve(end - self.now)))
+        Some((end, cut, self.now + waitable(end - self.now)))
     }
 
     fn apply(&mut self, judged: Judged) -> Ruling {
@@ -246,8 +246,9 @@ impl<'a> Passage<'a> {
     }
 }
 
-/// What is kept of a stage's time for the guest to act on a wait that was in vain: a tenth, 1 to 3 ms (the timer's
-/// grain is 1 ms), and never more than half.
-fn reserve(time: Duration) -> Duration {
-    (time / 10).clamp(Duration::from_millis(1), Duration::from_millis(3)).min(time / 2)
+/// How long of a stage's time its imports may wait. The rest is for the guest to act on a wait that was in vain: a
+/// tenth, 1 to 3 ms (the timer's grain is 1 ms), and never more than half.
+fn waitable(time: Duration) -> Duration {
+    let reserve = (time / 10).clamp(Duration::from_millis(1), Duration::from_millis(3)).min(time / 2);
+    time.saturating_sub(reserve)
 }

@@ -1,0 +1,95 @@
+//! Instances: reused where they are sound, thrown away where they are not, bounded in number.
+
+use super::*;
+use crate::config::model::Isolation;
+
+#[tokio::test]
+async fn a_warm_instance_serves_call_after_call() {
+    let bed = Bed::new();
+    let runner = bed.runner(&Guest::answering(&proceed()), settings()).await;
+    for _ in 0..1_000 {
+        run(&runner).await.result.unwrap();
+    }
+    assert_eq!(runner.stage().stats.snapshot().instances, 1);
+}
+
+#[tokio::test]
+async fn a_fresh_one_serves_each_call_where_the_operator_wants_it() {
+    let bed = Bed::new();
+    let limits = StageSettings { isolation: Isolation::Fresh, ..settings() };
+    let runner = bed.runner(&Guest::answering(&proceed()), limits).await;
+    for _ in 0..10 {
+        run(&runner).await.result.unwrap();
+    }
+    assert_eq!(runner.stage().stats.snapshot().instances, 10);
+    assert_eq!(bed.components.engine().instances(), 0, "none is left behind");
+}
+
+#[tokio::test]
+async fn an_instance_that_trapped_serves_no_other_call() {
+    let bed = Bed::new();
+    let runner = bed.runner(&Guest::new("unreachable"), settings()).await;
+    for _ in 0..3 {
+        run(&runner).await.result.unwrap_err();
+    }
+    assert_eq!(runner.stage().stats.snapshot().instances, 3);
+    assert_eq!(bed.components.engine().instances(), 0);
+}
+
+#[tokio::test]
+async fn an_instance_that_returned_an_error_is_sound() {
+    let bed = Bed::new();
+    let runner = bed.runner(&Guest::failing("no"), settings()).await;
+    for _ in 0..3 {
+        run(&runner).await.result.unwrap_err();
+    }
+    assert_eq!(runner.stage().stats.snapshot().instances, 1);
+}
+
+#[tokio::test]
+async fn a_guests_memory_of_the_last_call_does_not_pile_up() {
+    let bed = Bed::new();
+    // The guest counts its calls in a global: a warm one goes on counting, which shows that it is the same instance.
+    let guest = Guest::answering(&proceed()).with("(global $calls (mut i32) (i32.const 0))").after(
+        "(global.set $calls (i32.add (global.get $calls) (i32.const 1)))
+         (if (i32.gt_u (global.get $calls) (i32.const 5)) (then unreachable))",
+    );
+    let runner = bed.runner(&guest, settings()).await;
+    for _ in 0..5 {
+        run(&runner).await.result.unwrap();
+    }
+    assert_eq!(run(&runner).await.result.unwrap_err().reason, StageOutcome::Trap, "the sixth call of one instance");
+    run(&runner).await.result.expect("a new instance counts from the start");
+}
+
+#[tokio::test]
+async fn warming_up_spares_the_first_call_the_start() {
+    let bed = Bed::new();
+    let runner = bed.runner(&Guest::answering(&proceed()), settings()).await;
+    runner.warm_up().await.unwrap();
+    assert_eq!(bed.components.engine().instances(), 1);
+    run(&runner).await.result.unwrap();
+    assert_eq!(runner.stage().stats.snapshot().instances, 1);
+}
+
+#[tokio::test]
+async fn permits_of_a_stage_that_ended_well_go_on_with_the_call_and_those_of_a_failed_one_come_back() {
+    const TAKE: &str = r#"(import "trunkline:routing/limits@0.1.0" "take-permit"
+        (func $take (param i32 i32 i32) (result i32)))"#;
+    // The key `k` lies at 512; three are allowed.
+    const CALL: &str = "(drop (call $take (i32.const 512) (i32.const 1) (i32.const 3)))";
+    let bed = Bed::new();
+    let well = Guest::answering(&proceed()).importing(TAKE).holding(512, b"k").after(CALL);
+    let runner = bed.runner(&well, settings()).await;
+    let held = run(&runner).await;
+    assert_eq!(held.permits.len(), 1);
+    assert_eq!(bed.lent.limits.in_use("k"), 1);
+
+    let badly = Guest::failing("no").importing(TAKE).holding(512, b"k").after(CALL);
+    let runner = bed.runner(&badly, settings()).await;
+    let failed = run(&runner).await;
+    assert!(failed.permits.is_empty());
+    assert_eq!(bed.lent.limits.in_use("k"), 1, "the failed stage's came back, the other call's is out");
+    drop(held);
+    assert_eq!(bed.lent.limits.in_use("k"), 0);
+}

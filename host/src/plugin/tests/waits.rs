@@ -1,0 +1,106 @@
+//! Stages that wait for the outside.
+
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+
+use super::*;
+
+/// `lookup("dip", "1")` into 640; the texts lie at 512.
+const LOOKUP: &str = r#"(import "trunkline:routing/lookups@0.1.0" "lookup"
+    (func $lookup (param i32 i32 i32 i32 i32)))"#;
+const ASK: &str = "(call $lookup (i32.const 512) (i32.const 3) (i32.const 520) (i32.const 1) (i32.const 640))";
+
+/// A table whose server takes connections and never answers.
+fn hanging() -> (TcpListener, Bed) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let bed = Bed::with_tables(&format!(
+        "[services.api]\nurl = 'http://{address}'\ndeadline = '60s'\n\
+         [tables.dip]\nsource = {{ http = {{ service = 'api', path = '/{{key}}' }} }}\n"
+    ));
+    (listener, bed)
+}
+
+/// Looks up and then answers with 600, or with 480 where the lookup ran into its deadline (`err(deadline)`).
+fn asking() -> Guest {
+    Guest::answering(&reject(600))
+        .importing(LOOKUP)
+        .holding(512, b"dip")
+        .holding(520, b"1")
+        .after(&format!(
+            "{ASK}
+         (if (i32.eq (i32.load16_u (i32.const 640)) (i32.const 1))
+            (then (if (i32.eq (i32.load8_u (i32.const 644)) (i32.const 1))
+                (then (return (i32.const 700))))))"
+        ))
+        // ok(reject(480)) at 700.
+        .holding(700, &[0, 0, 0, 0, 1, 0, 0, 0, 0xe0, 1])
+}
+
+fn code(outcome: &crate::plugin::contract::Outcome) -> u16 {
+    match &outcome.verdict {
+        crate::plugin::contract::Verdict::Reject(rejection) => rejection.code,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_lookup_that_hangs_lets_the_guest_decide_before_its_deadline() {
+    let (_server, bed) = hanging();
+    let limits = StageSettings { deadline: Duration::from_millis(60), ..settings() };
+    let runner = bed.runner(&asking(), limits).await;
+    let began = Instant::now();
+    let outcome = run(&runner).await.result.unwrap();
+    assert_eq!(code(&outcome), 480, "the guest heard `deadline`");
+    assert!(began.elapsed() >= Duration::from_millis(50));
+}
+
+#[tokio::test]
+async fn a_full_stage_turns_the_next_call_away_at_once() {
+    let (_server, bed) = hanging();
+    let runner = bed.runner(&asking(), StageSettings { max_concurrent: 1, ..settings() }).await;
+    let mut first = Box::pin(run(&runner));
+    assert!(first.as_mut().now_or_never().is_none(), "the first waits");
+    let second = run(&runner).now_or_never().expect("no wait");
+    assert_eq!(second.result.unwrap_err().reason, StageOutcome::Saturated);
+    drop(first);
+    assert!(Box::pin(run(&runner)).as_mut().now_or_never().is_none(), "its place is free again");
+}
+
+#[tokio::test]
+async fn a_cancelled_call_stops_its_stage_at_once_and_not_to_the_plugins_shame() {
+    let (_server, bed) = hanging();
+    let mut limits = settings();
+    limits.breaker.failures = 1;
+    let runner = bed.runner(&asking(), limits).await;
+    let cancel = Cancel::default();
+    let mut call = Box::pin(run_at(&runner, Instant::now(), &cancel));
+    assert!(call.as_mut().now_or_never().is_none());
+    cancel.cancel();
+    assert_eq!(call.await.result.unwrap_err().reason, StageOutcome::Cancelled);
+    assert_eq!(bed.components.engine().instances(), 0, "the instance in mid-call is gone");
+    assert!(Box::pin(run(&runner)).as_mut().now_or_never().is_none(), "the breaker is closed");
+}
+
+#[tokio::test]
+async fn a_stage_that_is_answered_from_memory_is_ready_at_its_first_poll() {
+    let bed = Bed::new();
+    // No such table: an answer all the same, and none that the host had to wait for.
+    let runner = bed.runner(&asking(), settings()).await;
+    let run = run(&runner).now_or_never().expect("ready at once");
+    assert_eq!(code(&run.result.unwrap()), 600);
+}
+
+#[tokio::test]
+async fn a_guest_that_sleeps_in_a_lookup_without_a_reserve_is_cut_at_the_deadline() {
+    let (_server, bed) = hanging();
+    // After its wait it loops: the reserve is used up, the deadline cuts.
+    let guest = asking().after(&format!("{ASK} (loop $again (br $again))"));
+    let limits = StageSettings { deadline: Duration::from_millis(40), fuel: u64::MAX / 200, ..settings() };
+    let runner = bed.runner(&guest, limits).await;
+    let began = Instant::now();
+    assert_eq!(run(&runner).await.result.unwrap_err().reason, StageOutcome::Deadline);
+    assert!(began.elapsed() >= Duration::from_millis(40));
+}
