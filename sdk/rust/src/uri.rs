@@ -1,0 +1,87 @@
+//! The parts of a `sip:`, `sips:` or `tel:` URI that routing looks at.
+
+/// The user part of a URI split at its parameters: for `sip:+12025550123;npdi;rn=+12025550000@host;user=phone` the
+/// user is `+12025550123` with the parameters `npdi` and `rn` (RFC 4694; RFC 3261 section 19.1.6). For `tel:` URIs
+/// the parameters are the URI's own (RFC 3966).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct User<'a> {
+    /// As it stands, escapes and separators included.
+    pub name: &'a str,
+    parameters: &'a str,
+}
+
+impl<'a> User<'a> {
+    /// The user part of a URI; empty where it has none.
+    pub fn of(uri: &'a str) -> Self {
+        let (scheme, rest) = uri.split_once(':').unwrap_or(("", uri));
+        let user = if scheme.eq_ignore_ascii_case("tel") {
+            rest
+        } else {
+            // A password (RFC 3261 section 19.1.1) is no part of the number.
+            rest.rsplit_once('@').map_or("", |(user, _)| user.split_once(':').map_or(user, |(user, _)| user))
+        };
+        let (name, parameters) = user.split_once(';').unwrap_or((user, ""));
+        Self { name, parameters }
+    }
+
+    /// The value of a parameter: `Some("")` where it stands without one. Names have no case.
+    pub fn parameter(&self, name: &str) -> Option<&'a str> {
+        self.parameters.split(';').find_map(|parameter| {
+            let (known, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+            known.eq_ignore_ascii_case(name).then_some(value)
+        })
+    }
+
+    /// True where the number is written with `+`, and so with its country code.
+    pub fn is_global(&self) -> bool {
+        self.name.starts_with('+') || self.name.starts_with("%2B") || self.name.starts_with("%2b")
+    }
+
+    /// The name with its escapes resolved, where they are characters of a dialled number: `1234%23` is `1234#`.
+    /// `None` where it is no dialled number: digits, `*`, `#`, with `+` before and separators between them.
+    pub fn dialled(&self) -> Option<String> {
+        let name = self.name.replace("%23", "#").replace("%2B", "+").replace("%2b", "+").replace("%2A", "*");
+        let number: String = name.chars().filter(|c| !matches!(c, '-' | '.' | '(' | ')')).collect();
+        let digits = number.strip_prefix('+').unwrap_or(&number);
+        let dialled = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit() || b == b'*' || b == b'#');
+        dialled.then_some(number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn number_portability_parameters_are_found_in_sip_and_tel() {
+        for uri in
+            ["sip:+12025550123;npdi;rn=+1-202-555-0000@host;user=phone", "tel:+12025550123;NPDI;RN=+1-202-555-0000"]
+        {
+            let user = User::of(uri);
+            assert_eq!(user.name, "+12025550123");
+            assert!(user.is_global());
+            assert_eq!(user.parameter("npdi"), Some(""));
+            assert_eq!(user.parameter("rn"), Some("+1-202-555-0000"));
+        }
+    }
+
+    #[test]
+    fn parameters_of_the_uri_are_not_those_of_the_user() {
+        let user = User::of("sip:2025550123@host;npdi;rn=2025550000");
+        assert_eq!((user.parameter("npdi"), user.parameter("rn"), user.is_global()), (None, None, false));
+        assert_eq!(User::of("sip:host;rn=1").name, "");
+    }
+
+    #[test]
+    fn a_password_is_no_part_of_the_number() {
+        assert_eq!(User::of("sip:100:secret@host").name, "100");
+    }
+
+    #[test]
+    fn a_dialled_number_may_hold_star_and_escaped_hash() {
+        assert_eq!(User::of("sip:1234%2312025550123@h").dialled().as_deref(), Some("1234#12025550123"));
+        assert_eq!(User::of("sip:+1-202-555-0123@h").dialled().as_deref(), Some("+12025550123"));
+        assert_eq!(User::of("sip:alice@h").dialled(), None);
+        assert_eq!(User::of("sip:h").dialled(), None);
+    }
+}
