@@ -150,9 +150,9 @@ mod tests {
 
         // A killed orphan stays a zombie until it is reaped.
         until("the end of the family", Duration::from_secs(5), || {
-            let alive = family.iter().any(|id| {
-                fs::read_to_string(format!("/proc/{id}/stat")).is_ok_and(|text| !text.contains(") Z "))
-            });
+            let alive = family
+                .iter()
+                .any(|id| fs::read_to_string(format!("/proc/{id}/stat")).is_ok_and(|text| !text.contains(") Z ")));
             Ok((!alive).then_some(()))
         })
     }

@@ -57,8 +57,7 @@ impl Which {
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let callee = Sipp::callee("callee", &[])?;
-    let peers: Vec<Peer> =
-        arguments.peers.iter().map(|which| which.start(callee.address())).collect::<Result<_>>()?;
+    let peers: Vec<Peer> = arguments.peers.iter().map(|which| which.start(callee.address())).collect::<Result<_>>()?;
     for peer in &peers {
         eprintln!("warming {} …", peer.name);
         place(peer, WARM_UP)?;
