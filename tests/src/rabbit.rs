@@ -21,7 +21,7 @@ use crate::wait::until;
 
 /// The broker is up in about nine seconds on an idle machine.
 const START: Duration = Duration::from_secs(90);
-const STOP: Duration = Duration::from_secs(60);
+const STOP: Duration = Duration::from_mins(1);
 
 /// Debian's wrapper in the path wants another user; these scripts are what it calls.
 const SERVER: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";

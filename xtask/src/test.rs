@@ -65,17 +65,13 @@ fn suites(filter: Option<&str>) -> Vec<(&'static str, Command)> {
         command.args(filter);
         command
     };
-    let native = |manifest: &str| {
-        let mut command = tools::cargo();
-        command.args(["test", "--release", "--workspace", "--no-fail-fast", "--manifest-path"]);
-        command.arg(setup::root().join(manifest)).arg("--target-dir").arg(setup::target_dir().join("plugins-native"));
-        command.args(filter);
-        command
-    };
+    let mut plugins = tools::cargo();
+    plugins.args(["test", "--release", "--workspace", "--no-fail-fast", "--manifest-path"]);
+    plugins.arg(setup::root().join("plugins/Cargo.toml"));
+    plugins.arg("--target-dir").arg(setup::target_dir().join("plugins-native")).args(filter);
     let mut suites = vec![
         ("unit and simulation tests", tests(&["--workspace", "--exclude", "trunkline-tests"], None)),
-        ("the plugins, natively", native("plugins/Cargo.toml")),
-        ("the plugin SDK, natively", native("sdk/rust/Cargo.toml")),
+        ("the plugins and their SDK, natively", plugins),
         ("end-to-end tests", tests(&["--package", "trunkline-tests"], Some(END_TO_END_AT_ONCE))),
     ];
     if nextest && filter.is_none() {
