@@ -4,9 +4,11 @@
 //! state machine) asks [`routing`] what to do; the stages of the customer's pipeline run in [`plugin`] and read
 //! [`lookup`]; [`sip`] hunts the routes; [`cdr`] writes down what happened.
 
+pub mod admin;
 pub mod cdr;
 pub mod cli;
 pub mod config;
+pub mod log;
 pub mod lookup;
 pub mod plugin;
 pub mod routing;

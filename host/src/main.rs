@@ -1,2 +1,7 @@
-//! Trunkline.
-fn main() {}
+//! The `trunkline` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    trunkline::cli::main(std::env::args_os())
+}

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use serde::Deserialize;
 
-use super::units::{Size, TimeSpan};
+use super::units::{self, Size, TimeSpan};
 
 /// Tables keep their names in order, so that messages and metrics come out the same every time.
 pub type Named<T> = BTreeMap<String, T>;
@@ -62,6 +62,7 @@ pub struct Node {
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Listen {
     /// UDP sockets.
+    #[serde(deserialize_with = "units::socket_addresses")]
     pub udp: Vec<SocketAddr>,
     /// The host, or host:port, written to Via and Record-Route. Default: the bound address; for a wildcard
     /// address, the one that the default route leaves by.
@@ -408,6 +409,7 @@ pub enum RequestUriHost {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Customer {
     /// Addresses whose calls are this customer's. The longest match over all customers wins.
+    #[serde(deserialize_with = "units::networks")]
     pub sources: Vec<IpNet>,
     /// A name of `[pipelines]`. Default `default`.
     #[serde(default = "default_pipeline")]

@@ -1,7 +1,11 @@
-//! Durations and sizes as texts with units.
+//! Durations and sizes as texts with units, networks as texts with or without a prefix length.
 
+use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
+use ipnet::IpNet;
+use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 
 /// A time span, written as `250us`, `30ms`, `5s`, `10m`, `24h` or `7d`.
@@ -27,11 +31,9 @@ impl TimeSpan {
 
 impl<'de> Deserialize<'de> for TimeSpan {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        parse_duration(&text).map(Self).ok_or_else(|| {
-            serde::de::Error::custom(format!(
-                "`{text}` is not a duration: write a number and a unit, such as `30ms`, `5s`, `10m`, `24h` or `7d`"
-            ))
+        deserializer.deserialize_str(Text {
+            wanted: "a duration: a number and a unit, such as `30ms`, `5s`, `10m`, `24h` or `7d`",
+            parse: |text| parse_duration(text).map(Self),
         })
     }
 }
@@ -68,11 +70,9 @@ impl Size {
 
 impl<'de> Deserialize<'de> for Size {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        parse_size(&text).map(Self).ok_or_else(|| {
-            serde::de::Error::custom(format!(
-                "`{text}` is not a size: write a number and a unit, such as `64KiB`, `16MiB` or `1GiB`"
-            ))
+        deserializer.deserialize_str(Text {
+            wanted: "a size: a number and a unit, such as `64KiB`, `16MiB` or `1GiB`",
+            parse: |text| parse_size(text).map(Self),
         })
     }
 }
@@ -95,4 +95,59 @@ fn split_unit(text: &str) -> Option<(u64, &str)> {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '_')?;
     let number = text[..end].replace('_', "").parse().ok()?;
     Some((number, text[end..].trim_start()))
+}
+
+/// A list of networks; a bare address is the network of that address alone.
+pub(super) fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    let networks: Vec<Network> = Vec::deserialize(deserializer)?;
+    Ok(networks.into_iter().map(|network| network.0).collect())
+}
+
+struct Network(IpNet);
+
+impl<'de> Deserialize<'de> for Network {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(Text {
+            wanted: "a network such as `192.0.2.0/24` or `2001:db8::/32`, or an address such as `192.0.2.7`",
+            parse: |text| {
+                let host = || text.parse::<IpAddr>().map(IpNet::from);
+                text.parse::<IpNet>().or_else(|_| host()).ok().map(Self)
+            },
+        })
+    }
+}
+
+/// A socket address, port included.
+pub(super) fn socket_addresses<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<std::net::SocketAddr>, D::Error> {
+    struct Address(std::net::SocketAddr);
+    impl<'de> Deserialize<'de> for Address {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            deserializer.deserialize_str(Text {
+                wanted: "an IP address and a port, such as `0.0.0.0:5060` or `[::]:5060`",
+                parse: |text| text.parse().ok().map(Self),
+            })
+        }
+    }
+    let addresses: Vec<Address> = Vec::deserialize(deserializer)?;
+    Ok(addresses.into_iter().map(|address| address.0).collect())
+}
+
+/// Reads a text; whatever is wrong with it, the error says what is wanted.
+struct Text<T> {
+    wanted: &'static str,
+    parse: fn(&str) -> Option<T>,
+}
+
+impl<T> Visitor<'_> for Text<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.wanted)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+        (self.parse)(text).ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
+    }
 }

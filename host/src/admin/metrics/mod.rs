@@ -1,0 +1,146 @@
+//! Every metric of a node, and the handles by which workers count.
+//!
+//! | family | labels | meaning |
+//! |---|---|---|
+//! | `trunkline_calls_total` | customer, gateway, class | ended calls; `gateway` is the last one tried, class `2xx` to `6xx` |
+//! | `trunkline_active_calls` | | calls that have not ended |
+//! | `trunkline_post_dial_delay_seconds` | customer | from the INVITE to the first 18x, or to the 2xx where none came |
+//! | `trunkline_setup_seconds` | customer | from the INVITE to the pipeline's decision |
+//! | `trunkline_attempts_total` | gateway, outcome | INVITEs sent or given up, by how they ended |
+//! | `trunkline_stages_total` | stage, outcome | stages run or skipped, by verdict or reason |
+//! | `trunkline_stage_seconds` | stage | wall clock of a stage, waits included |
+//! | `trunkline_stage_fuel_total` | stage | WebAssembly instructions |
+//! | `trunkline_drops_total` | reason | messages dropped before they became a call's |
+//! | `trunkline_records_lost_total` | | records that no journal took: an alarm |
+//! | `trunkline_reloads_total` | result | `taken` or `refused` |
+//! | `trunkline_journal_queue` | | records that wait for the journal |
+//! | `trunkline_store_behind` | store | records that a store or the fanout has not confirmed |
+//! | `trunkline_lookups_total` | table, result | `hit`, `miss`, `negative`, `stale`, `error` |
+//! | `trunkline_table_loads_total` | table | loads from the source |
+//! | `trunkline_table_entries` | table | rows held |
+//! | `trunkline_breaker_state` | kind, name | 0 closed, 1 half-open, 2 open; kind `service` or `plugin` |
+//!
+//! Labels are names of the configuration and fixed words, so their number is bounded; a worker holds its counters and
+//! touches no lock once it has seen a label.
+
+mod samples;
+mod worker;
+
+use prometheus_client::encoding::text;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
+pub use samples::{BreakerSample, BreakerState, Samples, StoreSample, TableSample};
+pub use worker::WorkerMetrics;
+
+pub use super::histogram::Histogram;
+
+/// Names and values of a metric's labels.
+type Labels<const N: usize> = [(&'static str, String); N];
+
+/// Post-dial delay and set-up, in microseconds.
+const CALL_BOUNDS: &[u64] = &[
+    500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000,
+    10_000_000, 30_000_000,
+];
+
+/// A stage: one microsecond when all is cached, the deadline when it is not.
+const STAGE_BOUNDS: &[u64] =
+    &[1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000];
+
+type HistogramFamily<const N: usize> = Family<Labels<N>, Histogram, fn() -> Histogram>;
+
+/// The metrics of one node.
+pub struct Metrics {
+    registry: Registry,
+    calls: Family<Labels<3>, Counter>,
+    post_dial_delay: HistogramFamily<1>,
+    setup: HistogramFamily<1>,
+    attempts: Family<Labels<2>, Counter>,
+    stages: Family<Labels<2>, Counter>,
+    stage_time: HistogramFamily<1>,
+    stage_fuel: Family<Labels<1>, Counter>,
+    drops: Family<Labels<1>, Counter>,
+    reloads: Family<Labels<1>, Counter>,
+    /// Calls that have not ended: add when one begins, subtract when it ends.
+    pub active_calls: Gauge,
+    /// Records that no journal took.
+    pub records_lost: Counter,
+}
+
+impl Metrics {
+    /// Registers every family. `sample` is asked at every scrape for what other parts count themselves; it must not
+    /// wait.
+    pub fn new(sample: impl Fn() -> Samples + Send + Sync + 'static) -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("trunkline"),
+            calls: Family::default(),
+            post_dial_delay: Family::new_with_constructor(|| Histogram::new(CALL_BOUNDS)),
+            setup: Family::new_with_constructor(|| Histogram::new(CALL_BOUNDS)),
+            attempts: Family::default(),
+            stages: Family::default(),
+            stage_time: Family::new_with_constructor(|| Histogram::new(STAGE_BOUNDS)),
+            stage_fuel: Family::default(),
+            drops: Family::default(),
+            reloads: Family::default(),
+            active_calls: Gauge::default(),
+            records_lost: Counter::default(),
+        };
+        metrics.register();
+        metrics.registry.register_collector(Box::new(samples::Sampler::new(sample)));
+        metrics
+    }
+
+    fn register(&mut self) {
+        let r = &mut self.registry;
+        r.register(
+            "calls",
+            "Ended calls by customer, last gateway tried and class of the final code",
+            self.calls.clone(),
+        );
+        r.register("active_calls", "Calls that have not ended", self.active_calls.clone());
+        r.register_with_unit(
+            "post_dial_delay",
+            "From the INVITE to the first 18x, or to the 2xx where none came",
+            Unit::Seconds,
+            self.post_dial_delay.clone(),
+        );
+        r.register_with_unit("setup", "From the INVITE to the pipeline's decision", Unit::Seconds, self.setup.clone());
+        r.register("attempts", "INVITEs to gateways by how they ended", self.attempts.clone());
+        r.register("stages", "Stages run or skipped, by verdict or reason", self.stages.clone());
+        r.register_with_unit("stage", "Wall clock of a stage, waits included", Unit::Seconds, self.stage_time.clone());
+        r.register("stage_fuel", "WebAssembly instructions of a stage", self.stage_fuel.clone());
+        r.register("drops", "Messages dropped before they became a call's", self.drops.clone());
+        r.register("records_lost", "Records that no journal took", self.records_lost.clone());
+        r.register("reloads", "Reloads of the configuration", self.reloads.clone());
+    }
+
+    /// The page, as OpenMetrics text.
+    ///
+    /// # Errors
+    ///
+    /// Never in practice: a string takes every text.
+    pub fn encode(&self) -> Result<String, std::fmt::Error> {
+        let mut page = String::with_capacity(16 << 10);
+        text::encode(&mut page, &self.registry)?;
+        Ok(page)
+    }
+
+    /// Counts messages dropped for `reason`, a fixed word. Keep the counter: asking for it takes a lock.
+    pub fn drops(&self, reason: &'static str) -> Counter {
+        self.drops.get_or_create_owned(&[("reason", reason.to_owned())])
+    }
+
+    /// Counts a reload.
+    pub fn reloaded(&self, taken: bool) {
+        let result = if taken { "taken" } else { "refused" };
+        self.reloads.get_or_create_owned(&[("result", result.to_owned())]).inc();
+    }
+}
+
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}

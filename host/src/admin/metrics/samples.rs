@@ -1,0 +1,153 @@
+//! What other parts of the node count themselves, read at every scrape.
+
+use std::fmt;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+
+/// Counts and states at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct Samples {
+    /// Records that wait for the journal.
+    pub journal_queue: u64,
+    /// The record stores and the fanout.
+    pub stores: Vec<StoreSample>,
+    /// The tables.
+    pub tables: Vec<TableSample>,
+    /// The breakers of services and plugins.
+    pub breakers: Vec<BreakerSample>,
+}
+
+/// One record store, or the fanout.
+#[derive(Debug, Clone, Default)]
+pub struct StoreSample {
+    /// Its name.
+    pub name: String,
+    /// Records in the journal that it has not confirmed.
+    pub behind: u64,
+}
+
+/// One table. The counts only grow.
+#[derive(Debug, Clone, Default)]
+pub struct TableSample {
+    /// Its name.
+    pub name: String,
+    /// Answered from memory.
+    pub hits: u64,
+    /// Not in memory.
+    pub misses: u64,
+    /// Answered from memory: there is no row.
+    pub negative: u64,
+    /// Answered from memory, past the ttl.
+    pub stale: u64,
+    /// Not answered: deadline, source, breaker.
+    pub errors: u64,
+    /// Asked of the source.
+    pub loads: u64,
+    /// Rows held.
+    pub entries: u64,
+}
+
+/// One breaker.
+#[derive(Debug, Clone)]
+pub struct BreakerSample {
+    /// `service` or `plugin`.
+    pub kind: &'static str,
+    /// Its name.
+    pub name: String,
+    /// Its state.
+    pub state: BreakerState,
+}
+
+/// The state of a breaker, with its number on the metrics page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BreakerState {
+    /// Requests pass.
+    Closed = 0,
+    /// One probe decides.
+    HalfOpen = 1,
+    /// Requests fail at once.
+    Open = 2,
+}
+
+pub(super) struct Sampler(Box<dyn Fn() -> Samples + Send + Sync>);
+
+impl Sampler {
+    pub(super) fn new(sample: impl Fn() -> Samples + Send + Sync + 'static) -> Self {
+        Self(Box::new(sample))
+    }
+}
+
+impl fmt::Debug for Sampler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sampler")
+    }
+}
+
+impl Collector for Sampler {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let samples = (self.0)();
+        let queue = ConstGauge::new(samples.journal_queue);
+        queue.encode(encoder.encode_descriptor(
+            "journal_queue",
+            "Records that wait for the journal",
+            None,
+            MetricType::Gauge,
+        )?)?;
+
+        let behind = samples.stores.iter().map(|store| ([("store", store.name.as_str())], store.behind));
+        gauges(&mut encoder, "store_behind", "Records that a store or the fanout has not confirmed", behind)?;
+
+        let tables = &samples.tables;
+        let lookups = tables.iter().flat_map(|table| {
+            let results = [
+                ("hit", table.hits),
+                ("miss", table.misses),
+                ("negative", table.negative),
+                ("stale", table.stale),
+                ("error", table.errors),
+            ];
+            results.map(|(result, count)| ([("table", table.name.as_str()), ("result", result)], count))
+        });
+        counters(&mut encoder, "lookups", "Lookups by table and where the answer came from", lookups)?;
+        let loads = tables.iter().map(|table| ([("table", table.name.as_str())], table.loads));
+        counters(&mut encoder, "table_loads", "Loads of a table's rows from its source", loads)?;
+        let entries = tables.iter().map(|table| ([("table", table.name.as_str())], table.entries));
+        gauges(&mut encoder, "table_entries", "Rows of a table in memory", entries)?;
+
+        let breakers = samples
+            .breakers
+            .iter()
+            .map(|breaker| ([("kind", breaker.kind), ("name", breaker.name.as_str())], breaker.state as u64));
+        gauges(&mut encoder, "breaker_state", "0 closed, 1 half-open, 2 open", breakers)
+    }
+}
+
+fn counters<'s, const N: usize>(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    samples: impl Iterator<Item = ([(&'static str, &'s str); N], u64)>,
+) -> fmt::Result {
+    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+    for (labels, value) in samples {
+        ConstCounter::new(value).encode(family.encode_family(&labels)?)?;
+    }
+    Ok(())
+}
+
+fn gauges<'s, const N: usize>(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    samples: impl Iterator<Item = ([(&'static str, &'s str); N], u64)>,
+) -> fmt::Result {
+    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+    for (labels, value) in samples {
+        ConstGauge::new(value).encode(family.encode_family(&labels)?)?;
+    }
+    Ok(())
+}

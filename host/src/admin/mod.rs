@@ -1,0 +1,118 @@
+//! The HTTP API for the people and machines that look after a node: health, metrics, status, reload.
+//!
+//! | request | answer |
+//! |---|---|
+//! | `GET /healthz` | 200 while the process serves; no token needed |
+//! | `GET /readyz` | 200 when the node takes calls, 503 before and while it drains; no token needed |
+//! | `GET /metrics` | [`metrics`] as OpenMetrics text |
+//! | `GET /v1/status` | [`Status`] as JSON |
+//! | `POST /v1/reload` | 200 with the warnings, or 422 with every error; a refused reload changes nothing |
+//!
+//! It runs on the back-office runtime. Every request has a deadline and every body a bound.
+
+mod auth;
+mod connections;
+mod histogram;
+pub mod metrics;
+mod routes;
+mod serve;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+pub use auth::Token;
+pub use metrics::Metrics;
+pub use routes::router;
+use serde::Serialize;
+pub use serve::{Admin, AdminError};
+
+/// What the API can see and do; the node implements it.
+pub trait Control: Send + Sync + 'static {
+    /// A snapshot of the node. Must not wait: it is called on the runtime's thread.
+    fn status(&self) -> Status;
+
+    /// Whether new calls are taken.
+    fn is_ready(&self) -> bool;
+
+    /// Reads the configuration again and swaps it in whole, or changes nothing. May block: it is called on a thread
+    /// for that.
+    ///
+    /// # Errors
+    ///
+    /// Every reason why the new configuration was refused, one per line.
+    fn reload(&self) -> Result<Vec<String>, Vec<String>>;
+}
+
+/// A node at one moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Status {
+    /// `node.name`.
+    pub node: Arc<str>,
+    /// The version of this binary.
+    pub version: &'static str,
+    /// Whether new calls are taken.
+    pub ready: bool,
+    /// Since the start, in seconds.
+    pub uptime_seconds: u64,
+    /// When the configuration in use was loaded, in seconds since 1970.
+    pub configured_at: u64,
+    /// Worker threads.
+    pub workers: usize,
+    /// Calls that have not ended.
+    pub calls: u64,
+    /// Addresses listened on, such as `udp:0.0.0.0:5060`.
+    pub listeners: Vec<String>,
+    /// The stages' components in use.
+    pub plugins: Vec<PluginStatus>,
+    /// The tables.
+    pub tables: Vec<TableStatus>,
+    /// The named HTTP services.
+    pub services: Vec<ServiceStatus>,
+    /// The record stores and the fanout.
+    pub stores: Vec<StoreStatus>,
+}
+
+/// One component in use.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct PluginStatus {
+    /// The stage's name.
+    pub stage: String,
+    /// The customer whose own component it is; empty for everybody's.
+    pub customer: String,
+    /// First 16 hexadecimal digits of its SHA-256, as in the records.
+    pub digest: String,
+    /// `closed`, `open`, `half-open`.
+    pub breaker: String,
+}
+
+/// One table.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct TableStatus {
+    /// Its name.
+    pub name: String,
+    /// Rows held.
+    pub entries: u64,
+}
+
+/// One named HTTP service.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ServiceStatus {
+    /// Its name.
+    pub name: String,
+    /// `closed`, `open`, `half-open`.
+    pub breaker: String,
+}
+
+/// One record store, or the fanout.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct StoreStatus {
+    /// Its name.
+    pub name: String,
+    /// Records in the journal that it has not confirmed.
+    pub behind: u64,
+    /// Its last failure; `None` since it last succeeded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}

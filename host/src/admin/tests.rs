@@ -1,0 +1,213 @@
+//! The API over real HTTP on loopback.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::metrics::{BreakerSample, BreakerState, Samples, StoreSample, TableSample, WorkerMetrics};
+use super::{Admin, Control, Metrics, Status, Token, router};
+use crate::cdr::record::{
+    Attempt, AttemptOutcome, CallRecord, End, RecordKey, Sides, StageOutcome, StageRecord, Times,
+};
+
+#[derive(Default)]
+struct Node {
+    ready: AtomicBool,
+    refuses: AtomicBool,
+}
+
+impl Control for Node {
+    fn status(&self) -> Status {
+        Status { node: "edge-1".into(), calls: 7, ..Status::default() }
+    }
+
+    fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Relaxed)
+    }
+
+    fn reload(&self) -> Result<Vec<String>, Vec<String>> {
+        if self.refuses.load(Ordering::Relaxed) {
+            return Err(vec!["trunkline.toml:3:1: listen: there is no listener".to_owned()]);
+        }
+        Ok(vec!["a warning".to_owned()])
+    }
+}
+
+fn samples() -> Samples {
+    Samples {
+        journal_queue: 3,
+        stores: vec![StoreSample { name: "main".to_owned(), behind: 12 }],
+        tables: vec![TableSample { name: "lrn".to_owned(), hits: 40, stale: 2, entries: 5, ..TableSample::default() }],
+        breakers: vec![BreakerSample { kind: "service", name: "lrn-api".to_owned(), state: BreakerState::Open }],
+    }
+}
+
+struct Api {
+    node: Arc<Node>,
+    metrics: Arc<Metrics>,
+    admin: Admin,
+}
+
+impl Api {
+    async fn open(token: Option<&str>) -> Self {
+        let node = Arc::new(Node::default());
+        let metrics = Arc::new(Metrics::new(samples));
+        let router = router(Arc::clone(&node), Arc::clone(&metrics), token.map(Token::new));
+        let bind = SocketAddr::from(([127, 0, 0, 1], 0));
+        let admin = Admin::open(bind, router).await.expect("a free port");
+        Self { node, metrics, admin }
+    }
+
+    /// The status code, the head and the body of one request.
+    async fn ask(&self, request: &str, headers: &str) -> (u16, String, String) {
+        let mut stream = TcpStream::connect(self.admin.address()).await.expect("the API listens");
+        let request = format!("{request} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n");
+        stream.write_all(request.as_bytes()).await.expect("the request is sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("the answer is text");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("head and body");
+        let code = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status code");
+        (code, head.to_lowercase(), body.to_owned())
+    }
+}
+
+#[tokio::test]
+async fn a_node_is_healthy_before_it_is_ready() {
+    let api = Api::open(None).await;
+    assert_eq!(api.ask("GET /healthz", "").await.0, 200);
+    assert_eq!(api.ask("GET /readyz", "").await.0, 503);
+    api.node.ready.store(true, Ordering::Relaxed);
+    assert_eq!(api.ask("GET /readyz", "").await.0, 200);
+}
+
+#[tokio::test]
+async fn the_token_guards_all_but_health() {
+    let api = Api::open(Some("s3cret")).await;
+    for page in ["GET /metrics", "GET /v1/status", "POST /v1/reload"] {
+        let (code, head, _) = api.ask(page, "").await;
+        assert_eq!(code, 401, "{page}");
+        assert!(head.contains("www-authenticate: bearer"), "{head}");
+        for wrong in ["Bearer s3cre", "Bearer s3cret0", "Bearer ", "Basic s3cret", "s3cret"] {
+            assert_eq!(api.ask(page, &format!("Authorization: {wrong}\r\n")).await.0, 401, "{page} {wrong}");
+        }
+        assert_eq!(api.ask(page, "Authorization: bearer s3cret\r\n").await.0, 200, "{page}");
+    }
+    assert_eq!(api.ask("GET /healthz", "").await.0, 200);
+    assert_eq!(api.ask("GET /readyz", "").await.0, 503);
+}
+
+#[tokio::test]
+async fn status_is_json() {
+    let api = Api::open(None).await;
+    let (code, _, body) = api.ask("GET /v1/status", "").await;
+    let status: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+    assert_eq!((code, &status["node"], &status["calls"]), (200, &"edge-1".into(), &7.into()));
+}
+
+#[tokio::test]
+async fn a_refused_reload_tells_every_error() {
+    let api = Api::open(None).await;
+    let (code, _, body) = api.ask("POST /v1/reload", "").await;
+    assert_eq!(code, 200);
+    assert!(body.contains("a warning"), "{body}");
+    api.node.refuses.store(true, Ordering::Relaxed);
+    let (code, _, body) = api.ask("POST /v1/reload", "").await;
+    assert_eq!(code, 422);
+    assert!(body.contains("there is no listener"), "{body}");
+}
+
+#[tokio::test]
+async fn what_is_not_there_or_not_allowed_says_so() {
+    let api = Api::open(None).await;
+    assert_eq!(api.ask("GET /v2/status", "").await.0, 404);
+    let (code, head, _) = api.ask("GET /v1/reload", "").await;
+    assert_eq!(code, 405);
+    assert!(head.contains("allow: post"), "{head}");
+}
+
+#[tokio::test]
+async fn the_page_of_metrics_counts_what_records_and_samples_say() {
+    let api = Api::open(None).await;
+    let mut worker = WorkerMetrics::new(Arc::clone(&api.metrics));
+    worker.count(&record());
+    worker.count(&record());
+    api.metrics.drops("malformed").inc();
+    let (_, head, page) = api.ask("GET /metrics", "").await;
+    assert!(head.contains("application/openmetrics-text"), "{head}");
+    for line in [
+        r#"trunkline_calls_total{customer="acme",gateway="b",class="2xx"} 2"#,
+        r#"trunkline_post_dial_delay_seconds_count{customer="acme"} 2"#,
+        r#"trunkline_post_dial_delay_seconds_bucket{le="0.05",customer="acme"} 2"#,
+        r#"trunkline_post_dial_delay_seconds_bucket{le="0.025",customer="acme"} 0"#,
+        r#"trunkline_setup_seconds_bucket{le="+Inf",customer="acme"} 2"#,
+        r#"trunkline_attempts_total{gateway="a",outcome="timeout"} 2"#,
+        r#"trunkline_attempts_total{gateway="b",outcome="response"} 2"#,
+        r#"trunkline_stages_total{stage="lrn",outcome="deadline"} 2"#,
+        r#"trunkline_stage_fuel_total{stage="lrn"} 5000"#,
+        r#"trunkline_drops_total{reason="malformed"} 1"#,
+        "trunkline_journal_queue 3",
+        r#"trunkline_store_behind{store="main"} 12"#,
+        r#"trunkline_lookups_total{table="lrn",result="stale"} 2"#,
+        r#"trunkline_table_entries{table="lrn"} 5"#,
+        r#"trunkline_breaker_state{kind="service",name="lrn-api"} 2"#,
+        "# EOF",
+    ] {
+        assert!(page.lines().any(|found| found == line), "{line}\nis not in\n{page}");
+    }
+}
+
+#[tokio::test]
+async fn a_closed_api_takes_no_more_requests() {
+    let api = Api::open(None).await;
+    let address = api.admin.address();
+    api.admin.close().await;
+    assert!(TcpStream::connect(address).await.is_err());
+}
+
+fn record() -> CallRecord {
+    let attempt = |gateway: &str, outcome| Attempt {
+        gateway: gateway.into(),
+        destination: None,
+        callee: "13105550199".to_owned(),
+        started: 1_010_000,
+        ringing: None,
+        ended: 1_020_000,
+        code: 200,
+        outcome,
+        cost: None,
+        price: None,
+        currency: None,
+    };
+    let stage = StageRecord {
+        stage: "lrn".into(),
+        digest: "0123456789abcdef".into(),
+        outcome: StageOutcome::Deadline,
+        micros: 30_000,
+        fuel: 2_500,
+        detail: None,
+    };
+    CallRecord {
+        key: RecordKey::default(),
+        call_id: "a@b".to_owned(),
+        customer: "acme".to_owned(),
+        source: SocketAddr::from(([127, 0, 0, 1], 5060)),
+        transport: "udp".into(),
+        caller: Sides::default(),
+        callee: Sides::default(),
+        times: Times {
+            received: 1_000_000,
+            routed: Some(1_005_000),
+            ringing: Some(1_050_000),
+            answered: Some(2_000_000),
+            ended: 3_000_000,
+        },
+        code: 200,
+        end: End::CallerHungUp,
+        attempts: vec![attempt("a", AttemptOutcome::Timeout), attempt("b", AttemptOutcome::Response)],
+        stages: vec![stage],
+        attributes: Vec::new(),
+    }
+}

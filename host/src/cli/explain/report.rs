@@ -1,0 +1,89 @@
+//! What a dry run has to tell.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use serde::Serialize;
+
+use crate::cdr::record::StageRecord;
+use crate::cli::render;
+
+/// One call as the stages left it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Explained {
+    /// Empty where the source belongs to none.
+    pub customer: String,
+    /// Where the call came from.
+    pub source: SocketAddr,
+    /// Every stage that ran or was skipped, in order.
+    pub stages: Vec<StageRecord>,
+    /// What the stages and the customer's configuration left.
+    pub attributes: Vec<(String, String)>,
+    /// What would become of the call.
+    pub result: Outcome,
+}
+
+/// What would become of the call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// It would be answered at once.
+    Respond {
+        /// The final code.
+        code: u16,
+        /// The reason phrase; empty for the standard one.
+        reason: String,
+    },
+    /// These would be tried, in order.
+    Hunt(Vec<Route>),
+}
+
+/// One gateway that would be tried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Route {
+    /// Its name.
+    pub gateway: String,
+    /// Where the INVITE would go; `None` where the address is not known.
+    pub destination: Option<SocketAddr>,
+    /// What a minute costs us, decimal.
+    pub cost: Option<String>,
+    /// What the customer pays per minute, decimal.
+    pub price: Option<String>,
+    /// ISO 4217.
+    pub currency: Option<String>,
+}
+
+impl fmt::Display for Explained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let customer = if self.customer.is_empty() { "none: the source belongs to nobody" } else { &self.customer };
+        writeln!(f, "source      {}", self.source)?;
+        writeln!(f, "customer    {customer}")?;
+        write!(f, "\nstages\n{}", render::stages(&self.stages))?;
+        write!(f, "\nattributes\n{}", render::attributes(&self.attributes))?;
+        match &self.result {
+            Outcome::Respond { code, reason } => writeln!(f, "\nanswer\n  {code} {}", render::printable(reason)),
+            Outcome::Hunt(routes) => {
+                writeln!(f, "\nroutes, in the order in which they would be tried")?;
+                routes.iter().enumerate().try_for_each(|(index, route)| writeln!(f, "  {}. {route}", index + 1))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:<12} ", self.gateway)?;
+        match self.destination {
+            Some(destination) => write!(f, "{destination}")?,
+            None => write!(f, "no address known: counts as unreachable")?,
+        }
+        let currency = self.currency.as_deref().unwrap_or("");
+        if let Some(cost) = &self.cost {
+            write!(f, "  cost {cost} {currency}/min")?;
+        }
+        if let Some(price) = &self.price {
+            write!(f, "  price {price} {currency}/min")?;
+        }
+        Ok(())
+    }
+}

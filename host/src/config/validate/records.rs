@@ -1,0 +1,95 @@
+//! `[cdr]`.
+
+use std::collections::HashMap;
+
+use reqwest::Url;
+
+use super::super::model::{AmqpFanout, Config, Fanout, SqlStore, Store};
+use super::super::problem::Report;
+use super::{name, not_zero};
+
+/// A store's name names its cursor's file in the journal's folder; this one is the broker's.
+const RESERVED: &str = "fanout";
+
+pub(super) fn validate(config: &Config, report: &mut Report<'_>) {
+    let cdr = &config.cdr;
+    if cdr.journal.as_os_str().is_empty() {
+        report.error("cdr.journal", "is empty: name a folder");
+    }
+    not_zero("cdr.sync", cdr.sync, report);
+    let mut places: HashMap<String, &str> = HashMap::new();
+    for (store_name, store) in &cdr.stores {
+        name("cdr.stores", store_name, report);
+        let key = format!("cdr.stores.{store_name}");
+        if store_name == RESERVED {
+            report.error_at_key(&key, "`fanout` is the name of the broker's own cursor: choose another");
+        }
+        let place = match store {
+            Store::Sql(sql) => sql_place(&format!("{key}.sql.url"), sql, report),
+            Store::Files(files) => {
+                if files.rotate.bytes() == 0 {
+                    report.error(&format!("{key}.files.rotate"), "must be at least 1 byte");
+                }
+                Some(format!("folder {}", files.folder.display()))
+            }
+        };
+        if let Some(place) = place
+            && let Some(other) = places.insert(place, store_name)
+        {
+            report.error(&key, format!("writes to the same place as `cdr.stores.{other}`"));
+        }
+    }
+    if let Some(Fanout::Amqp(amqp)) = &cdr.fanout {
+        validate_amqp("cdr.fanout.amqp", amqp, report);
+    }
+    if report.places().names("cdr.stores").is_empty() && cdr.fanout.is_none() {
+        report.warn("cdr", "has neither stores nor a fanout: records stay in the journal");
+    }
+}
+
+fn sql_place(key: &str, sql: &SqlStore, report: &mut Report<'_>) -> Option<String> {
+    // The URL may hold a password: only its scheme is shown.
+    let (scheme, path) = sql.url.split_once(':').unwrap_or((&sql.url, ""));
+    match scheme {
+        "sqlite" if path.contains(":memory:") => {
+            report.error(key, "is a database in memory: records would end with the process; write `sqlite:PATH`");
+        }
+        "sqlite" if path.trim_start_matches('/').is_empty() => {
+            report.error(key, "names no file: write `sqlite:PATH`");
+        }
+        "sqlite" => return Some(sql.url.clone()),
+        "postgres" | "postgresql" => {
+            report.error(key, "this version does not have PostgreSQL yet: write `sqlite:PATH`");
+        }
+        _ => report.error(key, "is not the URL of a database: write `sqlite:PATH`"),
+    }
+    None
+}
+
+fn validate_amqp(key: &str, amqp: &AmqpFanout, report: &mut Report<'_>) {
+    let url_key = format!("{key}.url");
+    match Url::parse(&amqp.url) {
+        Err(error) => {
+            report.error(&url_key, format!("is not a URL such as `amqp://user:password@host:5672/%2f`: {error}"));
+        }
+        Ok(url) if !matches!(url.scheme(), "amqp" | "amqps") => {
+            report.error(&url_key, format!("has the scheme `{}`: amqp or amqps", url.scheme()));
+        }
+        Ok(url) if url.host_str().is_none_or(str::is_empty) => report.error(&url_key, "names no host"),
+        Ok(_) => {}
+    }
+    // AMQP 0-9-1, short string: 255 bytes.
+    let fits = |name: &str| (1..=255).contains(&name.len());
+    if !fits(&amqp.exchange) {
+        report.error(&format!("{key}.exchange"), "must have 1 to 255 bytes");
+    }
+    for (index, queue) in amqp.queues.iter().enumerate() {
+        let key = format!("{key}.queues[{index}]");
+        if !fits(queue) {
+            report.error(&key, "must have 1 to 255 bytes");
+        }
+        if amqp.queues[..index].contains(queue) {
+            report.error(&key, format!("`{queue}` is listed twice"));
+        }
+    }
+}
