@@ -19,9 +19,9 @@ fn explain(error: &str) -> String {
     let Some((unknown, known)) = names.split_first().filter(|_| error.starts_with("unknown ")) else {
         return error.to_owned();
     };
-    // More than a third of it written differently is another word, not a slip of the finger.
+    // Two slips in a short word, as two letters swapped are; more make it another word.
     let near = known.iter().map(|key| (distance(unknown, key), key)).min();
-    match near.filter(|(distance, key)| distance * 3 <= key.len().max(3)) {
+    match near.filter(|(distance, key)| *distance <= 1 + key.len() / 5) {
         Some((_, key)) => format!("{error}; did you mean `{key}`?"),
         None => error.to_owned(),
     }

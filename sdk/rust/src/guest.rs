@@ -32,7 +32,7 @@ macro_rules! export {
                 }
             }
 
-            $crate::bindings::export_stage!(Component with_types_in $crate::bindings);
+    $crate::bindings::export_stage!(Component with_types_in $crate::bindings);
         };
     };
 }
