@@ -4,6 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use trunkline_tests::{statistic, tree};
 
 /// CPU time that a process and its children have used since their start, in microseconds.
 ///
@@ -26,33 +27,9 @@ pub fn pss_mib(root: u32) -> u64 {
     tree(root).into_iter().filter_map(kib).sum::<u64>() / 1024
 }
 
-/// The process itself first.
-fn tree(root: u32) -> Vec<u32> {
-    let parents: Vec<(u32, u32)> = fs::read_dir("/proc")
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .filter_map(|id: u32| Some((id, field(id, 4)?.try_into().ok()?)))
-        .collect();
-    let mut tree = vec![root];
-    let mut next = 0;
-    while let Some(parent) = tree.get(next).copied() {
-        tree.extend(parents.iter().filter(|(_, of)| *of == parent).map(|(id, _)| *id));
-        next += 1;
-    }
-    tree
-}
-
 /// User and system time: fields 14 and 15 of proc(5).
 fn ticks_of(id: u32) -> Option<u64> {
-    Some(field(id, 14)? + field(id, 15)?)
-}
-
-/// A field of `/proc/PID/stat` by its number in proc(5); the second may hold blanks, so count from its end.
-fn field(id: u32, number: usize) -> Option<u64> {
-    let text = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-    text.rsplit_once(')')?.1.split_ascii_whitespace().nth(number.checked_sub(3)?)?.parse().ok()
+    Some(statistic(id, 14)? + statistic(id, 15)?)
 }
 
 fn ticks_per_second() -> Result<u64> {
@@ -63,16 +40,6 @@ fn ticks_per_second() -> Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_child_belongs_to_the_tree_of_its_parent() {
-        let mut child = Command::new("sleep").arg("30").spawn().unwrap();
-        let tree = tree(std::process::id());
-        child.kill().unwrap();
-        child.wait().unwrap();
-        assert_eq!(tree[0], std::process::id());
-        assert!(tree.contains(&child.id()));
-    }
 
     #[test]
     fn work_is_counted() {

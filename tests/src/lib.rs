@@ -19,7 +19,7 @@ pub use http::request;
 pub use lrn::{Fault, LrnServer};
 pub use phone::{Dialog, Message, Phone};
 pub use ports::{free_tcp, free_udp, is_bound};
-pub use process::Process;
+pub use process::{Process, statistic, tree};
 pub use rabbit::Rabbit;
 pub use router::Router;
 pub use setup::{Setup, plugins_folder};

@@ -193,18 +193,16 @@ impl Phone {
 
     /// A response, with a To tag of our own where there is none, our Contact, and more header lines.
     pub fn answer(&self, request: &Message, status: &str, more: &str) -> Message {
+        let tag = format!(";tag=t{:x}", self.local.port());
         let mut text = format!("SIP/2.0 {status}\r\n");
         for name in ["Via", "Record-Route", "From", "To", "Call-ID", "CSeq"] {
             for value in request.headers(name) {
-                text.push_str(&format!("{name}: {value}"));
-                if name == "To" && !value.contains(";tag=") {
-                    text.push_str(&format!(";tag=t{:x}", self.local.port()));
-                }
-                text.push_str("\r\n");
+                let tag = if name == "To" && !value.contains(";tag=") { &tag } else { "" };
+                text = text + name + ": " + value + tag + "\r\n";
             }
         }
-        text.push_str(&format!("Contact: <sip:callee@{}>\r\n{more}Content-Length: 0\r\n\r\n", self.local));
-        Message(text)
+        let contact = format!("Contact: <sip:callee@{}>\r\n", self.local);
+        Message(text + &contact + more + "Content-Length: 0\r\n\r\n")
     }
 }
 
@@ -257,7 +255,7 @@ impl Dialog {
 
     fn text(&self, phone: &Phone, method: &str, sequence: u32, more: &str) -> Message {
         let Self { target, local, remote, call_id, .. } = self;
-        let routes: String = self.routes.iter().map(|route| format!("Route: {route}\r\n")).collect();
+        let routes = self.routes.iter().fold(String::new(), |text, route| text + "Route: " + route + "\r\n");
         Message(format!(
             "{method} {target} SIP/2.0\r\nVia: SIP/2.0/UDP {address};rport;branch=z9hG4bK{branch:016x}\r\n{routes}\
              Max-Forwards: 70\r\nFrom: {local}\r\nTo: {remote}\r\nCall-ID: {call_id}\r\nCSeq: {sequence} {method}\r\n\

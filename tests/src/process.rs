@@ -11,7 +11,8 @@ use nix::unistd::Pid;
 
 use crate::wait::until;
 
-/// A child with its output in a file. It is killed when dropped, and by the kernel when this process dies first.
+/// A child with its output in a file. It and its own children are killed when dropped; when this process dies without
+/// that (Ctrl-C, a crash), the kernel sends it SIGTERM.
 #[derive(Debug)]
 pub struct Process {
     name: String,
@@ -27,9 +28,9 @@ impl Process {
     pub fn start(program: &Path, log: PathBuf, prepare: impl FnOnce(&mut Command)) -> Result<Self> {
         let name = program.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let output = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
-        // setpriv asks the kernel to kill the child with its parent, then becomes the program.
+        // setpriv asks the kernel to end the child with its parent, then becomes the program.
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL"]).arg(program);
+        command.args(["--pdeathsig", "TERM"]).arg(program);
         prepare(&mut command);
         let child = command
             .stdin(Stdio::null())
@@ -97,7 +98,73 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let _ended = self.child.kill();
+        if self.is_running() {
+            // The root first: a server that sees its worker die might start another.
+            for id in tree(self.id()) {
+                let _ended = kill(Pid::from_raw(id.cast_signed()), Signal::SIGKILL);
+            }
+        }
         let _status = self.child.wait();
+    }
+}
+
+/// A process and all that descend from it, the process itself first.
+pub fn tree(root: u32) -> Vec<u32> {
+    let parents: Vec<(u32, u32)> = fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter_map(|id| Some((id, statistic(id, 4)?.try_into().ok()?)))
+        .collect();
+    let mut tree = vec![root];
+    let mut next = 0;
+    while let Some(parent) = tree.get(next).copied() {
+        tree.extend(parents.iter().filter(|(_, of)| *of == parent).map(|(id, _)| *id));
+        next += 1;
+    }
+    tree
+}
+
+/// A field of `/proc/PID/stat` by its number in proc(5), from the third on.
+pub fn statistic(id: u32, number: usize) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    // The second field may hold blanks: count from its end.
+    text.rsplit_once(')')?.1.split_ascii_whitespace().nth(number.checked_sub(3)?)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_process_started_ends_with_it() -> Result<()> {
+        let folder = tempfile::TempDir::new()?;
+        let mut shell = Process::start(Path::new("sh"), folder.path().join("log"), |command| {
+            command.args(["-c", "sleep 60 & wait"]);
+        })?;
+        shell.wait_until(Duration::from_secs(5), |shell| tree(shell.id()).len() == 2)?;
+        let family = tree(shell.id());
+
+        drop(shell);
+
+        // A killed orphan stays a zombie until it is reaped.
+        until("the end of the family", Duration::from_secs(5), || {
+            let alive = family
+                .iter()
+                .any(|id| fs::read_to_string(format!("/proc/{id}/stat")).is_ok_and(|text| !text.contains(") Z ")));
+            Ok((!alive).then_some(()))
+        })
+    }
+
+    #[test]
+    fn a_program_that_ends_at_once_is_an_error_with_its_words() -> Result<()> {
+        let folder = tempfile::TempDir::new()?;
+        let mut shell = Process::start(Path::new("sh"), folder.path().join("log"), |command| {
+            command.args(["-c", "echo no luck; exit 3"]);
+        })?;
+        let error = shell.wait_until(Duration::from_secs(5), |_| false).unwrap_err();
+        assert!(format!("{error:#}").contains("no luck"), "{error:#}");
+        Ok(())
     }
 }

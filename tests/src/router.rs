@@ -16,7 +16,7 @@ use crate::process::Process;
 use crate::wait::until;
 
 /// A first start compiles the plugins, on a machine where many tests run at once.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 /// From the end of a call to its record in a store.
 const SHIPPING: Duration = Duration::from_secs(10);
 

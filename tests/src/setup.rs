@@ -44,7 +44,7 @@ impl Setup {
             tables: owned(&[
                 ("accounts", r#"source = { csv = { path = "accounts.csv", key = "source" } }"#),
                 ("blocked", r#"source = { csv = { path = "blocked.csv", key = "number" } }"#),
-                ("npanxx", r#"source = { csv = { path = "npanxx.csv", key = "npanxx", match = "prefix" } }"#),
+                ("npanxx", r#"source = { csv = { path = "npanxx.csv", key = "npanxx" } }"#),
                 ("lrn", r#"source = { csv = { path = "lrn.csv", key = "number" } }"#),
                 ("cnam", r#"source = { csv = { path = "cnam.csv", key = "number" } }"#),
                 ("deck", DECK_TABLE),
@@ -54,7 +54,7 @@ impl Setup {
                 ("blocklist", r#"config = { table = "blocked" }"#),
                 ("lrn", r#"config = { table = "lrn" }"#),
                 ("cnam", r#"config = { table = "cnam" }"#),
-                ("rate", r#"config = { deck = "deck", npanxx = "npanxx" }"#),
+                ("rate", r#"config = { table = "deck", npa-nxx = "npanxx" }"#),
             ]),
             pipelines: BTreeMap::from([("default".to_owned(), FIVE.map(str::to_owned).to_vec())]),
             gateways: BTreeMap::new(),

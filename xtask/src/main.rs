@@ -1,7 +1,11 @@
 //! The project's own commands: `cargo xtask plugins`, and those that build on it.
 
+mod bench;
+mod demo;
 mod plugins;
 mod setup;
+mod test;
+mod tools;
 
 use clap::{Parser, Subcommand};
 
@@ -17,10 +21,19 @@ struct Arguments {
 enum Command {
     /// Build the Rust plugins to WebAssembly components
     Plugins(plugins::Arguments),
+    /// Place a handful of calls through a router of its own, and show the way of each through the stages
+    Demo(demo::Arguments),
+    /// Run every test, end to end too; installs what they need
+    Test(test::Arguments),
+    /// Measure Trunkline beside its peers; installs what they need
+    Bench(bench::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Plugins(arguments) => plugins::run(&arguments),
+        Command::Demo(arguments) => demo::run(&arguments),
+        Command::Test(arguments) => test::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
     }
 }

@@ -15,7 +15,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::setup;
 
 /// `cargo xtask plugins`
-#[derive(clap::Args)]
+#[derive(Default, clap::Args)]
 pub(crate) struct Arguments {
     /// Build although nothing changed since the last time
     #[arg(long)]

@@ -1,10 +1,11 @@
 //! What a call costs: the same SIPp load through Trunkline, through Debian's Kamailio, and through a relay that reads
 //! nothing, one after the other in the same run.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use trunkline_benches::cpu;
 use trunkline_benches::peer::{self, Peer, Stores};
 use trunkline_benches::report::{Report, Row};
@@ -21,21 +22,42 @@ struct Arguments {
     /// How long each rate is held
     #[arg(long, default_value_t = 10)]
     seconds: u32,
+    /// What is measured
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Which::value_variants().to_vec())]
+    peers: Vec<Which>,
     /// Where the results go
     #[arg(long, default_value = "benches/results")]
     out: PathBuf,
 }
 
+/// The systems by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Which {
+    /// A relay that reads nothing
+    Floor,
+    /// Debian's Kamailio
+    Kamailio,
+    /// Trunkline with the file store
+    Trunkline,
+    /// Trunkline with the file store and SQLite
+    TrunklineSqlite,
+}
+
+impl Which {
+    fn start(self, carrier: SocketAddr) -> Result<Peer> {
+        match self {
+            Self::Floor => peer::floor(carrier),
+            Self::Kamailio => peer::kamailio(carrier),
+            Self::Trunkline => peer::trunkline(carrier, Stores::Files),
+            Self::TrunklineSqlite => peer::trunkline(carrier, Stores::FilesAndSqlite),
+        }
+    }
+}
+
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let callee = Sipp::callee("callee", &[])?;
-    let carrier = callee.address();
-    let peers = [
-        peer::floor(carrier)?,
-        peer::kamailio(carrier)?,
-        peer::trunkline(carrier, Stores::Files)?,
-        peer::trunkline(carrier, Stores::FilesAndSqlite)?,
-    ];
+    let peers: Vec<Peer> = arguments.peers.iter().map(|which| which.start(callee.address())).collect::<Result<_>>()?;
     for peer in &peers {
         eprintln!("warming {} …", peer.name);
         place(peer, WARM_UP)?;

@@ -180,8 +180,8 @@ impl Phone<'_> {
     fn in_dialog(&self, method: &str, sequence: u32, answer: &str) -> String {
         let Self { local, dial, id, .. } = self;
         let target = text::header(answer, "Contact").map_or("sip:nobody@127.0.0.1", text::uri_of);
-        let routes: Vec<&str> = text::headers(answer, "Record-Route").collect();
-        let routes: String = routes.iter().rev().map(|route| format!("Route: {route}\r\n")).collect();
+        let recorded: Vec<&str> = text::headers(answer, "Record-Route").collect();
+        let routes = recorded.iter().rev().fold(String::new(), |text, route| text + "Route: " + route + "\r\n");
         format!(
             "{method} {target} SIP/2.0\r\nVia: SIP/2.0/UDP {local};rport;branch=z9hG4bK{id:x}-{method}\r\n{routes}\
              Max-Forwards: 70\r\nFrom: <sip:{caller}@{local}>;tag=caller-{id:x}\r\nTo: {to}\r\nCall-ID: {call_id}\r\n\

@@ -22,9 +22,10 @@ pub(super) fn call(number: usize, play: &Play, heard: &Heard, record: &CallRecor
     }
     out.push_str(&record_lines(heard, record));
     for check in checks {
-        let _infallible = match check.holds {
-            true => writeln!(out, "   ✓ {}", check.says),
-            false => writeln!(out, "   ✗ {}: seen {}", check.says, check.seen),
+        let _infallible = if check.holds {
+            writeln!(out, "   ✓ {}", check.says)
+        } else {
+            writeln!(out, "   ✗ {}: seen {}", check.says, check.seen)
         };
     }
     out

@@ -54,9 +54,7 @@ pub(super) fn response(request: &str, status: &str, tag: &str, more: &str, body:
             text.push_str("\r\n");
         }
     }
-    text.push_str(more);
-    text.push_str(&format!("Content-Length: {}\r\n\r\n{body}", body.len()));
-    text
+    text + more + &format!("Content-Length: {}\r\n\r\n{body}", body.len())
 }
 
 /// A session description that nobody will use: no media flows in the demo.

@@ -1,0 +1,64 @@
+//! `cargo xtask bench`: installs the peers, builds all, and measures them beside Trunkline.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::{plugins, setup, tools};
+
+/// `cargo xtask bench`
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Run this one alone
+    #[arg(long, value_enum)]
+    only: Option<Bench>,
+    /// Calls per second, such as `500,1000,2000`
+    #[arg(long)]
+    rates: Option<String>,
+    /// How long each rate is held
+    #[arg(long)]
+    seconds: Option<u32>,
+}
+
+/// What can be measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Bench {
+    /// CPU time per call beside Kamailio and the kernel
+    Cost,
+}
+
+/// Every bench, in the order in which they run.
+const ALL: [Bench; 1] = [Bench::Cost];
+
+/// Run the benches; results go to `benches/results`.
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    plugins::run(&plugins::Arguments::default())?;
+    for bench in ALL.into_iter().filter(|bench| arguments.only.is_none_or(|only| only == *bench)) {
+        match bench {
+            Bench::Cost => cost(arguments)?,
+        }
+    }
+    Ok(())
+}
+
+fn cost(arguments: &Arguments) -> Result<()> {
+    tools::need(&[("sipp", "sip-tester"), ("kamailio", "kamailio")], "the load rig and its yardstick")?;
+    setup::say("building the router and the rig");
+    setup::run(tools::cargo().args([
+        "build",
+        "--release",
+        "--package",
+        "trunkline",
+        "--package",
+        "trunkline-benches",
+    ]))?;
+    let mut cost = Command::new(setup::target_dir().join("release/cost"));
+    cost.current_dir(setup::root());
+    if let Some(rates) = &arguments.rates {
+        cost.args(["--rates", rates]);
+    }
+    if let Some(seconds) = arguments.seconds {
+        cost.args(["--seconds", &seconds.to_string()]);
+    }
+    setup::run(&mut cost)
+}
