@@ -56,7 +56,9 @@ impl Crew {
             };
             let ready = ready.clone();
             let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
-                if let Err(error) = worker.run(move || { let _ = ready.send(()); }) {
+                if let Err(error) = worker.run(move || {
+                    let _ = ready.send(());
+                }) {
                     tracing::error!(worker = index, %error, "worker did not start");
                 }
             });
