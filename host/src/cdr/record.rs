@@ -185,7 +185,7 @@ pub enum StageOutcome {
     Fuel,
     /// Failed: its deadline passed.
     Deadline,
-    /// Not run: the call's set-up budget was used up.
+    /// Not run, or cut: the call's set-up budget was used up.
     Budget,
     /// Failed: reached its memory limit.
     Memory,

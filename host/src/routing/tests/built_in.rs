@@ -20,7 +20,8 @@ async fn built_in() -> (Bed, Router) {
     for (name, rows) in TABLES {
         let path = folder.path().join(format!("{name}.csv"));
         std::fs::write(&path, rows).unwrap();
-        config += &format!("[tables.{name}]\nsource = {{ csv = {{ path = '{}', key = 'key' }} }}\n", path.display());
+        let source = format!("{{ csv = {{ path = '{}', key = 'key' }} }}", path.display());
+        config.extend(["[tables.", name, "]\nsource = ", &source, "\n"]);
     }
     let mut bed = Bed::with_tables(&config);
     let finder = ComponentFinder::from_environment();
