@@ -217,7 +217,7 @@ async fn a_refused_batch_comes_again_until_it_is_confirmed_and_the_cursor_waits_
     sink.refuse.store(2, std::sync::atomic::Ordering::SeqCst);
     let shipper = Shipper::new(folder.path(), "s", "test", synced.clone(), drain.clone()).unwrap();
     let status = shipper.status();
-    order.send_replace(Some(Instant::now() + Duration::from_secs(3_600)));
+    order.send_replace(Some(Instant::now() + Duration::from_hours(1)));
     shipper.run(sink.clone()).await;
     assert_eq!(*sink.took.lock().unwrap(), (1..=35).collect::<Vec<_>>());
     let lag = status.lag(*synced.borrow());
