@@ -98,6 +98,10 @@ fn folder(journal: &Path) -> PathBuf {
     journal.join("cursors")
 }
 
+fn hex(digit: u8) -> char {
+    char::from_digit(digit.into(), 16).unwrap_or('0')
+}
+
 /// A store's name is any TOML key; a file's name is not.
 pub(super) fn file_name(name: &str) -> String {
     let mut safe = String::with_capacity(name.len());
@@ -105,7 +109,7 @@ pub(super) fn file_name(name: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-_".contains(&byte) {
             safe.push(byte.into());
         } else {
-            safe.push_str(&format!("%{byte:02X}"));
+            safe.extend(['%', hex(byte >> 4), hex(byte & 15)]);
         }
     }
     safe

@@ -14,6 +14,9 @@ use super::journal::{self, Journal, JournalHandle, Monitor};
 use super::shippers::{self, Lag, Ship, Shipper};
 use crate::config::model;
 
+#[cfg(test)]
+mod tests;
+
 /// How often retention and alarms are looked after.
 const ROUND: Duration = Duration::from_secs(1);
 /// A disk or queue that keeps losing records is named in the log at every so many rounds.
@@ -166,12 +169,18 @@ async fn keep(monitor: Monitor, stores: Vec<Arc<shippers::Status>>) {
             tracing::error!(lost, new = lost - known, "CALL RECORDS ARE LOST: the journal's queue is full");
             known = lost;
         }
-        let Some(oldest) = stores.iter().map(|store| store.saved_segment()).min() else { continue };
-        let monitor = monitor.clone();
-        let removed = tokio::task::spawn_blocking(move || monitor.remove_before(oldest)).await;
-        if let Ok(Err(error)) = removed {
-            tracing::warn!(%error, "cannot remove old segments of the journal");
-        }
+        tidy(&monitor, &stores).await;
+    }
+}
+
+/// Removes the segments that every store is past, by its cursor as it would be found after a crash now. Without any
+/// store there is nobody who has the records: all stay.
+async fn tidy(monitor: &Monitor, stores: &[Arc<shippers::Status>]) {
+    let Some(oldest) = stores.iter().map(|store| store.saved_segment()).min() else { return };
+    let monitor = monitor.clone();
+    let removed = tokio::task::spawn_blocking(move || monitor.remove_before(oldest)).await;
+    if let Ok(Err(error)) = removed {
+        tracing::warn!(%error, "cannot remove old segments of the journal");
     }
 }
 

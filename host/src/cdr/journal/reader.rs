@@ -138,7 +138,7 @@ impl Reader {
             open.file.read_exact_at(&mut chunk, self.position.offset)?;
             match frame::decode(&chunk) {
                 Decoded::Incomplete(needed) if chunk.len() < left => {
-                    chunk.resize(needed.max(chunk.len() + 1).min(left), 0)
+                    chunk.resize(needed.max(chunk.len() + 1).min(left), 0);
                 }
                 _ => break,
             }

@@ -6,6 +6,7 @@ use tempfile::TempDir;
 use super::disk::SegmentFile;
 use super::*;
 use crate::cdr::cursor::{Cursor, CursorFile};
+use crate::cdr::record::RecordKey;
 use crate::cdr::testing::call;
 
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -121,7 +121,8 @@ impl Writer {
     }
 
     fn try_write(&mut self) -> io::Result<()> {
-        if self.written == self.group.len() {
+        // A head alone is not worth a file.
+        if self.waiting == 0 || self.written == self.group.len() {
             return Ok(());
         }
         let file = match &mut self.file {

@@ -33,7 +33,7 @@ impl Tail {
 
     /// What came since the last look, at most about a thousand records, and what is missing among all that was read.
     /// `None` at the end.
-    pub fn next(&mut self) -> anyhow::Result<Option<(Vec<CallRecord>, Vec<Gap>)>> {
+    pub fn look(&mut self) -> anyhow::Result<Option<(Vec<CallRecord>, Vec<Gap>)>> {
         let before = self.reader.position();
         let batch = self.reader.read(None, BATCH).context("cannot read the journal")?;
         if self.reader.position() == before {
@@ -56,7 +56,7 @@ impl Tail {
 pub(super) fn list(folder: &Path, filter: &Filter, limit: usize) -> anyhow::Result<Vec<CallRecord>> {
     let mut tail = Tail::from_start(folder, filter.clone())?;
     let mut newest = VecDeque::new();
-    while let Some((records, _)) = tail.next()? {
+    while let Some((records, _)) = tail.look()? {
         newest.extend(records);
         newest.drain(..newest.len().saturating_sub(limit));
     }

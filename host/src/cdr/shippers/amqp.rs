@@ -128,7 +128,9 @@ impl AmqpSink {
         for queue in &self.queues {
             let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
             let declared = link.channel.queue_declare(queue.as_str().into(), passive, FieldTable::default());
-            link.patiently(declared).await.with_context(|| format!("the queue `{queue}` is gone"))?;
+            link.patiently(declared)
+                .await
+                .with_context(|| format!("cannot see whether the queue `{queue}` is there"))?;
         }
         Ok(())
     }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 const FIRST: Duration = Duration::from_millis(100);
-const LAST: Duration = Duration::from_secs(15);
+const LAST: Duration = Duration::from_secs(5);
 
-/// Doubles from 100 ms to 15 s, each pause between half and all of it, so that the nodes of a cluster do not come back
+/// Doubles from 100 ms to 5 s, each pause between half and all of it, so that the nodes of a cluster do not come back
 /// to a broker that has just started all at once.
 pub(super) struct Backoff {
     next: Duration,
