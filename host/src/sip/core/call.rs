@@ -11,6 +11,7 @@ use super::loops::loop_hash;
 use super::report::{AttemptReport, CallReport};
 use super::server::Server;
 use super::transaction::{Branch, Role, Side, Transaction};
+use super::within::callee_tag;
 use crate::cdr::record::{AttemptOutcome, End};
 use crate::sip::decision::{CallRef, Decision};
 use crate::sip::flow::Flow;
@@ -31,6 +32,8 @@ pub(super) struct Call<F> {
     pub(super) caller: Leg,
     /// Known once it has answered.
     pub(super) callee: Option<Leg>,
+    /// Other callees that answered behind the same branch, and whom the caller has not hung up.
+    pub(super) forks: Vec<Leg>,
     pub(super) phase: Phase,
     pub(super) hunt: Option<Box<Hunt>>,
     pub(super) transactions: Vec<Transaction>,
@@ -41,8 +44,8 @@ pub(super) struct Call<F> {
     pub(super) attempts: Vec<AttemptReport>,
     pub(super) caller_sent: Box<str>,
     pub(super) facts: Option<F>,
-    /// When a side's BYE came.
-    pub(super) hung_up: Option<Time>,
+    /// When which side's BYE came.
+    pub(super) hung_up: Option<(Time, Side)>,
     /// Set when the call is over.
     pub(super) ended: Option<(Time, u16, End)>,
     /// When the timer wheel will wake this call.
@@ -61,6 +64,16 @@ pub(super) enum Phase {
     Over,
 }
 
+/// How many callees of one call may answer; more would be a fault, or an attack.
+pub(super) const MAX_FORKS: usize = 8;
+
+fn hung_up(side: Side) -> End {
+    match side {
+        Side::Caller => End::CallerHungUp,
+        Side::Callee => End::CalleeHungUp,
+    }
+}
+
 impl<F> Call<F> {
     pub(super) fn new(now: Time, id: CallRef, hash: u64, cookie: u64, invite: &Message, flow: Flow) -> Self {
         Self {
@@ -72,6 +85,7 @@ impl<F> Call<F> {
             flow,
             caller: Leg::caller(invite, flow),
             callee: None,
+            forks: Vec::new(),
             phase: Phase::Routing,
             hunt: None,
             transactions: Vec::with_capacity(1),
@@ -124,6 +138,7 @@ impl<F> Call<F> {
                 hunt::next(self, cx);
             }
             Decision::Respond { code, reason, headers } => {
+                let code = if (300..700).contains(&code) { code } else { 500 };
                 let headers: Vec<(&str, &str)> = headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
                 self.answer_setup(cx, code, &reason, &headers);
                 self.end(cx, code, if matches!(code, 401 | 407) { End::Challenged } else { End::Refused });
@@ -155,6 +170,11 @@ impl<F> Call<F> {
             client.on_cancel_response(response.code());
             return;
         }
+        // RFC 3261 section 16.7 item 3: one that names nobody behind us goes nowhere.
+        if current.role != Role::Own && response.vias().nth(1).is_none() {
+            cx.counters.malformed += 1;
+            return;
+        }
         if client.on_response(cx, response) == Received::Repeated {
             return;
         }
@@ -174,31 +194,42 @@ impl<F> Call<F> {
         current.relay(cx, response);
         let method = current.method;
         let target_refresh = matches!(method, Method::Invite | Method::Update) && (200..300).contains(&code);
-        if target_refresh && let Some(leg) = self.leg_mut(side.other()) {
+        if target_refresh && let Some(leg) = self.leg_mut(side.other(), callee_tag(response, side)) {
             leg.refresh(response);
         }
-        // A challenged BYE comes again with credentials; any other answer means that the dialog is gone
-        // (RFC 3261 section 15.1.1, RFC 5057).
-        if method == Method::Bye && code >= 200 && !matches!(code, 401 | 407) {
-            self.hung_up(cx, side);
+        match (method, code) {
+            // A challenged BYE comes again with credentials; any other answer means that the dialog is gone
+            // (RFC 3261 section 15.1.1, RFC 5057).
+            (Method::Bye, 401 | 407) => self.hung_up = None,
+            (Method::Bye, 200..) => self.on_bye_over(cx, response, side),
+            _ => {}
         }
     }
 
-    /// A side has hung up: at the time of its BYE.
-    fn hung_up(&mut self, cx: &mut Cx<'_, F>, side: Side) {
-        let end = match side {
-            Side::Caller => End::CallerHungUp,
-            Side::Callee => End::CalleeHungUp,
-        };
-        if self.phase == Phase::Answered {
-            self.end(cx, 200, end);
+    /// The BYE of a side has come to its end: `message` is it, or its final response.
+    pub(super) fn on_bye_over(&mut self, cx: &mut Cx<'_, F>, message: &Message, side: Side) {
+        let tag = callee_tag(message, side);
+        if message.method() != Method::Bye || self.phase != Phase::Answered {
+            return;
+        }
+        self.forks.retain(|leg| Some(&*leg.tag) != tag);
+        if self.callee.as_ref().is_none_or(|leg| Some(&*leg.tag) != tag) {
+            return;
+        }
+        // The caller may hang up on all but one of those who answered.
+        if let Some(fork) = self.forks.pop() {
+            self.callee = Some(fork);
+            self.hung_up = None;
+        } else {
+            self.end(cx, 200, hung_up(side));
         }
     }
 
-    pub(super) fn leg_mut(&mut self, side: Side) -> Option<&mut Leg> {
-        match side {
-            Side::Caller => Some(&mut self.caller),
-            Side::Callee => self.callee.as_mut(),
+    /// Another one has answered, or the same one again.
+    pub(super) fn on_fork(&mut self, leg: Leg) {
+        let known = self.callee.iter().chain(&self.forks).any(|other| other.tag == leg.tag);
+        if self.phase == Phase::Answered && !known && self.forks.len() < MAX_FORKS {
+            self.forks.push(leg);
         }
     }
 
@@ -218,13 +249,12 @@ impl<F> Call<F> {
         if self.phase == Phase::Routing {
             cx.actions.push_back(Action::StopRouting(self.id));
         }
-        // Nobody is there who could answer 487: the caller need not wait for one.
+        // Nobody is there who could answer 487: the caller need not wait for one. Within a call the answer is awaited:
+        // a 2xx that comes all the same must get through.
         let unheard = current.branches.iter().all(|b| b.abandoned || b.client.is_unheard() || !b.client.is_pending());
-        if unheard {
+        if unheard && current.role == Role::Setup {
             current.answer(cx, 487, "", &tag, &[]);
-            if current.role == Role::Setup {
-                self.end(cx, 487, End::Cancelled);
-            }
+            self.end(cx, 487, End::Cancelled);
         }
     }
 
@@ -237,7 +267,8 @@ impl<F> Call<F> {
             attempt.end(cx.now, 487, AttemptOutcome::Cancelled);
         }
         self.phase = Phase::Over;
-        self.ended = Some((self.hung_up.unwrap_or(cx.now), code, end));
+        // Who has sent BYE has ended the call, whatever came before the answer to it.
+        self.ended = Some(self.hung_up.map_or((cx.now, code, end), |(at, side)| (at, 200, hung_up(side))));
         self.hunt = None;
         self.report(cx);
     }
@@ -253,7 +284,8 @@ impl<F> Call<F> {
             code,
             end,
             received: self.received,
-            routed: self.routed.unwrap_or(ended),
+            // The decision for a call that was cancelled meanwhile comes after its end.
+            routed: self.routed.map_or(ended, |routed| routed.min(ended)),
             ringing: self.ringing,
             answered: self.answered,
             ended,
@@ -264,9 +296,24 @@ impl<F> Call<F> {
 
     /// Send BYE to both sides, each in the name of the other.
     fn hang_up(&mut self, cx: &mut Cx<'_, F>) {
-        let Some(callee) = self.callee.clone() else { return };
-        self.bye(cx, &callee, &self.caller.clone());
-        self.bye(cx, &self.caller.clone(), &callee);
+        let caller = self.caller.clone();
+        let callees: Vec<Leg> = self.callee.iter().chain(&self.forks).cloned().collect();
+        for callee in &callees {
+            self.bye(cx, callee, &caller);
+            self.bye(cx, &caller, callee);
+        }
+    }
+
+    /// The node stops: close the record, and ask whoever rings to stop. An answered call goes on without us.
+    pub(super) fn interrupt(&mut self, cx: &mut Cx<'_, F>) {
+        if let Some(setup) = self.setup().filter(|setup| !setup.is_final()) {
+            for branch in &mut setup.branches {
+                branch.client.cancel(cx);
+            }
+        }
+        self.answer_setup(cx, 503, "", &[]);
+        let code = if self.answered.is_some() { 200 } else { 503 };
+        self.end(cx, code, End::Interrupted);
     }
 
     /// Send BYE to `to` in the name of `from`.
@@ -299,7 +346,6 @@ impl<F> Call<F> {
                 self.on_timeout(cx, index, branch);
             }
         }
-        self.transactions.retain(|transaction| !transaction.is_over());
         if self.limit(cx).is_some_and(|limit| limit <= cx.now) {
             self.hang_up(cx);
             self.end(cx, 200, End::MaxDuration);
@@ -315,14 +361,16 @@ impl<F> Call<F> {
             Role::Own => current.branches[branch].client.give_up(),
             Role::Within(side) => {
                 let client = &mut current.branches[branch].client;
+                let code = if client.is_cancelled() { 487 } else { 408 };
                 if current.method == Method::Invite {
                     client.cancel(cx);
                 } else {
                     client.give_up();
                 }
-                current.answer(cx, 408, "", &tag, &[]);
-                if current.method == Method::Bye {
-                    self.hung_up(cx, side);
+                let request = current.request.clone();
+                current.answer(cx, code, "", &tag, &[]);
+                if let Some(request) = request {
+                    self.on_bye_over(cx, &request, side);
                 }
             }
         }
@@ -335,6 +383,11 @@ impl<F> Call<F> {
 
     pub(super) fn next_timer(&self, cx: &Cx<'_, F>) -> Option<Time> {
         self.transactions.iter().filter_map(Transaction::next_timer).chain(self.limit(cx)).min()
+    }
+
+    /// Forget what has come to its end.
+    pub(super) fn sweep(&mut self) {
+        self.transactions.retain(|transaction| !transaction.is_over());
     }
 
     /// Nothing is left to do.
@@ -368,9 +421,13 @@ impl<F> Call<F> {
         match current.role {
             Role::Setup => hunt::on_unreachable(self, cx, branch),
             Role::Own => current.branches[branch].client.give_up(),
-            Role::Within(_) if current.branches[branch].client.is_unheard() => {
+            Role::Within(side) if current.branches[branch].client.is_unheard() => {
                 current.branches[branch].client.give_up();
+                let request = current.request.clone();
                 current.answer(cx, 503, "", &tag, &[]);
+                if let Some(request) = request {
+                    self.on_bye_over(cx, &request, side);
+                }
             }
             Role::Within(_) => {}
         }

@@ -109,6 +109,11 @@ impl Client {
         self.state <= State::Proceeding
     }
 
+    /// We have asked the next hop to stop, or will.
+    pub(super) fn is_cancelled(&self) -> bool {
+        matches!(self.cancel, Cancel::Wanted | Cancel::Sent { .. })
+    }
+
     /// The next hop has not been heard of.
     pub(super) fn is_unheard(&self) -> bool {
         self.state == State::Calling

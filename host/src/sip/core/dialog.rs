@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use bytes::Bytes;
 
+use super::forward;
 use super::settings::{Listener, Settings};
 use crate::sip::decision::Destination;
 use crate::sip::flow::{Flow, Transport};
@@ -41,14 +42,14 @@ impl Leg {
         }
     }
 
-    /// The callee, from its 2xx as received: the proxies behind us are those that stand above us in Record-Route.
-    pub(super) fn callee(answer: &Message, flow: Flow, settings: &Settings) -> Self {
-        let mut routes: Vec<Box<[u8]>> = answer
-            .record_routes()
-            .take_while(|route| !names_us(route, settings))
-            .map(|route| route.uri.into())
-            .collect();
-        routes.reverse();
+    /// The callee, from its 2xx as received: the proxies behind us are those that stand above us in Record-Route. This
+    /// node itself may be one of them, with the cookie of a later passage.
+    pub(super) fn callee(answer: &Message, flow: Flow, settings: &Settings, cookie: u64) -> Self {
+        let routes: Vec<NameAddr<'_>> = answer.record_routes().collect();
+        let ours = |route: &NameAddr<'_>| names_us(route, settings);
+        let own = routes.iter().position(|route| ours(route) && cookie_of(route.uri) == Some(cookie));
+        let behind = own.or_else(|| routes.iter().position(ours)).unwrap_or(routes.len());
+        let routes: Vec<Box<[u8]>> = routes[..behind].iter().rev().map(|route| route.uri.into()).collect();
         Self {
             party: boxed(answer.get(Name::To)),
             tag: boxed(answer.to_tag()),
@@ -84,6 +85,18 @@ pub(super) fn names_us(route: &NameAddr<'_>, settings: &Settings) -> bool {
 
 pub(super) fn uri_is_us(uri: &[u8], settings: &Settings) -> bool {
     Uri::parse(uri).is_ok_and(|uri| is_sip(&uri) && settings.is_self(uri.host(), uri.port))
+}
+
+/// The cookie in a Record-Route of ours that came back.
+pub(super) fn cookie_of(uri: &[u8]) -> Option<u64> {
+    let uri = Uri::parse(uri).ok()?;
+    let value = std::str::from_utf8(uri.param(forward::COOKIE)??).ok()?;
+    u64::from_str_radix(value, 16).ok()
+}
+
+/// Whether a Route value names a loose router (RFC 3261 section 19.1.1).
+pub(super) fn is_loose(uri: &[u8]) -> bool {
+    Uri::parse(uri).is_ok_and(|uri| uri.param("lr").is_some())
 }
 
 /// The flow to a URI whose host is an address. A host name falls back to `known`, the flow that the side's own
@@ -122,6 +135,14 @@ pub(super) fn request(
     branch: &str,
 ) -> Bytes {
     let name: &[u8] = if method == Method::Ack { b"ACK" } else { b"BYE" };
+    // Who gave no Contact is called by its address.
+    let target = if to.contact.is_empty() { address_of(&to.party) } else { &to.contact };
+    let routes = to.routes.iter().map(|route| &**route);
+    // A strict router wants itself in the Request-URI and the target at the end (RFC 3261 section 12.2.1.1).
+    let (request_uri, skipped, last) = match to.routes.first() {
+        Some(first) if !is_loose(first) => (&**first, 1, Some(target)),
+        _ => (target, 0, None),
+    };
     let mut head = String::with_capacity(160);
     let _ = write!(
         head,
@@ -133,9 +154,9 @@ pub(super) fn request(
     let mut out = Vec::with_capacity(512);
     out.extend_from_slice(name);
     out.push(b' ');
-    out.extend_from_slice(&to.contact);
+    out.extend_from_slice(request_uri);
     out.extend_from_slice(head.as_bytes());
-    for route in &to.routes {
+    for route in routes.skip(skipped).chain(last) {
         out.extend_from_slice(b"Route: <");
         out.extend_from_slice(route);
         out.extend_from_slice(b">\r\n");
@@ -149,4 +170,12 @@ pub(super) fn request(
     out.extend_from_slice(name);
     out.extend_from_slice(b"\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n");
     out.into()
+}
+
+/// The URI in a From or To value.
+fn address_of(party: &[u8]) -> &[u8] {
+    let open = memchr::memchr(b'<', party).map_or(0, |open| open + 1);
+    let rest = &party[open..];
+    let close = if open > 0 { memchr::memchr(b'>', rest) } else { memchr::memchr(b';', rest) };
+    &rest[..close.unwrap_or(rest.len())]
 }

@@ -17,10 +17,12 @@ pub(super) struct Onward<'a> {
     pub(super) request_host: Option<&'a str>,
     /// Replaces the whole Request-URI (strict routing, RFC 3261 section 16.4).
     pub(super) request_uri: Option<&'a [u8]>,
-    /// The Route values to take out.
-    pub(super) routes: Range<usize>,
-    /// A Route value to add at the bottom (RFC 3261 section 16.6 item 6).
-    pub(super) append_route: Option<&'a [u8]>,
+    /// How many Route values to take out at the top.
+    pub(super) top_routes: usize,
+    /// How many Route values to take out at the bottom.
+    pub(super) bottom_routes: usize,
+    /// Route values to add at the bottom (RFC 3261 section 16.6 item 6).
+    pub(super) add_routes: &'a [Bytes],
     /// The listener it leaves by.
     pub(super) via: &'a Listener,
     pub(super) branch: &'a str,
@@ -64,11 +66,15 @@ pub(super) fn request(message: &Message, onward: &Onward<'_>) -> Bytes {
     }
     splices.insert(message.headers_start(), top.as_bytes());
     let routes: SmallVec<[Span; 4]> = message.routes().map(|route| route.span).collect();
-    if !onward.routes.is_empty() {
-        cut(message, Name::Route, &routes, onward.routes.clone(), &mut splices);
+    let kept = onward.top_routes.min(routes.len())..routes.len().saturating_sub(onward.bottom_routes);
+    if kept.is_empty() {
+        cut(message, Name::Route, &routes, 0..routes.len(), &mut splices);
+    } else {
+        cut(message, Name::Route, &routes, 0..kept.start, &mut splices);
+        cut(message, Name::Route, &routes, kept.end..routes.len(), &mut splices);
     }
-    if let Some(uri) = onward.append_route {
-        splices.insert(message.headers_end(), &[b"Route: <", uri, b">\r\n"].concat());
+    for uri in onward.add_routes {
+        splices.insert(message.headers_end(), &[b"Route: <", &uri[..], b">\r\n"].concat());
     }
     splices.apply(message.raw()).into()
 }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::call::{Call, Phase};
+use super::call::{Call, MAX_FORKS, Phase};
 use super::client::{Client, Patience};
 use super::cx::Cx;
 use super::dialog::{self, Leg};
@@ -60,9 +60,12 @@ impl Hunt {
         self.message.get(Name::From) != Some(party) || self.targets.iter().any(|target| !target.edits.is_empty())
     }
 
-    /// Prefer the lowest class, and within it a response to our own finding.
+    /// Prefer the lowest class, and within it a response to our own finding, and what says more than 503.
     fn failed(&mut self, failure: Failure) {
-        let rank = |failure: &Failure| (failure.code() / 100, matches!(failure, Failure::Local(_)));
+        let rank = |failure: &Failure| {
+            let code = failure.code();
+            (code / 100, code == 503, matches!(failure, Failure::Local(_)))
+        };
         if self.best.as_ref().is_none_or(|best| rank(&failure) <= rank(best)) {
             self.best = Some(failure);
         }
@@ -121,8 +124,9 @@ fn attempt<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, index: usize) -> bool {
         &Onward {
             request_host: target.request_host.as_deref(),
             request_uri: None,
-            routes: 0..own_routes(&message, cx.settings),
-            append_route: None,
+            top_routes: own_routes(&message, cx.settings),
+            bottom_routes: 0,
+            add_routes: &[],
             via: out,
             branch: &branch,
             record: Some((record, call.cookie)),
@@ -189,16 +193,21 @@ fn on_answer<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, branch: usize, flow: Flo
                 other.client.cancel(cx);
             }
         }
-        if let Some(attempt) = call.attempts.get_mut(attempt) {
-            attempt.ended = Some((cx.now, response.code(), AttemptOutcome::Response));
+        for (index, report) in call.attempts.iter_mut().enumerate() {
+            if index == attempt {
+                report.ended = Some((cx.now, response.code(), AttemptOutcome::Response));
+            } else {
+                report.end(cx.now, 487, AttemptOutcome::Cancelled);
+            }
         }
-        call.callee = Some(Leg::callee(response, flow, cx.settings));
+        call.callee = Some(Leg::callee(response, flow, cx.settings, call.cookie));
         call.answered = Some(cx.now);
         call.phase = Phase::Answered;
         call.hunt = None;
     } else if won && ours {
         // The answer again, or another one of a fork behind this branch (RFC 3261 section 16.7 item 5).
         setup.relay(cx, response);
+        call.on_fork(Leg::callee(response, flow, cx.settings, call.cookie));
     } else {
         release(call, cx, branch, flow, response);
     }
@@ -207,7 +216,7 @@ fn on_answer<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, branch: usize, flow: Flo
 /// An answer that came when the caller had been told otherwise, or had another: acknowledge it and hang up, so that
 /// the callee does not stay in a call with nobody.
 fn release<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, branch: usize, flow: Flow, response: &Message) {
-    let callee = Leg::callee(response, flow, cx.settings);
+    let callee = Leg::callee(response, flow, cx.settings, call.cookie);
     let id = call.id;
     let caller = call.caller.clone();
     let call_id = call.call_id.clone();
@@ -215,15 +224,17 @@ fn release<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, branch: usize, flow: Flow,
     let Some(via) = cx.settings.listener(target) else { return };
     let Some(setup) = call.setup() else { return };
     let branch = &mut setup.branches[branch];
-    if let Some(ack) = &branch.released {
-        let ack = ack.clone();
-        cx.send(target, ack);
+    if let Some((_, ack)) = branch.released.iter().find(|(tag, _)| *tag == callee.tag) {
+        cx.send(target, ack.clone());
+        return;
+    }
+    if branch.released.len() >= MAX_FORKS {
         return;
     }
     let Some(cseq) = response.cseq() else { return };
     let name = cx.branch(id, 0);
     let ack = dialog::request(Method::Ack, cseq.number, &caller, &callee, &call_id, via, &name);
-    branch.released = Some(ack.clone());
+    branch.released.push((callee.tag.clone(), ack.clone()));
     cx.send(target, ack);
     cx.counters.released += 1;
     call.bye(cx, &caller, &callee);
@@ -237,17 +248,15 @@ fn on_failure<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, branch: usize, response
         attempt.end(cx.now, code, AttemptOutcome::Response);
     }
     let Some(hunt) = &mut call.hunt else { return };
-    if hunt.cancelled {
-        if !any_pending(call.setup()) {
-            finish(call, cx, &Failure::Response(Arc::new(response.clone())));
-        }
-        return;
-    }
     if abandoned {
         return;
     }
     let failure = Failure::Response(Arc::new(response.clone()));
-    if code == 408 || (500..600).contains(&code) {
+    if hunt.cancelled {
+        if !any_pending(call.setup()) {
+            finish(call, cx, &failure);
+        }
+    } else if code == 408 || (500..600).contains(&code) {
         hunt.failed(failure);
         next(call, cx);
     } else {
@@ -256,7 +265,7 @@ fn on_failure<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, branch: usize, response
 }
 
 fn any_pending(setup: Option<&mut Transaction>) -> bool {
-    setup.is_some_and(|setup| setup.branches.iter().any(|branch| branch.client.is_pending()))
+    setup.is_some_and(|setup| setup.branches.iter().any(|branch| !branch.abandoned && branch.client.is_pending()))
 }
 
 /// No response in time: leave this branch behind.

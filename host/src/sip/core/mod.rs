@@ -34,17 +34,18 @@ mod within;
 use std::collections::VecDeque;
 use std::hash::BuildHasher;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use self::call::{Call, Phase};
 use self::cx::{Cx, read_branch};
+use self::loops::is_loop;
 use self::server::Server;
 use self::transaction::{Role, Transaction, key};
 use self::wheel::Wheel;
 use self::within::{Incoming, cookie};
-use crate::cdr::record::End;
 use crate::sip::decision::{CallRef, Decision, RouteRequest};
 use crate::sip::flow::Flow;
 use crate::sip::header::{Rport, via_fixup};
@@ -53,6 +54,13 @@ use crate::sip::time::Time;
 
 pub use self::report::{AttemptReport, CallReport};
 pub use self::settings::{Listener, Settings};
+
+/// A call is looked at again after this at the latest. A timer that is not needed any more stays in the wheel until it
+/// fires: those of hours would outlive their calls and add up.
+const HORIZON: Duration = Duration::from_secs(60);
+
+/// The most requests of one call at the same time.
+const MAX_TRANSACTIONS: usize = 64;
 
 /// What the driver is to do.
 #[derive(Debug)]
@@ -87,7 +95,7 @@ pub struct Counters {
     pub absorbed: u64,
     /// Failure responses that were never acknowledged.
     pub unacknowledged: u64,
-    /// INVITEs refused because `max_calls` was reached or the node drains.
+    /// Requests refused because `max_calls` was reached, the node drains, or a call has too many of them.
     pub overloaded: u64,
     /// Requests that came back as they went (482).
     pub loops: u64,
@@ -182,13 +190,10 @@ impl<F> Core<F> {
 
     /// Close the record of every call that is not over: the node stops.
     pub fn interrupt(&mut self, now: Time) {
-        let ids: Vec<CallRef> = self.calls.iter().filter_map(|slot| slot.call.as_ref()).map(|call| call.id).collect();
-        for id in ids {
-            self.with(now, id, |call, cx| {
-                call.answer_setup(cx, 503, "", &[]);
-                let code = if call.answered.is_some() { 200 } else { 503 };
-                call.end(cx, code, End::Interrupted);
-            });
+        for slot in 0..self.calls.len() {
+            if let Some(id) = self.calls[slot].call.as_ref().map(|call| call.id) {
+                self.with(now, id, Call::interrupt);
+            }
         }
     }
 
@@ -257,6 +262,7 @@ impl<F> Core<F> {
         if call.phase == Phase::Over && !was_over {
             self.live -= 1;
         }
+        call.sweep();
         if call.is_gone() {
             let hash = call.hash;
             slot.call = None;
@@ -266,7 +272,7 @@ impl<F> Core<F> {
             }
             self.free.push(id.slot);
             self.held -= 1;
-        } else if let Some(next) = call.next_timer(&cx)
+        } else if let Some(next) = call.next_timer(&cx).map(|next| next.min(now + HORIZON))
             && call.wake.is_none_or(|wake| next < wake)
         {
             call.wake = Some(next);
@@ -309,12 +315,14 @@ impl<F> Core<F> {
     fn on_ack(&mut self, now: Time, request: &Incoming) {
         let ack = &request.message;
         if let Some(id) = self.find_transaction(request, Method::Invite) {
-            self.with(now, id, |call, cx| {
-                if let Some(server) = call.server(&request.key, Method::Invite) {
-                    server.on_ack(cx);
-                }
+            let absorbed = self.with(now, id, |call, cx| {
+                // The ACK of a 2xx is none of this transaction, though some clients give it the same branch.
+                let server = call.server(&request.key, Method::Invite).filter(|server| !server.is_accepted());
+                server.map(|server| server.on_ack(cx)).is_some()
             });
-            return;
+            if absorbed == Some(true) {
+                return;
+            }
         }
         let Some((id, side)) = self.find_dialog(ack) else {
             self.counters.strays += 1;
@@ -375,7 +383,16 @@ impl<F> Core<F> {
             self.refuse(&request, 483, "", &[]);
             return;
         }
+        if is_loop(&request.message, &self.settings) {
+            self.counters.loops += 1;
+            self.refuse(&request, 482, "", &[]);
+            return;
+        }
         match self.find_dialog(&request.message) {
+            Some((id, _)) if self.call_mut(id).is_some_and(|call| call.transactions.len() >= MAX_TRANSACTIONS) => {
+                self.counters.overloaded += 1;
+                self.refuse(&request, 500, "", &[("Retry-After", "5")]);
+            }
             Some((id, side)) => {
                 self.with(now, id, |call, cx| call.on_request_within(cx, request, side));
             }

@@ -1,1 +1,16 @@
 //! The core as its driver sees it: messages in, actions out, time by hand.
+//!
+//! The scenarios drive it one message at a time ([`rig`]).
+
+mod cancel;
+mod dialogs;
+mod failover;
+mod late;
+mod limits;
+mod refusals;
+mod rig;
+mod routes;
+mod setup;
+mod timers;
+mod ua;
+mod way;

@@ -62,13 +62,13 @@ pub(super) struct Branch {
     pub(super) attempt: usize,
     /// Setup: given up by us; an answer that comes all the same is released.
     pub(super) abandoned: bool,
-    /// Setup: the ACK of an answer that nobody wanted any more, for when that answer comes again.
-    pub(super) released: Option<Bytes>,
+    /// Setup: the answers that nobody wanted any more, by their To tags, with their ACKs for when they come again.
+    pub(super) released: Vec<(Box<[u8]>, Bytes)>,
 }
 
 impl Branch {
     pub(super) fn new(client: Client) -> Self {
-        Self { client, attempt: 0, abandoned: false, released: None }
+        Self { client, attempt: 0, abandoned: false, released: Vec::new() }
     }
 }
 
@@ -135,7 +135,8 @@ impl Transaction {
 /// RFC 2543, that whole Via and the CSeq number.
 pub(super) fn key(request: &Message) -> Option<Box<[u8]>> {
     let via = request.top_via()?;
-    let number = request.cseq()?.number.to_be_bytes();
+    // A request without CSeq is refused, and that takes a key.
+    let number = request.cseq().map_or(0, |cseq| cseq.number).to_be_bytes();
     match via.branch {
         Some(branch) if branch.len() > 7 && branch.starts_with(b"z9hG4bK") => {
             let port = via.port.unwrap_or(0).to_be_bytes();

@@ -88,6 +88,12 @@ impl<T> Wheel<T> {
         self.next_due().map(|due| Time::from_micros(due.tick << TICK_BITS))
     }
 
+    /// How many entries wait, those that mean nothing any more included.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.levels.iter().flat_map(|level| &level.slots).map(Vec::len).sum()
+    }
+
     fn next_due(&self) -> Option<Due> {
         self.levels.iter().enumerate().find_map(|(level, slots)| self.next_due_in(level, slots))
     }
@@ -126,7 +132,8 @@ mod tests {
         wheel.advance(now, &mut fired);
         let mut waiting = std::collections::BTreeMap::new();
         for id in 0..2_000_u32 {
-            let deadline = now + Duration::from_micros(rng.u64(0..1 << rng.u32(1..36)));
+            let reach = 1 << rng.u32(1..36);
+            let deadline = now + Duration::from_micros(rng.u64(0..reach));
             waiting.insert(id, deadline);
             wheel.insert(deadline, id);
             if rng.bool() {

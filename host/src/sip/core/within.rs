@@ -1,14 +1,14 @@
 //! Requests within a call: found their way by Route, else by what the dialog knows (RFC 3261 sections 16.4 to 16.6).
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use smallvec::{SmallVec, smallvec};
 
 use super::call::{Call, Phase};
 use super::client::{Client, Patience};
 use super::cx::Cx;
-use super::dialog::{names_us, reach, uri_is_us};
+use super::dialog::{Leg, cookie_of, is_loose, names_us, reach, uri_is_us};
 use super::forward::{self, Onward};
 use super::loops::loop_hash;
 use super::server::Server;
@@ -21,9 +21,10 @@ use crate::sip::message::{Message, Method};
 /// Where a request within a call goes, and what of its routing changes.
 struct Path {
     flow: Flow,
-    routes: Range<usize>,
+    /// Route values to take out at the top and at the bottom.
+    taken: (usize, usize),
     request_uri: Option<Bytes>,
-    append_route: Option<Bytes>,
+    add_routes: SmallVec<[Bytes; 1]>,
 }
 
 /// The cookie of our own Record-Route that comes back as Route, or as the Request-URI from a strict router.
@@ -33,26 +34,37 @@ pub(super) fn cookie(request: &Message, settings: &Settings) -> Option<u64> {
     cookie_of(uri)
 }
 
-fn cookie_of(uri: &[u8]) -> Option<u64> {
-    let uri = crate::sip::uri::Uri::parse(uri).ok()?;
-    let value = std::str::from_utf8(uri.param(forward::COOKIE)??).ok()?;
-    u64::from_str_radix(value, 16).ok()
-}
-
-/// Whether a Route value names a loose router (RFC 3261 section 19.1.1).
-fn has_lr(uri: &[u8]) -> bool {
-    crate::sip::uri::Uri::parse(uri).is_ok_and(|uri| uri.param("lr").is_some())
+/// The callee's tag in a request of `side`, or in its response.
+pub(super) fn callee_tag(message: &Message, side: Side) -> Option<&[u8]> {
+    match side {
+        Side::Caller => message.to_tag(),
+        Side::Callee => message.from_tag(),
+    }
 }
 
 impl<F> Call<F> {
-    /// Who sent a request of this dialog, by its tags.
+    /// Who sent a request of this call, by its tags. The callee may have any: behind a fork stand several, and those in
+    /// an early dialog are not known here.
     pub(super) fn side_of(&self, request: &Message) -> Option<Side> {
-        let tags = (request.from_tag()?, request.to_tag()?);
-        let callee = |tag: &[u8]| self.callee.as_ref().is_none_or(|leg| *leg.tag == *tag);
-        match tags {
-            (from, to) if *from == *self.caller.tag && callee(to) => Some(Side::Caller),
-            (from, to) if *to == *self.caller.tag && callee(from) => Some(Side::Callee),
+        match (request.from_tag()?, request.to_tag()?) {
+            (from, _) if *from == *self.caller.tag => Some(Side::Caller),
+            (_, to) if *to == *self.caller.tag => Some(Side::Callee),
             _ => None,
+        }
+    }
+
+    /// The leg of a side; of several callees the one with this tag.
+    pub(super) fn leg_mut(&mut self, side: Side, callee: Option<&[u8]>) -> Option<&mut Leg> {
+        match side {
+            Side::Caller => Some(&mut self.caller),
+            Side::Callee => self.callee.iter_mut().chain(&mut self.forks).find(|leg| Some(&*leg.tag) == callee),
+        }
+    }
+
+    fn leg(&self, side: Side, callee: Option<&[u8]>) -> Option<&Leg> {
+        match side {
+            Side::Caller => Some(&self.caller),
+            Side::Callee => self.callee.iter().chain(&self.forks).find(|leg| Some(&*leg.tag) == callee),
         }
     }
 
@@ -61,15 +73,17 @@ impl<F> Call<F> {
         let Incoming { message, flow, reply_flow, key } = request;
         let invite = message.method() == Method::Invite;
         let refresh = invite || message.method() == Method::Update;
-        if let Some(leg) = self.leg_mut(side) {
+        let callee = callee_tag(&message, side);
+        if let Some(leg) = self.leg_mut(side, callee) {
             leg.flow = flow;
             leg.cseq = leg.cseq.max(message.cseq().map_or(0, |cseq| cseq.number));
             if refresh {
                 leg.refresh(&message);
             }
         }
-        if message.method() == Method::Bye && self.phase == Phase::Answered {
-            self.hung_up.get_or_insert(cx.now);
+        let is_callee = self.callee.as_ref().is_some_and(|leg| Some(&*leg.tag) == callee);
+        if message.method() == Method::Bye && self.phase == Phase::Answered && is_callee {
+            self.hung_up.get_or_insert((cx.now, side));
         }
         let mut transaction = Transaction {
             key,
@@ -92,7 +106,10 @@ impl<F> Call<F> {
                 let client = Client::start(cx, branch, to, invite, bytes, Patience { first, last });
                 transaction.branches.push(Branch::new(client));
             }
-            None => transaction.answer(cx, 503, "", &tag, &[]),
+            None => {
+                transaction.answer(cx, 503, "", &tag, &[]);
+                self.on_bye_over(cx, &message, side);
+            }
         }
         self.transactions.push(transaction);
     }
@@ -113,8 +130,9 @@ impl<F> Call<F> {
             &Onward {
                 request_host: None,
                 request_uri: path.request_uri.as_deref(),
-                routes: path.routes,
-                append_route: path.append_route.as_deref(),
+                top_routes: path.taken.0,
+                bottom_routes: path.taken.1,
+                add_routes: &path.add_routes,
                 via,
                 branch: &branch,
                 record: None,
@@ -124,52 +142,41 @@ impl<F> Call<F> {
     }
 
     fn path(&self, settings: &Settings, message: &Message, side: Side) -> Option<Path> {
-        let known = self.known_flow(side.other());
+        let leg = self.leg(side.other(), callee_tag(message, side));
+        let known = self.known_flow(side.other(), leg);
         let routes: Vec<NameAddr<'_>> = message.routes().collect();
         let slice = |bytes: &[u8]| Bytes::copy_from_slice(bytes);
+        let own = self.own_routes(settings, &routes);
+        let to = |uri: &[u8], taken| {
+            Some(Path { flow: reach(uri, known, settings)?, taken, request_uri: None, add_routes: SmallVec::new() })
+        };
         // A strict router before us has put our Record-Route into the Request-URI (section 16.4).
         if cookie_of(message.uri()).is_some()
             && uri_is_us(message.uri(), settings)
             && let Some((target, rest)) = routes.split_last()
         {
-            let next = rest.first().map_or(target.uri, |route| route.uri);
-            return Some(Path {
-                flow: reach(next, known, settings)?,
-                routes: rest.len()..routes.len(),
-                request_uri: Some(slice(target.uri)),
-                append_route: None,
-            });
+            let next = rest.get(own).map_or(target.uri, |route| route.uri);
+            return Some(Path { request_uri: Some(slice(target.uri)), ..to(next, (own, 1))? });
         }
-        let own = self.own_routes(settings, &routes);
         match routes.get(own) {
-            Some(next) if has_lr(next.uri) => Some(Path {
-                flow: reach(next.uri, known, settings)?,
-                routes: 0..own,
-                request_uri: None,
-                append_route: None,
-            }),
+            Some(next) if is_loose(next.uri) => to(next.uri, (own, 0)),
             // A strict router behind us (section 16.6 item 6).
             Some(next) => Some(Path {
-                flow: reach(next.uri, known, settings)?,
-                routes: 0..own + 1,
                 request_uri: Some(slice(next.uri)),
-                append_route: Some(slice(message.uri())),
+                add_routes: smallvec![slice(message.uri())],
+                ..to(next.uri, (own + 1, 0))?
             }),
             // The sender knows no better than to send it to us: the dialog does.
             None if uri_is_us(message.uri(), settings) => {
-                let leg = match side.other() {
-                    Side::Caller => &self.caller,
-                    Side::Callee => self.callee.as_ref()?,
-                };
-                let request_uri = (!leg.contact.is_empty()).then(|| slice(&leg.contact));
-                Some(Path { flow: leg.next_hop(settings)?, routes: 0..own, request_uri, append_route: None })
+                let leg = leg.or(self.callee.as_ref())?;
+                Some(Path {
+                    flow: leg.next_hop(settings)?,
+                    taken: (own, 0),
+                    request_uri: (!leg.contact.is_empty()).then(|| slice(&leg.contact)),
+                    add_routes: leg.routes.iter().map(|route| slice(route)).collect(),
+                })
             }
-            None => Some(Path {
-                flow: reach(message.uri(), known, settings)?,
-                routes: 0..own,
-                request_uri: None,
-                append_route: None,
-            }),
+            None => to(message.uri(), (own, 0)),
         }
     }
 
@@ -183,11 +190,11 @@ impl<F> Call<F> {
     }
 
     /// Where messages of a side come from, before and after the answer.
-    fn known_flow(&self, side: Side) -> Flow {
-        match (side, &self.callee) {
+    fn known_flow(&self, side: Side, leg: Option<&Leg>) -> Flow {
+        match (side, leg.or(self.callee.as_ref())) {
+            (Side::Caller, _) => self.caller.flow,
             (Side::Callee, Some(callee)) => callee.flow,
             (Side::Callee, None) => self.attempt_flow().unwrap_or(self.flow),
-            (Side::Caller, _) => self.caller.flow,
         }
     }
 

@@ -1,0 +1,283 @@
+//! Requests within a call, both ways (RFC 3261 sections 12, 15 and 16).
+
+use super::rig::{Answered, CALLER, CARRIERS, LONGEST, Placed, secs, verdict};
+use super::ua::{self, Dialog, parse, text};
+use crate::cdr::record::End;
+use crate::sip::message::Name;
+
+#[test]
+fn a_bye_of_the_caller_ends_the_call_in_its_name() {
+    let mut call = Answered::new();
+    let bye = call.from_caller("BYE");
+    assert!(call.rig.records.is_empty(), "not before its answer");
+    call.callee_says(&bye, 200);
+    assert_eq!(verdict(&call.rig.record()), (200, End::CallerHungUp));
+    call.rig.ends_clean();
+}
+
+#[test]
+fn a_bye_of_the_callee_ends_the_call_in_its_name() {
+    let mut call = Answered::new();
+    let bye = call.from_callee("BYE");
+    assert_eq!(text(bye.uri()), format!("sip:caller@{CALLER}"));
+    call.caller_says(&bye, 200);
+    assert_eq!(verdict(&call.rig.record()), (200, End::CalleeHungUp));
+    call.rig.ends_clean();
+}
+
+#[test]
+fn when_two_byes_cross_the_first_has_hung_up() {
+    let mut call = Answered::new();
+    let first = call.from_callee("BYE");
+    let second = call.from_caller("BYE");
+    call.callee_says(&second, 481);
+    call.caller_says(&first, 200);
+    assert_eq!(verdict(&call.rig.record()), (200, End::CalleeHungUp));
+    call.rig.ends_clean();
+}
+
+#[test]
+fn a_bye_that_is_answered_481_or_not_at_all_or_cannot_be_delivered_ends_the_call() {
+    for case in 0..3 {
+        let mut call = Answered::new();
+        let bye = call.from_caller("BYE");
+        let hung_up = call.rig.now;
+        match case {
+            0 => drop(call.callee_says(&bye, 481)),
+            1 => call.rig.pass(secs(33)),
+            _ => call.rig.unreachable(&bye),
+        }
+        let record = call.rig.record();
+        assert_eq!(verdict(&record), (200, End::CallerHungUp), "case {case}");
+        assert_eq!(record.ended, hung_up);
+        call.rig.ends_clean();
+    }
+}
+
+#[test]
+fn a_bye_that_is_challenged_ends_nothing() {
+    let mut call = Answered::new();
+    let bye = call.from_caller("BYE");
+    call.callee_says(&bye, 401);
+    assert!(call.rig.records.is_empty());
+    call.rig.pass(secs(60));
+    let bye = call.from_callee("BYE");
+    let hung_up = call.rig.now;
+    call.caller_says(&bye, 200);
+    let record = call.rig.record();
+    assert_eq!((verdict(&record), record.ended), ((200, End::CalleeHungUp), hung_up));
+}
+
+#[test]
+fn a_bye_of_an_early_dialog_passes_and_its_487_ends_the_call() {
+    let mut call = Placed::at_carrier(1);
+    let ringing = parse(ua::response(&call.forwarded, 180, "to-0", CARRIERS[0]));
+    call.rig.receive(CARRIERS[0], ringing.raw());
+    let received = call.rig.next(CALLER, "180 INVITE");
+    let mut caller = Dialog::caller(CALLER, &call.invite, &received);
+    call.rig.receive(CALLER, caller.request("BYE"));
+    let bye = call.rig.next(CARRIERS[0], "BYE");
+    call.answer(0, &bye, 200);
+    call.rig.next(CALLER, "200 BYE");
+    call.carrier_says(487);
+    call.rig.next(CARRIERS[0], "ACK");
+    call.rig.next(CALLER, "487 INVITE");
+    assert_eq!(call.rig.record().code, 487);
+    call.rig.ends_clean();
+}
+
+#[test]
+fn every_kind_of_request_passes_both_ways_with_its_response() {
+    for method in ["INVITE", "UPDATE", "INFO", "PRACK", "REFER", "NOTIFY", "MESSAGE", "OPTIONS", "X-NEW"] {
+        let mut call = Answered::new();
+        let request = call.from_caller(method);
+        assert_eq!(request.get(Name::Route), None);
+        assert_eq!(request.get(Name::RecordRoute), None);
+        assert_eq!(request.get(Name::MaxForwards), Some(&b"69"[..]));
+        let response = call.callee_says(&request, 200);
+        assert_eq!(response.vias().count(), 1);
+        let request = call.from_callee(method);
+        call.caller_says(&request, 200);
+        assert!(call.rig.records.is_empty());
+        assert_eq!(call.rig.core.counters().strays, 0);
+    }
+}
+
+#[test]
+fn a_prack_passes_before_the_answer() {
+    let mut call = Placed::at_carrier(1);
+    call.rig.receive(CARRIERS[0], ua::response(&call.forwarded, 183, "to-0", CARRIERS[0]));
+    let received = call.rig.next(CALLER, "183 INVITE");
+    let mut caller = Dialog::caller(CALLER, &call.invite, &received);
+    call.rig.receive(CALLER, caller.request("PRACK"));
+    let prack = call.rig.next(CARRIERS[0], "PRACK");
+    assert_eq!(text(prack.uri()), "sip:callee@198.51.100.1:5060");
+    call.answer(0, &prack, 200);
+    call.rig.next(CALLER, "200 PRACK");
+    call.rig.silence();
+}
+
+#[test]
+fn a_reinvite_gets_100_and_its_2xx_its_ack() {
+    let mut call = Answered::new();
+    let invite = call.from_caller("INVITE");
+    call.callee_says(&invite, 200);
+    call.rig.receive(CALLER, call.caller.request("ACK"));
+    let ack = call.rig.next(CARRIERS[0], "ACK");
+    assert_eq!(ack.cseq().map(|cseq| cseq.number), invite.cseq().map(|cseq| cseq.number));
+    let invite = call.from_callee("INVITE");
+    call.caller_says(&invite, 200);
+    call.rig.receive(CARRIERS[0], call.callee.request("ACK"));
+    call.rig.next(CALLER, "ACK");
+    call.rig.silence();
+}
+
+#[test]
+fn a_refused_reinvite_is_acknowledged_hop_by_hop_and_the_call_goes_on() {
+    let mut call = Answered::new();
+    let sent = parse(call.caller.request("INVITE"));
+    call.rig.receive(CALLER, sent.raw());
+    call.rig.next(CALLER, "100 INVITE");
+    let invite = call.rig.next(CARRIERS[0], "INVITE");
+    call.rig.receive(CARRIERS[0], ua::response(&invite, 488, "x", CARRIERS[0]));
+    call.rig.next(CARRIERS[0], "ACK");
+    let failure = call.rig.next(CALLER, "488 INVITE");
+    call.rig.receive(CALLER, ua::hop_by_hop(&sent, "ACK", Some(&failure)));
+    call.rig.silence();
+    assert!(call.rig.records.is_empty());
+    call.rig.pass(secs(40));
+    let bye = call.from_callee("BYE");
+    call.caller_says(&bye, 200);
+    assert_eq!(call.rig.record().end, End::CalleeHungUp);
+    call.rig.ends_clean();
+}
+
+#[test]
+fn a_retransmitted_request_within_a_call_is_absorbed() {
+    let mut call = Answered::new();
+    let info = call.caller.request("INFO");
+    call.rig.receive(CALLER, &info);
+    let arrived = call.rig.next(CARRIERS[0], "INFO");
+    call.rig.receive(CALLER, &info);
+    call.rig.silence();
+    call.callee_says(&arrived, 200);
+    call.rig.receive(CALLER, &info);
+    call.rig.next(CALLER, "200 INFO");
+    call.rig.silence();
+}
+
+#[test]
+fn a_request_with_our_uri_and_no_route_goes_by_the_dialog() {
+    let mut call = Answered::new();
+    call.caller.routes.clear();
+    call.caller.target = "sip:192.0.2.1:5060".into();
+    let info = call.from_caller("INFO");
+    assert_eq!(text(info.uri()), "sip:callee@198.51.100.1:5060");
+    call.callee_says(&info, 200);
+    call.callee.routes.clear();
+    call.callee.target = "sip:192.0.2.1".into();
+    let info = call.from_callee("INFO");
+    assert_eq!(text(info.uri()), format!("sip:caller@{CALLER}"));
+}
+
+#[test]
+fn a_request_without_route_goes_to_its_uri() {
+    let mut call = Answered::new();
+    call.caller.routes.clear();
+    call.from_caller("INFO");
+}
+
+#[test]
+fn a_host_name_in_the_contact_falls_back_to_where_its_owner_was_heard() {
+    let mut call = Answered::new();
+    call.caller.target = "sip:callee@sbc.example.net".into();
+    let info = call.from_caller("INFO");
+    assert_eq!(text(info.uri()), "sip:callee@sbc.example.net");
+    call.callee.target = "sip:caller@pbx.example.com;transport=tls-sctp".into();
+    call.from_callee("INFO");
+}
+
+#[test]
+fn a_refreshed_contact_is_where_our_own_requests_go() {
+    let mut call = Answered::new();
+    let update = call.caller.request("UPDATE").replace("sip:party@192.0.2.10:5062", "sip:moved@192.0.2.99:5070");
+    call.rig.receive(CALLER, update);
+    let update = call.rig.next(CARRIERS[0], "UPDATE");
+    call.callee_says(&update, 200);
+    call.rig.pass(LONGEST);
+    let bye = call.rig.next("192.0.2.99:5070", "BYE");
+    assert_eq!(text(bye.uri()), "sip:moved@192.0.2.99:5070");
+}
+
+#[test]
+fn a_request_of_no_call_gets_481_and_its_ack_is_dropped() {
+    let mut call = Answered::new();
+    let mut foreign = call.caller.clone();
+    foreign.call_id = "unknown".into();
+    call.rig.receive(CALLER, foreign.request("INFO"));
+    call.rig.next(CALLER, "481 INFO");
+    call.rig.receive(CALLER, foreign.request("ACK"));
+    call.rig.silence();
+    let mut stranger = call.caller.clone();
+    stranger.local = stranger.local.replace("from-a", "somebody");
+    call.rig.receive(CALLER, stranger.request("BYE"));
+    call.rig.next(CALLER, "481 BYE");
+    assert!(call.rig.records.is_empty());
+}
+
+#[test]
+fn a_bye_with_an_unknown_callee_tag_does_not_end_the_call() {
+    let mut call = Answered::new();
+    call.caller.remote = call.caller.remote.replace("to-0", "guessed");
+    let bye = call.from_caller("BYE");
+    call.callee_says(&bye, 481);
+    assert!(call.rig.records.is_empty());
+    assert_eq!(call.rig.core.in_progress(), 1);
+}
+
+#[test]
+fn requests_of_one_call_are_bounded() {
+    let mut call = Answered::new();
+    for _ in 0..200 {
+        call.rig.receive(CALLER, call.caller.request("INFO"));
+    }
+    let refused = call.rig.sent.iter().filter(|sent| sent.message.code() == 500).count();
+    assert!((130..200).contains(&refused), "{refused} refused");
+    assert!(call.rig.core.counters().overloaded >= 130);
+}
+
+#[test]
+fn after_the_end_a_bye_of_the_other_side_still_passes() {
+    let mut call = Answered::new();
+    let bye = call.from_caller("BYE");
+    call.callee_says(&bye, 200);
+    let late = call.from_callee("BYE");
+    call.caller_says(&late, 200);
+    assert_eq!(call.rig.records.len(), 1);
+    call.rig.ends_clean();
+}
+
+#[test]
+fn a_call_goes_on_through_hours_of_refreshes_with_few_timers() {
+    let mut call = Answered::new();
+    for _ in 0..100 {
+        let update = call.from_caller("UPDATE");
+        call.callee_says(&update, 200);
+        call.rig.pass(secs(90));
+    }
+    assert!(call.rig.core.wheel.len() < 20, "{} timers for one call", call.rig.core.wheel.len());
+    let bye = call.from_caller("BYE");
+    call.callee_says(&bye, 200);
+    call.rig.ends_clean();
+}
+
+#[test]
+fn a_call_that_is_over_leaves_no_timer_of_hours_behind() {
+    let mut call = Answered::new();
+    call.rig.pass(secs(100));
+    let bye = call.from_caller("BYE");
+    call.callee_says(&bye, 200);
+    call.rig.pass(secs(100));
+    assert_eq!(call.rig.core.wheel.len(), 0);
+    assert_eq!(call.rig.core.held(), 0);
+}
