@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::ConfigFile;
 use crate::config::{self, Loaded};
+use crate::node;
 
 /// Check a configuration and say everything that is wrong with it.
 ///
@@ -28,6 +29,11 @@ impl Check {
             Ok(loaded) => {
                 for warning in &loaded.warnings {
                     eprintln!("{warning}");
+                }
+                if let Err(problems) = node::rehearse(&loaded) {
+                    let count = problems.len();
+                    eprintln!("{}\n{count} error{}", problems.join("\n"), if count == 1 { "" } else { "s" });
+                    return ExitCode::FAILURE;
                 }
                 print!("{}", summary(&loaded));
                 ExitCode::SUCCESS

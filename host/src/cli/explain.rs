@@ -4,11 +4,17 @@ mod invite;
 pub mod report;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
+use anyhow::Context as _;
 use clap::Args;
 
 use super::ConfigFile;
 use crate::config::Loaded;
+use crate::node::{self, Plant};
+use crate::routing::{Cancel, NewCall, Router};
+use crate::sip::flow::{Flow, Transport};
+use crate::sip::message::Message;
 use invite::Invite;
 use report::Explained;
 
@@ -62,10 +68,26 @@ impl Explain {
     }
 }
 
-/// Routes the INVITE with the stages of this configuration.
-///
-/// The one place where the command meets the router.
-fn route(_loaded: &Loaded, invite: &Invite<'_>) -> anyhow::Result<Explained> {
-    let _message = invite.bytes();
-    anyhow::bail!("this build has no stages to run")
+/// Routes the INVITE with the stages of this configuration, as a worker would.
+fn route(loaded: &Loaded, invite: &Invite<'_>) -> anyhow::Result<Explained> {
+    let office = node::back_office()?;
+    let plant = Plant::new(loaded, office.handle().clone())?;
+    let layout = office.block_on(plant.build(loaded, None)).map_err(|problems| anyhow::anyhow!(problems.join("\n")))?;
+    let message = Message::parse(invite.bytes().into()).context("the INVITE made from --from, --to and --header")?;
+    if let Err(fault) = message.check() {
+        anyhow::bail!(
+            "the INVITE made from --from, --to and --header would be answered {} {}",
+            fault.code,
+            fault.reason
+        );
+    }
+    let flow = Flow { listener: 0, transport: Transport::Udp, remote: invite.source };
+    let worker = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let routed = worker.block_on(async {
+        let router = Router::new(layout.snapshot);
+        router.warm_up().await;
+        router.route(NewCall::received_now(Arc::new(message), flow), Cancel::default()).await
+    });
+    office.shutdown_background();
+    Ok(Explained::of(invite.source, routed))
 }

@@ -50,6 +50,19 @@ pub fn back_office() -> anyhow::Result<Runtime> {
         .context("the back office did not start")
 }
 
+/// Read everything that a node with this configuration would read (tables, components), and start nothing.
+///
+/// # Errors
+///
+/// Everything that is wrong, a line each.
+pub fn rehearse(loaded: &Loaded) -> Result<(), Vec<String>> {
+    let office = back_office().map_err(|error| vec![format!("{error:#}")])?;
+    let plant = Plant::new(loaded, office.handle().clone()).map_err(|error| vec![format!("{error:#}")])?;
+    let built = office.block_on(plant.build(loaded, None)).map(drop);
+    office.shutdown_background();
+    built
+}
+
 /// Run a node until a signal ends it: SIGTERM and SIGINT drain it, a second one stops it at once; SIGHUP reloads.
 ///
 /// # Errors

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::cdr::record::UnixMicros;
-use crate::sip::decision::RouteRequest;
-use crate::sip::flow::Transport;
+use crate::sip::flow::{Flow, Transport};
 use crate::sip::message::Message;
 
 /// What the router needs to know of an INVITE.
@@ -23,14 +22,9 @@ pub struct NewCall {
 }
 
 impl NewCall {
-    /// Of the core's request, received now.
-    pub fn of(request: &RouteRequest) -> Self {
+    /// An INVITE that came by this flow just now.
+    pub fn received_now(message: Arc<Message>, flow: Flow) -> Self {
         let received = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64);
-        Self {
-            message: Arc::clone(&request.message),
-            source: request.flow.remote,
-            transport: request.flow.transport,
-            received,
-        }
+        Self { message, source: flow.remote, transport: flow.transport, received }
     }
 }

@@ -49,7 +49,8 @@ impl Pipelines {
     pub(super) fn start(&mut self, request: &RouteRequest, cx: &mut Context<'_>) -> Option<(CallRef, Routed)> {
         let cancel = Cancel::default();
         let call = request.call;
-        let route = self.router.route(NewCall::of(request), cancel.clone());
+        let route =
+            self.router.route(NewCall::received_now(Arc::clone(&request.message), request.flow), cancel.clone());
         let mut running: Running = Box::pin(async move { (call, route.await) });
         if let Poll::Ready(decided) = running.as_mut().poll(cx) {
             return Some(decided);

@@ -7,6 +7,8 @@ use serde::Serialize;
 
 use crate::cdr::record::StageRecord;
 use crate::cli::render;
+use crate::routing::Routed;
+use crate::sip::decision::Decision;
 
 /// One call as the stages left it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -45,12 +47,37 @@ pub struct Route {
     pub gateway: String,
     /// Where the INVITE would go; `None` where the address is not known.
     pub destination: Option<SocketAddr>,
+    /// The number that would be dialled.
+    pub callee: String,
     /// What a minute costs us, decimal.
     pub cost: Option<String>,
     /// What the customer pays per minute, decimal.
     pub price: Option<String>,
     /// ISO 4217.
     pub currency: Option<String>,
+}
+
+impl Explained {
+    /// A decision as people read it.
+    pub(super) fn of(source: SocketAddr, routed: Routed) -> Self {
+        let facts = routed.facts;
+        let result = match routed.decision {
+            Decision::Respond { code, reason, .. } => Outcome::Respond { code, reason },
+            Decision::Hunt { targets, .. } => {
+                let routes = targets.iter().zip(&facts.targets).map(|(target, known)| Route {
+                    gateway: known.gateway.to_string(),
+                    destination: target.destination.map(|destination| destination.address),
+                    callee: known.callee.clone(),
+                    cost: known.rate.as_ref().map(|rate| rate.cost.clone()),
+                    price: known.rate.as_ref().and_then(|rate| rate.price.clone()),
+                    currency: known.rate.as_ref().map(|rate| rate.currency.clone()),
+                });
+                Outcome::Hunt(routes.collect())
+            }
+        };
+        let customer = facts.customer.to_string();
+        Self { customer, source, stages: facts.stages, attributes: facts.attributes, result }
+    }
 }
 
 impl fmt::Display for Explained {
@@ -72,7 +99,7 @@ impl fmt::Display for Explained {
 
 impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:<12} ", self.gateway)?;
+        write!(f, "{:<12} {:<16} ", self.gateway, render::printable(&self.callee))?;
         match self.destination {
             Some(destination) => write!(f, "{destination}")?,
             None => write!(f, "no address known: counts as unreachable")?,
