@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use nix::sys::socket::{setsockopt, sockopt};
@@ -66,28 +66,26 @@ impl Socket {
         })
     }
 
-    /// Ready when there is something to receive, an error to read, or room to send what waits.
-    pub fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let readable = self.io.poll_recv_ready(cx).is_ready();
-        let writable = !self.queue.is_empty() && self.io.poll_send_ready(cx).is_ready();
-        if readable || writable { Poll::Ready(()) } else { Poll::Pending }
-    }
-
-    /// Receive one batch; the number of datagrams, 0 when there is none.
+    /// Receive one batch: how many datagrams and errors. Pending when there is none, and then woken by the next.
     ///
     /// An ICMP error that waits is handed to `unreachable` first: as much of the undelivered datagram as came back.
-    pub fn receive(
+    pub fn poll_receive(
         &mut self,
+        cx: &mut Context<'_>,
         mut datagram: impl FnMut(SocketAddr, &[u8]),
         unreachable: impl FnMut(&[u8]),
-    ) -> io::Result<usize> {
+    ) -> Poll<io::Result<usize>> {
         let fd = self.io.as_raw_fd();
-        let inbound = &mut self.inbound;
-        match self.io.try_io(Interest::READABLE, || Ok(inbound.receive(fd, &mut datagram)?)) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
-            // The error that waits was reported by this call, and is taken from the queue by the next.
-            Err(error) if is_undelivered(&error) => Ok(errors::drain(fd, unreachable)),
-            received => received,
+        loop {
+            ready!(self.io.poll_recv_ready(cx))?;
+            let inbound = &mut self.inbound;
+            return match self.io.try_io(Interest::READABLE, || Ok(inbound.receive(fd, &mut datagram)?)) {
+                // No longer ready: ask to be woken.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+                // The error that waits was reported by this call, and is taken from the queue by the next.
+                Err(error) if is_undelivered(&error) => Poll::Ready(Ok(errors::drain(fd, unreachable).max(1))),
+                received => Poll::Ready(received),
+            };
         }
     }
 
@@ -100,14 +98,18 @@ impl Socket {
         }
     }
 
-    /// Send what is queued, as far as the kernel takes it.
-    pub fn flush(&mut self, mut unreachable: impl FnMut(&[u8])) {
+    /// Send what is queued, as far as the kernel takes it; woken when it takes more.
+    pub fn flush(&mut self, cx: &mut Context<'_>, mut unreachable: impl FnMut(&[u8])) {
         let fd = self.io.as_raw_fd();
         while !self.queue.is_empty() {
+            if !matches!(self.io.poll_send_ready(cx), Poll::Ready(Ok(()))) {
+                return;
+            }
             let (outbound, waiting) = (&mut self.outbound, self.queue.make_contiguous());
             match self.io.try_io(Interest::WRITABLE, || Ok(outbound.send(fd, waiting)?)) {
                 Ok(sent) => drop(self.queue.drain(..sent.max(1))),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                // No longer ready: ask to be woken.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) if is_undelivered(&error) && errors::drain(fd, &mut unreachable) > 0 => {}
                 // This one datagram cannot be sent: no route, too large, forbidden.
                 Err(error) => {

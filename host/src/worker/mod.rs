@@ -117,7 +117,7 @@ impl Driver {
             progress |= self.fire_timers(now, cx);
             progress |= self.collect_decisions(cx);
             self.act(cx);
-            self.flush();
+            self.flush(cx);
             if self.core.in_progress() == 0
                 && let Some(told) = self.idle.take()
             {
@@ -140,11 +140,9 @@ impl Driver {
         let Self { core, sockets, outbox, stats, .. } = self;
         let mut progress = false;
         for (listener, socket) in sockets.iter_mut().enumerate() {
-            if socket.poll_ready(cx).is_pending() {
-                continue;
-            }
             let mut lost = Vec::new();
-            let received = socket.receive(
+            let received = socket.poll_receive(
+                cx,
                 |remote, bytes| {
                     let flow = Flow { listener: listener as u16, transport: Transport::Udp, remote };
                     let bytes = Bytes::copy_from_slice(bytes);
@@ -157,8 +155,9 @@ impl Driver {
             );
             lost.into_iter().for_each(|datagram| outbox.unreachable(core, now, &datagram));
             match received {
-                Ok(count) => progress |= count > 0,
-                Err(error) => tracing::error!(%error, listener, "socket cannot be read"),
+                Poll::Pending => {}
+                Poll::Ready(Ok(count)) => progress |= count > 0,
+                Poll::Ready(Err(error)) => tracing::error!(%error, listener, "socket cannot be read"),
             }
         }
         outbox.post(stats);
@@ -241,10 +240,10 @@ impl Driver {
         }
     }
 
-    fn flush(&mut self) {
+    fn flush(&mut self, cx: &mut Context<'_>) {
         let Self { core, sockets, outbox, clock, .. } = self;
         for socket in sockets {
-            socket.flush(|datagram| outbox.unreachable(core, clock.now(), datagram));
+            socket.flush(cx, |datagram| outbox.unreachable(core, clock.now(), datagram));
         }
     }
 
