@@ -222,6 +222,9 @@ impl Client {
 
     /// Send again what is due. True when the wait for a response is over.
     pub(super) fn on_timer<F>(&mut self, cx: &mut Cx<'_, F>) -> bool {
+        if self.is_terminated() {
+            return false;
+        }
         if self.deadline.is_some_and(|deadline| deadline <= cx.now) {
             // A cancelled branch that never answered is over; another is told so by its user.
             let timed_out = self.is_pending();
