@@ -317,7 +317,7 @@ impl<F> Call<F> {
         let branch = cx.branch(self.id, 0);
         let cseq = from.cseq.saturating_add(1);
         let request = dialog::request(Method::Bye, cseq, from, to, &self.call_id, via, &branch);
-        let patience = Patience { first: cx.settings.timeout(), last: cx.settings.timeout() };
+        let patience = Patience { first: cx.settings.timeout(), last: cx.settings.timeout(), renewed: false };
         let client = Client::start(cx, branch, flow, false, request, patience);
         self.transactions.push(Transaction {
             key: Box::default(),
@@ -382,6 +382,10 @@ impl<F> Call<F> {
     /// Forget what has come to its end.
     pub(super) fn sweep(&mut self) {
         self.transactions.retain(|transaction| !transaction.is_over());
+        if self.transactions.is_empty() {
+            // A call in progress is long: it keeps no room for the next request.
+            self.transactions = Vec::new();
+        }
     }
 
     /// Nothing is left to do.

@@ -132,7 +132,7 @@ fn attempt<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, index: usize) -> bool {
             record: Some((record, call.cookie)),
         },
     );
-    let patience = Patience { first: target.attempt_timeout, last: target.ring_timeout };
+    let patience = Patience { first: target.attempt_timeout, last: target.ring_timeout, renewed: false };
     let client = Client::start(cx, branch, flow, true, request, patience);
     let attempt = call.attempts.len();
     call.attempts.push(report);
@@ -204,6 +204,7 @@ fn on_answer<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, branch: usize, flow: Flo
         call.answered = Some(cx.now);
         call.phase = Phase::Answered;
         call.hunt = None;
+        call.attempts.shrink_to_fit();
         return;
     }
     let again = call.knows_callee(response.to_tag());

@@ -6,8 +6,10 @@
 mod cancel;
 mod dialogs;
 mod failover;
+mod fuzz;
 mod late;
 mod limits;
+mod measure;
 mod refusals;
 mod rig;
 mod routes;
