@@ -32,7 +32,7 @@ pub(super) struct Call<F> {
     pub(super) caller: Leg,
     /// Known once it has answered.
     pub(super) callee: Option<Leg>,
-    /// Other callees that answered behind the same branch, and whom the caller has not hung up.
+    /// Other callees that answered behind the same branch.
     pub(super) forks: Vec<Leg>,
     pub(super) phase: Phase,
     pub(super) hunt: Option<Box<Hunt>>,
@@ -212,25 +212,22 @@ impl<F> Call<F> {
         if message.method() != Method::Bye || self.phase != Phase::Answered {
             return;
         }
-        self.forks.retain(|leg| Some(&*leg.tag) != tag);
-        if self.callee.as_ref().is_none_or(|leg| Some(&*leg.tag) != tag) {
-            return;
+        if let Some(leg) = self.leg_mut(Side::Callee, tag) {
+            leg.over = true;
         }
+        let Some(callee) = self.callee.as_mut().filter(|leg| leg.over) else { return };
         // The caller may hang up on all but one of those who answered.
-        if let Some(fork) = self.forks.pop() {
-            self.callee = Some(fork);
+        if let Some(fork) = self.forks.iter_mut().find(|leg| !leg.over) {
+            std::mem::swap(callee, fork);
             self.hung_up = None;
         } else {
             self.end(cx, 200, hung_up(side));
         }
     }
 
-    /// Another one has answered, or the same one again.
-    pub(super) fn on_fork(&mut self, leg: Leg) {
-        let known = self.callee.iter().chain(&self.forks).any(|other| other.tag == leg.tag);
-        if self.phase == Phase::Answered && !known && self.forks.len() < MAX_FORKS {
-            self.forks.push(leg);
-        }
+    /// Whether this one has answered before.
+    pub(super) fn knows_callee(&self, tag: Option<&[u8]>) -> bool {
+        self.callee.iter().chain(&self.forks).any(|leg| Some(&*leg.tag) == tag)
     }
 
     /// The caller no longer wants the transaction that `transaction` is (RFC 3261 section 16.10).
@@ -297,7 +294,7 @@ impl<F> Call<F> {
     /// Send BYE to both sides, each in the name of the other.
     fn hang_up(&mut self, cx: &mut Cx<'_, F>) {
         let caller = self.caller.clone();
-        let callees: Vec<Leg> = self.callee.iter().chain(&self.forks).cloned().collect();
+        let callees: Vec<Leg> = self.callee.iter().chain(&self.forks).filter(|leg| !leg.over).cloned().collect();
         for callee in &callees {
             self.bye(cx, callee, &caller);
             self.bye(cx, &caller, callee);
@@ -323,7 +320,7 @@ impl<F> Call<F> {
         let branch = cx.branch(self.id, 0);
         let cseq = from.cseq.saturating_add(1);
         let request = dialog::request(Method::Bye, cseq, from, to, &self.call_id, via, &branch);
-        let patience = Patience { first: cx.settings.timeout(), last: cx.settings.timeout() };
+        let patience = Patience { first: cx.settings.timeout(), last: cx.settings.timeout(), renewed: false };
         let client = Client::start(cx, branch, flow, false, request, patience);
         self.transactions.push(Transaction {
             key: Box::default(),
@@ -388,6 +385,10 @@ impl<F> Call<F> {
     /// Forget what has come to its end.
     pub(super) fn sweep(&mut self) {
         self.transactions.retain(|transaction| !transaction.is_over());
+        if self.transactions.is_empty() {
+            // A call in progress is long: it keeps no room for the next request.
+            self.transactions = Vec::new();
+        }
     }
 
     /// Nothing is left to do.

@@ -18,6 +18,8 @@ pub(super) struct Patience {
     pub(super) first: Duration,
     /// For the final response.
     pub(super) last: Duration,
+    /// Whether that wait begins anew with every provisional response but 100 (timer C, RFC 3261 section 16.7 item 2).
+    pub(super) renewed: bool,
 }
 
 #[derive(Debug)]
@@ -36,6 +38,8 @@ pub(super) struct Client {
     /// The first response is due, then the final one (timers B, C, F), then the end (timers D, K, M).
     deadline: Option<Time>,
     final_due: Time,
+    /// Timer C: how long each provisional response puts the end of the wait off.
+    renewal: Option<Duration>,
     cancel: Cancel,
 }
 
@@ -94,8 +98,9 @@ impl Client {
             request,
             ack: None,
             retransmit,
-            deadline: Some(cx.now + patience.first.min(patience.last)),
+            deadline: Some(cx.now + patience.first.min(patience.last).min(cx.settings.timeout())),
             final_due: cx.now + patience.last,
+            renewal: patience.renewed.then_some(patience.last),
             cancel: Cancel::None,
         }
     }
@@ -124,10 +129,14 @@ impl Client {
         let code = response.code();
         match (self.state, code) {
             (State::Calling | State::Proceeding, 100..200) => {
-                if self.state == State::Calling {
-                    self.state = State::Proceeding;
+                if let Some(renewal) = self.renewal.filter(|_| code > 100 && matches!(self.cancel, Cancel::None)) {
+                    self.final_due = cx.now + renewal;
+                }
+                // Where the wait is over already, its user has been told.
+                if self.deadline.is_some() {
                     self.deadline = Some(self.final_due);
                 }
+                self.state = State::Proceeding;
                 // RFC 3261 section 17.1.2.2: a non-INVITE goes on being sent, every T2.
                 self.retransmit = if self.invite { None } else { self.retransmit.map(|(at, _)| (at, cx.settings.t2)) };
                 if matches!(self.cancel, Cancel::Wanted) {
@@ -222,6 +231,9 @@ impl Client {
 
     /// Send again what is due. True when the wait for a response is over.
     pub(super) fn on_timer<F>(&mut self, cx: &mut Cx<'_, F>) -> bool {
+        if self.is_terminated() {
+            return false;
+        }
         if self.deadline.is_some_and(|deadline| deadline <= cx.now) {
             // A cancelled branch that never answered is over; another is told so by its user.
             let timed_out = self.is_pending();

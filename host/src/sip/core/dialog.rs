@@ -27,6 +27,8 @@ pub(super) struct Leg {
     pub(super) flow: Flow,
     /// The highest CSeq number it has used.
     pub(super) cseq: u32,
+    /// A callee: its dialog has ended.
+    pub(super) over: bool,
 }
 
 impl Leg {
@@ -39,6 +41,7 @@ impl Leg {
             routes: invite.record_routes().map(|route| route.uri.into()).collect(),
             flow,
             cseq: invite.cseq().map_or(0, |cseq| cseq.number),
+            over: false,
         }
     }
 
@@ -57,6 +60,7 @@ impl Leg {
             routes: routes.into(),
             flow,
             cseq: 0,
+            over: false,
         }
     }
 

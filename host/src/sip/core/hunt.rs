@@ -132,7 +132,7 @@ fn attempt<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, index: usize) -> bool {
             record: Some((record, call.cookie)),
         },
     );
-    let patience = Patience { first: target.attempt_timeout, last: target.ring_timeout };
+    let patience = Patience { first: target.attempt_timeout, last: target.ring_timeout, renewed: false };
     let client = Client::start(cx, branch, flow, true, request, patience);
     let attempt = call.attempts.len();
     call.attempts.push(report);
@@ -204,10 +204,20 @@ fn on_answer<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, branch: usize, flow: Flo
         call.answered = Some(cx.now);
         call.phase = Phase::Answered;
         call.hunt = None;
-    } else if won && ours {
-        // The answer again, or another one of a fork behind this branch (RFC 3261 section 16.7 item 5).
-        setup.relay(cx, response);
-        call.on_fork(Leg::callee(response, flow, cx.settings, call.cookie));
+        call.attempts.shrink_to_fit();
+        return;
+    }
+    let again = call.knows_callee(response.to_tag());
+    // Another one of a fork behind this branch (RFC 3261 section 16.7 item 5); its call would have no record, were
+    // the first one's over.
+    let fork = !again && call.phase == Phase::Answered && call.forks.len() < MAX_FORKS;
+    if won && ours && (again || fork) {
+        if let Some(setup) = call.setup() {
+            setup.relay(cx, response);
+        }
+        if fork {
+            call.forks.push(Leg::callee(response, flow, cx.settings, call.cookie));
+        }
     } else {
         release(call, cx, branch, flow, response);
     }

@@ -41,7 +41,6 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 
 use self::call::{Call, Phase};
 use self::cx::{Cx, read_branch};
-use self::loops::is_loop;
 use self::server::Server;
 use self::transaction::{Role, Transaction, key};
 use self::wheel::Wheel;
@@ -379,13 +378,7 @@ impl<F> Core<F> {
     }
 
     fn on_within(&mut self, now: Time, request: Incoming) {
-        if matches!(request.message.max_forwards(), Some(Ok(0))) {
-            self.refuse(&request, 483, "", &[]);
-            return;
-        }
-        if is_loop(&request.message, &self.settings) {
-            self.counters.loops += 1;
-            self.refuse(&request, 482, "", &[]);
+        if self.refused(&request) {
             return;
         }
         match self.find_dialog(&request.message) {
@@ -420,7 +413,7 @@ impl<F> Core<F> {
             server: Some(Server::new(true, request.reply_flow)),
             request: Some(message.clone()),
             from: None,
-            branches: Vec::new(),
+            branches: Vec::with_capacity(1),
         });
         self.calls[slot as usize].call = Some(call);
         self.held += 1;

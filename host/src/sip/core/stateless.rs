@@ -20,13 +20,10 @@ impl<F> Core<F> {
         self.actions.push_back(Action::Send { flow: request.reply_flow, bytes });
     }
 
-    /// Whether a request outside of a call was answered here, in the order of RFC 3261 section 16.3.
-    pub(super) fn answered_here(&mut self, request: &Incoming) -> bool {
+    /// Whether a request must not go on, and was refused.
+    pub(super) fn refused(&mut self, request: &Incoming) -> bool {
         let message = &request.message;
-        let method = message.method();
-        if method == Method::Options && message.max_forwards().is_some_and(|hops| hops == Ok(0)) {
-            self.refuse(request, 200, "", &[("Allow", ALLOW), ("Accept", "application/sdp")]);
-        } else if matches!(message.max_forwards(), Some(Ok(0))) {
+        if matches!(message.max_forwards(), Some(Ok(0))) {
             self.refuse(request, 483, "", &[]);
         } else if is_loop(message, &self.settings) {
             self.counters.loops += 1;
@@ -34,6 +31,20 @@ impl<F> Core<F> {
         } else if let Some(required) = message.get(Name::ProxyRequire) {
             let unsupported = String::from_utf8_lossy(required).into_owned();
             self.refuse(request, 420, "", &[("Unsupported", &unsupported)]);
+        } else {
+            return false;
+        }
+        true
+    }
+
+    /// Whether a request outside of a call was answered here, in the order of RFC 3261 section 16.3.
+    pub(super) fn answered_here(&mut self, request: &Incoming) -> bool {
+        let message = &request.message;
+        let method = message.method();
+        if method == Method::Options && message.max_forwards().is_some_and(|hops| hops == Ok(0)) {
+            self.refuse(request, 200, "", &[("Allow", ALLOW), ("Accept", "application/sdp")]);
+        } else if self.refused(request) {
+            // Done.
         } else if method == Method::Options {
             self.refuse(request, 200, "", &[("Allow", ALLOW), ("Accept", "application/sdp")]);
         } else if method == Method::Invite {

@@ -1,16 +1,20 @@
 //! The core as its driver sees it: messages in, actions out, time by hand.
 //!
-//! The scenarios drive it one message at a time ([`rig`]).
+//! The scenarios drive it one message at a time ([`rig`]); the simulation lets many clients and carriers loose on it
+//! over a bad network ([`sim`]).
 
 mod cancel;
 mod dialogs;
 mod failover;
+mod fuzz;
 mod late;
 mod limits;
+mod measure;
 mod refusals;
 mod rig;
 mod routes;
 mod setup;
+mod sim;
 mod timers;
 mod ua;
 mod way;

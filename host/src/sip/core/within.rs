@@ -92,7 +92,7 @@ impl<F> Call<F> {
             server: Some(Server::new(invite, reply_flow)),
             request: Some(message.clone()),
             from: None,
-            branches: Vec::new(),
+            branches: Vec::with_capacity(1),
         };
         let tag = self.tag();
         if invite {
@@ -103,7 +103,7 @@ impl<F> Call<F> {
                 let first = cx.settings.timeout();
                 // Timer C (RFC 3261 section 16.6 item 11).
                 let last = if invite { TIMER_C } else { first };
-                let client = Client::start(cx, branch, to, invite, bytes, Patience { first, last });
+                let client = Client::start(cx, branch, to, invite, bytes, Patience { first, last, renewed: invite });
                 transaction.branches.push(Branch::new(client));
             }
             None => {

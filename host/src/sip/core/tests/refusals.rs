@@ -108,6 +108,15 @@ fn a_missing_max_forwards_becomes_70() {
 }
 
 #[test]
+fn within_a_call_proxy_require_gets_420() {
+    let mut call = super::rig::Answered::new();
+    let info = call.caller.request("INFO").replace("Max-F", "Proxy-Require: x-magic\r\nMax-F");
+    call.rig.receive(CALLER, info);
+    call.rig.next(CALLER, "420 INFO");
+    call.rig.silence();
+}
+
+#[test]
 fn within_a_call_max_forwards_0_gets_483_and_of_an_ack_silence() {
     let mut call = super::rig::Answered::new();
     let info = call.caller.request("INFO").replace("Forwards: 70", "Forwards: 0");

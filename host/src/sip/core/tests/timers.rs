@@ -36,7 +36,7 @@ fn patient(settings: Settings) -> Rig {
 fn a_an_invite_is_sent_again_after_t1_doubling_without_bound() {
     let mut rig = patient(settings());
     rig.sent.clear();
-    let times = rig.times(CARRIERS[0], "INVITE", secs(40));
+    let times = rig.times(CARRIERS[0], "INVITE", ms(31_990));
     assert_eq!(times, ticks(&[500, 1_500, 3_500, 7_500, 15_500, 31_500]));
     assert_eq!(rig.core.counters().retransmitted, 6);
 }
@@ -53,6 +53,15 @@ fn a_stops_at_the_first_provisional() {
     let mut call = Placed::at_carrier(1);
     call.carrier_says(100);
     assert_eq!(call.rig.times(CARRIERS[0], "INVITE", secs(20)), Vec::<u64>::new());
+}
+
+#[test]
+fn b_a_silent_carrier_is_given_up_after_64_t1_however_patient_its_route_is() {
+    let mut rig = patient(settings());
+    rig.sent.clear();
+    assert_eq!(rig.times(CALLER, "408 INVITE", ms(32_100)), ticks(&[32_000]));
+    assert_eq!(rig.times(CARRIERS[0], "INVITE", secs(100)), Vec::<u64>::new());
+    rig.ends_clean();
 }
 
 #[test]
@@ -73,6 +82,21 @@ fn c_a_reinvite_that_rings_without_end_is_cancelled_after_three_minutes() {
     call.callee_says(&invite, 180);
     call.rig.pass(secs(180));
     call.rig.silence();
+    call.rig.pass(secs(6));
+    call.rig.next(CARRIERS[0], "CANCEL");
+    call.rig.next(CALLER, "408 INVITE");
+}
+
+#[test]
+fn c_begins_anew_with_every_provisional_response_but_100() {
+    let mut call = Answered::new();
+    let invite = call.from_caller("INVITE");
+    for _ in 0..5 {
+        call.callee_says(&invite, 182);
+        call.rig.pass(secs(180));
+        call.rig.silence();
+    }
+    call.rig.receive(CARRIERS[0], ua::response(&invite, 100, "x", CARRIERS[0]));
     call.rig.pass(secs(6));
     call.rig.next(CARRIERS[0], "CANCEL");
     call.rig.next(CALLER, "408 INVITE");

@@ -115,8 +115,8 @@ impl Dialog {
 
     pub(super) fn numbered(&mut self, method: &str, cseq: u32) -> String {
         self.branches += 1;
-        let tag = self.local.rsplit_once("tag=").map_or("", |(_, tag)| tag);
-        let branch = format!("z9hG4bK-{tag}-{}-{}", self.branches, self.call_id.len());
+        let tag = |party: &str| party.rsplit_once("tag=").map_or(String::new(), |(_, tag)| tag.to_owned());
+        let branch = format!("z9hG4bK-{}-{}-{}", tag(&self.local), tag(&self.remote), self.branches);
         let mut out =
             format!("{method} {} SIP/2.0\r\nVia: SIP/2.0/UDP {};rport;branch={branch}\r\n", self.target, self.host);
         for route in &self.routes {

@@ -1,0 +1,83 @@
+//! Thousands of calls between scripted user agents over a network that loses, doubles and overtakes, by a seed.
+//!
+//! [`world`] runs the clock and asks the core; [`agent`] has the transactions of the user agents, [`script`] what they
+//! do with them; [`watch`] sees everything that leaves the core.
+//!
+//! `SIM_SEED=7` runs one seed; `SIM_CALL=c29@` prints what is on the wire of the calls whose Call-ID has that in it.
+
+mod agent;
+mod network;
+mod script;
+mod watch;
+mod world;
+
+use std::fmt::Debug;
+
+use self::network::Weather;
+use self::world::World;
+
+/// More in a release build; a debug build is ten times slower.
+const SEEDS: u64 = if cfg!(debug_assertions) { 8 } else { 200 };
+const CALLS: usize = if cfg!(debug_assertions) { 100 } else { 500 };
+
+fn run(weather: Weather) {
+    let mut calls = 0;
+    let mut records = 0;
+    let began = std::time::Instant::now();
+    let only: Option<u64> = std::env::var("SIM_SEED").ok().and_then(|seed| seed.parse().ok());
+    for seed in only.map_or(0..SEEDS, |seed| seed..seed + 1) {
+        let named = Named::new(seed, weather);
+        let mut world = World::new(seed, weather);
+        world.run(CALLS);
+        world.must_be_over();
+        calls += CALLS;
+        records += world.records();
+        named.passed();
+    }
+    println!("{calls} calls, {records} records, {:?}", began.elapsed());
+}
+
+/// Tells the seed of a test that fails.
+pub(super) struct Named<T: Debug> {
+    seed: u64,
+    what: T,
+    passed: bool,
+}
+
+impl<T: Debug> Named<T> {
+    pub(super) fn new(seed: u64, what: T) -> Self {
+        Self { seed, what, passed: false }
+    }
+
+    pub(super) fn passed(mut self) {
+        self.passed = true;
+    }
+}
+
+impl<T: Debug> Drop for Named<T> {
+    fn drop(&mut self) {
+        if !self.passed {
+            eprintln!("failed with seed {} in {:?}", self.seed, self.what);
+        }
+    }
+}
+
+#[test]
+fn with_a_good_network_and_quick_peers_every_call_ends_and_nothing_is_sent_twice() {
+    run(Weather::GOOD);
+}
+
+#[test]
+fn with_bad_peers_every_call_ends_with_one_record() {
+    run(Weather { quick_peers: false, ..Weather::GOOD });
+}
+
+#[test]
+fn with_a_bad_network_every_call_ends_with_one_record() {
+    run(Weather::BAD);
+}
+
+#[test]
+fn with_a_terrible_network_every_call_ends_with_one_record() {
+    run(Weather { loss: 0.3, duplicates: 0.2, ..Weather::BAD });
+}
