@@ -100,14 +100,18 @@ impl Socket {
         }
     }
 
-    /// Send what is queued, as far as the kernel takes it.
-    pub fn flush(&mut self, mut unreachable: impl FnMut(&[u8])) {
+    /// Send what is queued, as far as the kernel takes it; the task is woken when it takes more.
+    pub fn flush(&mut self, cx: &mut Context<'_>, mut unreachable: impl FnMut(&[u8])) {
         let fd = self.io.as_raw_fd();
         while !self.queue.is_empty() {
             let (outbound, waiting) = (&mut self.outbound, self.queue.make_contiguous());
             match self.io.try_io(Interest::WRITABLE, || Ok(outbound.send(fd, waiting)?)) {
                 Ok(sent) => drop(self.queue.drain(..sent.max(1))),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if self.io.poll_send_ready(cx).is_pending() {
+                        return;
+                    }
+                }
                 Err(error) if is_undelivered(&error) && errors::drain(fd, &mut unreachable) > 0 => {}
                 // This one datagram cannot be sent: no route, too large, forbidden.
                 Err(error) => {

@@ -117,7 +117,7 @@ impl Driver {
             progress |= self.fire_timers(now, cx);
             progress |= self.collect_decisions(cx);
             self.act(cx);
-            self.flush();
+            self.flush(cx);
             if self.core.in_progress() == 0
                 && let Some(told) = self.idle.take()
             {
@@ -157,7 +157,9 @@ impl Driver {
             );
             lost.into_iter().for_each(|datagram| outbox.unreachable(core, now, &datagram));
             match received {
-                Ok(count) => progress |= count > 0,
+                // A socket that has just been found empty wakes nobody until it is asked again.
+                Ok(0) => progress |= socket.poll_ready(cx).is_ready(),
+                Ok(_) => progress = true,
                 Err(error) => tracing::error!(%error, listener, "socket cannot be read"),
             }
         }
@@ -241,10 +243,10 @@ impl Driver {
         }
     }
 
-    fn flush(&mut self) {
+    fn flush(&mut self, cx: &mut Context<'_>) {
         let Self { core, sockets, outbox, clock, .. } = self;
         for socket in sockets {
-            socket.flush(|datagram| outbox.unreachable(core, clock.now(), datagram));
+            socket.flush(cx, |datagram| outbox.unreachable(core, clock.now(), datagram));
         }
     }
 
