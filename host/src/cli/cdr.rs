@@ -175,7 +175,7 @@ async fn follow(mut tail: Tail, json: bool) -> anyhow::Result<()> {
             stopped = tokio::signal::ctrl_c() => return Ok(stopped?),
             _ = look.tick() => {}
         }
-        while let Some((records, gaps)) = tail.next()? {
+        while let Some((records, gaps)) = tail.look()? {
             for gap in gaps {
                 let cause = match gap.cause {
                     GapCause::NeverWritten => "the journal's queue was full",
