@@ -136,7 +136,8 @@ impl Router {
     /// Waits until the SQLite store holds so many records, and checks that it holds no more.
     pub fn wait_for_rows(&self, count: usize) -> Result<()> {
         let seen = until(&format!("{count} records in SQLite"), SHIPPING, || {
-            let seen: usize = self.sqlite("select count(*) from calls")?.parse()?;
+            // Before the first record there is no table.
+            let seen = self.sqlite("select count(*) from calls").map_or(0, |seen| seen.parse().unwrap_or(0));
             Ok((seen >= count).then_some(seen))
         })?;
         ensure!(seen == count, "SQLite holds {seen} records of {count} calls");
