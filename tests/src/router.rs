@@ -11,6 +11,7 @@ use nix::sys::signal::Signal;
 use tempfile::TempDir;
 use trunkline::cdr::record::CallRecord;
 
+use crate::compiled;
 use crate::http::request;
 use crate::process::Process;
 use crate::wait::until;
@@ -178,5 +179,6 @@ fn launch(folder: &Path, config: &Path, admin: SocketAddr) -> Result<Process> {
         command.args(["run", "-c"]).arg(config).env("TRUNKLINE_PLUGINS", crate::plugins_folder().unwrap_or_default());
     })?;
     process.wait_until(START, |_| request(admin, "GET", "/readyz").is_ok_and(|(code, _)| code == 200))?;
+    compiled::keep(folder)?;
     Ok(process)
 }

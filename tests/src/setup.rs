@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
+use crate::compiled;
 use crate::lrn::{LrnServer, ROUTING_NUMBER};
 use crate::ports::{free_tcp, free_udp};
 use crate::router::Router;
@@ -182,7 +182,7 @@ impl Setup {
         ] {
             fs::write(folder.join(name), text).with_context(|| format!("cannot write {name}"))?;
         }
-        share_compiled(folder)?;
+        compiled::lend(folder)?;
         let path = folder.join("trunkline.toml");
         fs::write(&path, self.text()).context("cannot write the configuration")?;
         Ok(path)
@@ -231,15 +231,6 @@ fn every_number(header: &str, digits: &str, value: &str) -> String {
 }
 
 const DECK_TABLE: &str = r#"source = { csv = { path = "deck.csv", key = "prefix", match = "prefix", fields = { prefix = "text", gateway = "text", cost = "decimal", price = "decimal", currency = "text" } } }"#;
-
-/// The routers of all tests share one cache of compiled components: it is safe for that, and compiling five for each
-/// router would be most of a test run.
-fn share_compiled(folder: &Path) -> Result<()> {
-    let shared = plugins_folder()?.with_file_name("plugins-compiled");
-    fs::create_dir_all(&shared)?;
-    fs::create_dir_all(folder.join("var"))?;
-    symlink(shared, folder.join("var/components")).context("cannot share the compiled components")
-}
 
 /// Where `cargo xtask plugins` put the components: `plugins` in the target folder that this program was built in.
 ///
