@@ -4,6 +4,7 @@
 //! [`Phone`] speaks SIP word by word; [`Rabbit`] is a private broker; [`LrnServer`] a number directory that can fail in
 //! several ways. Every process belongs to the fixture that started it and ends with it, by its id.
 
+mod compiled;
 mod http;
 mod lrn;
 mod phone;

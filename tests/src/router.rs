@@ -11,6 +11,7 @@ use nix::sys::signal::Signal;
 use tempfile::TempDir;
 use trunkline::cdr::record::CallRecord;
 
+use crate::compiled;
 use crate::http::request;
 use crate::process::Process;
 use crate::wait::until;
@@ -136,7 +137,8 @@ impl Router {
     /// Waits until the SQLite store holds so many records, and checks that it holds no more.
     pub fn wait_for_rows(&self, count: usize) -> Result<()> {
         let seen = until(&format!("{count} records in SQLite"), SHIPPING, || {
-            let seen: usize = self.sqlite("select count(*) from calls")?.parse()?;
+            // Before the first record there is no table.
+            let seen = self.sqlite("select count(*) from calls").map_or(0, |seen| seen.parse().unwrap_or(0));
             Ok((seen >= count).then_some(seen))
         })?;
         ensure!(seen == count, "SQLite holds {seen} records of {count} calls");
@@ -177,5 +179,6 @@ fn launch(folder: &Path, config: &Path, admin: SocketAddr) -> Result<Process> {
         command.args(["run", "-c"]).arg(config).env("TRUNKLINE_PLUGINS", crate::plugins_folder().unwrap_or_default());
     })?;
     process.wait_until(START, |_| request(admin, "GET", "/readyz").is_ok_and(|(code, _)| code == 200))?;
+    compiled::keep(folder)?;
     Ok(process)
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
+use crate::compiled;
 use crate::lrn::{LrnServer, ROUTING_NUMBER};
 use crate::ports::{free_tcp, free_udp};
 use crate::router::Router;
@@ -181,6 +182,7 @@ impl Setup {
         ] {
             fs::write(folder.join(name), text).with_context(|| format!("cannot write {name}"))?;
         }
+        compiled::lend(folder)?;
         let path = folder.join("trunkline.toml");
         fs::write(&path, self.text()).context("cannot write the configuration")?;
         Ok(path)

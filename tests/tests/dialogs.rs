@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use trunkline::cdr::record::{AttemptOutcome, End};
+use trunkline::cdr::record::End;
 use trunkline_tests::{Dialog, Message, Phone, Router, Setup};
 
 const CALLER: &str = "12125550100";
@@ -139,7 +139,7 @@ fn cancelled(line: &mut Line, sent: &Message, got: &Message) -> Result<()> {
 
     let record = line.router.record_of(sent.header("Call-ID"))?;
     assert_eq!((record.code, record.end), (487, End::Cancelled));
-    assert_eq!(record.attempts[0].outcome, AttemptOutcome::Cancelled);
+    assert_eq!(record.attempts.iter().map(|attempt| attempt.code).collect::<Vec<_>>(), [487]);
     line.caller.hear_nothing(Duration::from_millis(700))
 }
 
@@ -258,10 +258,11 @@ fn max_forwards_0_is_answered_483_and_goes_nowhere() -> Result<()> {
 }
 
 #[test]
-fn a_bye_of_no_dialog_is_answered_481_or_404() -> Result<()> {
+fn a_bye_of_a_dialog_that_nobody_knows_is_answered_481_or_404() -> Result<()> {
     let mut line = Line::new()?;
     let stray = line.caller.request("BYE", CALLER, CALLEE, "", "");
-    line.caller.say(&Message(stray.0.replace("CSeq: 1", "CSeq: 9")))?;
+    let within = stray.header("To").to_owned() + ";tag=gone";
+    line.caller.say(&Message(stray.0.replace(stray.header("To"), &within)))?;
     let answer = line.caller.hear_any()?;
     assert!(["481", "404"].contains(&answer.kind()), "{}", answer.0);
     Ok(())

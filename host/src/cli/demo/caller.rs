@@ -43,11 +43,6 @@ impl Heard {
     pub(super) fn code(&self) -> u16 {
         self.responses.iter().map(|(code, _)| *code).find(|code| *code >= 200).unwrap_or(0)
     }
-
-    /// From the INVITE to the first response that is one of these codes.
-    pub(super) fn after(&self, codes: std::ops::RangeInclusive<u16>) -> Option<Duration> {
-        self.responses.iter().find(|(code, _)| codes.contains(code)).map(|(_, after)| *after)
-    }
 }
 
 /// Calls, talks a moment when answered, hangs up.

@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout};
 use super::scene::{CONFIG, Scene};
 
 /// A first start compiles the plugins.
-const START: Duration = Duration::from_secs(30);
+const START: Duration = Duration::from_mins(1);
 /// From SIGTERM to the end of the process, calls and stores drained.
 const STOP: Duration = Duration::from_secs(10);
 /// Between two looks at whether it is ready.
