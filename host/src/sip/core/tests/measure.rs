@@ -1,6 +1,7 @@
 //! What a call costs: memory and time of the core alone.
 //!
-//! `cargo test --release -p trunkline --lib sip::core::tests::measure -- --ignored --nocapture --test-threads=1`
+//! Each alone, so that no memory of another is used again:
+//! `cargo test --release -p trunkline --lib what_an_established_call_keeps -- --ignored --nocapture`
 
 use std::time::{Duration, Instant};
 
