@@ -24,7 +24,7 @@ struct Storm {
     /// The requests among it that the core sent.
     asked: Vec<Bytes>,
     branches: Vec<Vec<u8>>,
-    waiting: Vec<Box<RouteRequest>>,
+    waiting: Vec<RouteRequest>,
     routes: usize,
     records: usize,
     answered: usize,
@@ -32,7 +32,7 @@ struct Storm {
 
 impl Storm {
     fn new(seed: u64) -> Self {
-        let settings = Settings { max_calls: 500, max_duration: Duration::from_secs(600), ..settings() };
+        let settings = Settings { max_calls: 500, max_duration: Duration::from_mins(10), ..settings() };
         let (seen, asked, branches, waiting) = Default::default();
         let (now, rng) = (Time::from_micros(0), fastrand::Rng::with_seed(seed));
         Self {
@@ -84,7 +84,7 @@ impl Storm {
     fn fresh_invite(&mut self) {
         let name = format!("f{}", self.rng.u32(0..60));
         let invite = ua::invite(CALLER, &name, URI);
-        self.give(invite.into());
+        self.give(invite.as_bytes());
     }
 
     /// A response to something that the core sent, or to anything else.
@@ -109,7 +109,7 @@ impl Storm {
             }
         }
         out.extend_from_slice(b"Contact: <sip:callee@198.51.100.1>\r\nContent-Length: 0\r\n\r\n");
-        self.give(out.into());
+        self.give(&out);
     }
 
     /// A request of a dialog that somebody answered, or the CANCEL or ACK of an INVITE.
@@ -138,17 +138,17 @@ impl Storm {
             }
             dialog.request(method)
         };
-        self.give(request.into());
+        self.give(request.as_bytes());
     }
 
     fn again(&mut self) {
         if let Some(bytes) = self.any(&self.seen.clone()) {
-            self.give(bytes);
+            self.give(&bytes);
         }
     }
 
     /// Let the core have it, as it is or mutated.
-    fn give(&mut self, bytes: Bytes) {
+    fn give(&mut self, bytes: &[u8]) {
         let mut bytes = bytes.to_vec();
         if self.rng.u32(0..3) == 0 {
             for _ in 0..self.rng.u32(1..5) {
@@ -182,7 +182,7 @@ impl Storm {
                     if let Some(line) = self.any(&lines)
                         && let Some(end) = bytes.iter().skip(at).position(|&b| b == b'\n')
                     {
-                        bytes.splice(at + end + 1..at + end + 1, line.iter().copied());
+                        bytes.splice(at + end..at + end, line.iter().copied());
                     }
                 }
             }
@@ -239,7 +239,7 @@ impl Storm {
                 }
                 Action::Route(request) => {
                     self.routes += 1;
-                    self.waiting.push(request);
+                    self.waiting.push(*request);
                 }
                 Action::Record(record) => {
                     self.records += 1;
