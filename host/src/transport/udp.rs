@@ -18,7 +18,7 @@ use socket2::{Domain, Protocol, Type};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
-use self::batch::{Inbound, Outbound};
+use self::batch::{BATCH, Inbound, Outbound};
 
 /// Datagrams that wait for room in the kernel's buffer. Beyond, the newest are dropped: SIP sends them again.
 const QUEUE: usize = 4096;
@@ -78,13 +78,19 @@ impl Socket {
         let fd = self.io.as_raw_fd();
         loop {
             ready!(self.io.poll_recv_ready(cx))?;
+            let mut count = 0;
             let inbound = &mut self.inbound;
-            return match self.io.try_io(Interest::READABLE, || Ok(inbound.receive(fd, &mut datagram)?)) {
-                // No longer ready: ask to be woken.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
-                // The error that waits was reported by this call, and is taken from the queue by the next.
+            let received = self.io.try_io(Interest::READABLE, || {
+                count = inbound.receive(fd, &mut datagram)?;
+                // Fewer than there was room for: the socket is empty, and the next datagram is news to the reactor.
+                if count < BATCH { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+            });
+            return match received {
                 Err(error) if is_undelivered(&error) => Poll::Ready(Ok(errors::drain(fd, unreachable).max(1))),
-                received => Poll::Ready(received),
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => Poll::Ready(Err(error)),
+                // No longer ready: ask to be woken.
+                Err(_) if count == 0 => continue,
+                _ => Poll::Ready(Ok(count)),
             };
         }
     }
