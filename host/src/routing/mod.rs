@@ -28,4 +28,4 @@ pub use pipeline::Step;
 pub use router::Router;
 pub use snapshot::{Parts, Snapshot};
 
-pub use crate::plugin::Cancel;
+pub use crate::plugin::{Cancel, Trace};
