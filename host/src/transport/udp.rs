@@ -43,6 +43,16 @@ pub fn bind(address: SocketAddr) -> io::Result<std::net::UdpSocket> {
     Ok(socket.into())
 }
 
+/// Whether nobody else has this address. [`bind`] cannot tell: with `SO_REUSEPORT` a second node would quietly get a
+/// part of the first one's datagrams.
+pub fn is_free(address: SocketAddr) -> io::Result<()> {
+    let socket = socket2::Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.bind(&address.into())
+}
+
 /// One worker's socket on one address.
 #[derive(Debug)]
 pub struct Socket {
