@@ -92,8 +92,12 @@ impl Socket {
             return match self.io.try_io(Interest::READABLE, || Ok(inbound.receive(fd, &mut datagram)?)) {
                 // No longer ready: ask to be woken.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
-                // The error that waits was reported by this call, and is taken from the queue by the next.
-                Err(error) if is_undelivered(&error) => Poll::Ready(Ok(errors::drain(fd, unreachable).max(1))),
+                // What ICMP has told of an earlier datagram was reported by this call, and is taken from the queue by
+                // the next.
+                Err(error) => Poll::Ready(match errors::drain(fd, unreachable) {
+                    0 if !is_undelivered(&error) => Err(error),
+                    count => Ok(count.max(1)),
+                }),
                 received => Poll::Ready(received),
             };
         }
@@ -111,16 +115,24 @@ impl Socket {
     /// Send what is queued, as far as the kernel takes it; woken when it takes more.
     pub fn flush(&mut self, cx: &mut Context<'_>, mut unreachable: impl FnMut(&[u8])) {
         let fd = self.io.as_raw_fd();
+        let mut tried_again = false;
         while !self.queue.is_empty() {
             if !matches!(self.io.poll_send_ready(cx), Poll::Ready(Ok(()))) {
                 return;
             }
             let (outbound, waiting) = (&mut self.outbound, self.queue.make_contiguous());
             match self.io.try_io(Interest::WRITABLE, || Ok(outbound.send(fd, waiting)?)) {
-                Ok(sent) => drop(self.queue.drain(..sent.max(1))),
+                Ok(sent) => {
+                    self.queue.drain(..sent.max(1));
+                    tried_again = false;
+                }
                 // No longer ready: ask to be woken.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) if is_undelivered(&error) && errors::drain(fd, &mut unreachable) > 0 => {}
+                // An earlier datagram's error, as a rule; it must not cost this one its way. One that is too large can
+                // put its own error into the queue: it is tried once more and no oftener.
+                Err(error)
+                    if errors::drain(fd, &mut unreachable) > 0
+                        && (is_undelivered(&error) || !std::mem::replace(&mut tried_again, true)) => {}
                 // This one datagram cannot be sent: no route, too large, forbidden.
                 Err(error) => {
                     if let Some((remote, bytes)) = self.queue.pop_front() {
@@ -128,6 +140,7 @@ impl Socket {
                         unreachable(&bytes);
                     }
                     self.unsent += 1;
+                    tried_again = false;
                 }
             }
         }
@@ -139,3 +152,6 @@ fn is_undelivered(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
     matches!(error.kind(), ConnectionRefused | HostUnreachable | NetworkUnreachable)
 }
+
+#[cfg(test)]
+mod tests;

@@ -117,7 +117,7 @@ impl Driver {
             progress |= self.fire_timers(now, cx);
             progress |= self.collect_decisions(cx);
             self.act(cx);
-            self.flush(cx);
+            progress |= self.flush(cx);
             if self.core.in_progress() == 0
                 && let Some(told) = self.idle.take()
             {
@@ -157,7 +157,11 @@ impl Driver {
             match received {
                 Poll::Pending => {}
                 Poll::Ready(Ok(count)) => progress |= count > 0,
-                Poll::Ready(Err(error)) => tracing::error!(%error, listener, "socket cannot be read"),
+                // Nobody would be woken for what comes next: it is asked again.
+                Poll::Ready(Err(error)) => {
+                    progress = true;
+                    tracing::error!(%error, listener, "socket cannot be read");
+                }
             }
         }
         outbox.post(stats);
@@ -240,11 +244,17 @@ impl Driver {
         }
     }
 
-    fn flush(&mut self, cx: &mut Context<'_>) {
+    /// True where a datagram came back: the core may have something to do about it.
+    fn flush(&mut self, cx: &mut Context<'_>) -> bool {
         let Self { core, sockets, outbox, clock, .. } = self;
+        let mut returned = false;
         for socket in sockets {
-            socket.flush(cx, |datagram| outbox.unreachable(core, clock.now(), datagram));
+            socket.flush(cx, |datagram| {
+                returned = true;
+                outbox.unreachable(core, clock.now(), datagram);
+            });
         }
+        returned
     }
 
     fn publish(&mut self) {
