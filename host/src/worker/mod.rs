@@ -182,6 +182,8 @@ impl Driver {
                 Mail::TellIdle(told) => self.idle = Some(told),
                 Mail::Stop => {
                     self.core.interrupt(now);
+                    // Their records wait for what the stages have found out so far.
+                    self.pipelines.cancel_all();
                     self.stopping = true;
                 }
             }
