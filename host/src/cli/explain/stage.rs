@@ -57,20 +57,19 @@ fn attributes(f: &mut Formatter<'_>, label: &str, pairs: &[(String, String)]) ->
 fn input(f: &mut Formatter<'_>, input: &Input, before: Option<&Input>) -> fmt::Result {
     let numbers = format!("{} → {}", or_dash(&input.caller), or_dash(&input.callee));
     line(f, "input", &numbers)?;
-    let texts: [(&str, fn(&Input) -> &String); 4] = [
-        ("Request-URI", |input| &input.request_uri),
-        ("From", |input| &input.from_uri),
-        ("To", |input| &input.to_uri),
-        ("digest", |input| &input.digest),
-    ];
-    for (name, of) in texts {
-        if before.map(of) != Some(of(input)) {
-            line(f, "", &format!("{name} {}", of(input)))?;
+    let told = before.map(texts);
+    for (place, (name, text)) in texts(input).into_iter().enumerate() {
+        if told.is_none_or(|told| told[place].1 != text) {
+            line(f, "", &format!("{name} {text}"))?;
         }
     }
     let known = before.map_or(&[][..], |before| &before.attributes);
     let new: Vec<_> = input.attributes.iter().filter(|held| !known.contains(held)).cloned().collect();
     attributes(f, "", &new)
+}
+
+fn texts(input: &Input) -> [(&'static str, &str); 4] {
+    [("Request-URI", &input.request_uri), ("From", &input.from_uri), ("To", &input.to_uri), ("digest", &input.digest)]
 }
 
 fn ask(f: &mut Formatter<'_>, asked: &Asked) -> fmt::Result {
