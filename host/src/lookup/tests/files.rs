@@ -58,10 +58,14 @@ async fn one_bad_file_keeps_every_table_as_it_was() {
     let text: String = names
         .map(|name| format!("[tables.{name}]\nsource = {{ csv = {{ path = \"{name}.csv\", key = \"number\" }} }}\n"))
         .concat();
-    names.iter().for_each(|name| write(name, "number,reason\n1,old\n"));
+    for name in names {
+        write(name, "number,reason\n1,old\n");
+    }
     let before = tables(&text, folder.path()).unwrap();
 
-    names.iter().for_each(|name| write(name, "number,reason\n1,new\n"));
+    for name in names {
+        write(name, "number,reason\n1,new\n");
+    }
     write("c", "number,reason\n1\n");
     let problems = again(&before, &text, folder.path()).unwrap_err();
 
