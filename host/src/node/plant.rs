@@ -60,9 +60,9 @@ impl Plant {
     /// Everything that is wrong, a line each.
     pub async fn build(&self, loaded: &Loaded, before: Option<&Layout>) -> Result<Layout, Vec<String>> {
         let told = |problems: Vec<Problem>| problems.iter().map(ToString::to_string).collect::<Vec<_>>();
-        let before = before.map(|before| (before.tables.clone(), before.services.clone()));
+        let tables_before = before.map(|before| (before.tables.clone(), before.services.clone()));
         let (config, folder, office) = (loaded.config.clone(), loaded.folder.clone(), self.office.clone());
-        let read = move || match before {
+        let read = move || match tables_before {
             Some((tables, services)) => lookup::rebuild(&config, &folder, (&tables, &services)),
             None => lookup::build(&config, &folder, &office),
         };
@@ -76,6 +76,9 @@ impl Plant {
             digest_secret: self.digest_secret.clone(),
         };
         let snapshot = Snapshot::build(&loaded.config, &loaded.folder, &parts).await.map_err(told)?;
+        if let Some(before) = before {
+            snapshot.gateways.remember(&before.snapshot.gateways);
+        }
         Ok(Layout { snapshot: Arc::new(snapshot), tables, services })
     }
 }
