@@ -34,7 +34,7 @@ const DRAIN: Duration = Duration::from_secs(30);
 /// How long the stores have, after the last call, to confirm what the journal holds.
 const SHIP: Duration = Duration::from_secs(10);
 /// How often host names of gateways are asked for again.
-const RESOLVE: Duration = Duration::from_secs(60);
+const RESOLVE: Duration = Duration::from_mins(1);
 
 /// Threads for everything that is not a call.
 ///

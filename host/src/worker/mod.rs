@@ -153,7 +153,9 @@ impl Driver {
                 },
                 |datagram| lost.push(Bytes::copy_from_slice(datagram)),
             );
-            lost.into_iter().for_each(|datagram| outbox.unreachable(core, now, &datagram));
+            for datagram in lost {
+                outbox.unreachable(core, now, &datagram);
+            }
             match received {
                 Poll::Pending => {}
                 Poll::Ready(Ok(count)) => progress |= count > 0,
@@ -174,7 +176,9 @@ impl Driver {
             progress = true;
             match mail {
                 Mail::Datagrams(batch) => {
-                    batch.into_iter().for_each(|(flow, bytes)| self.core.receive(now, flow, bytes));
+                    for (flow, bytes) in batch {
+                        self.core.receive(now, flow, bytes);
+                    }
                 }
                 Mail::Unreachable(branch) => self.core.unreachable(now, &branch),
                 Mail::Reload(snapshot) => self.pipelines.reload(snapshot),
