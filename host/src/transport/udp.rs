@@ -43,6 +43,16 @@ pub fn bind(address: SocketAddr) -> io::Result<std::net::UdpSocket> {
     Ok(socket.into())
 }
 
+/// Whether nobody else has this address. [`bind`] cannot tell: with `SO_REUSEPORT` a second node would quietly get a
+/// part of the first one's datagrams.
+pub fn is_free(address: SocketAddr) -> io::Result<()> {
+    let socket = socket2::Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.bind(&address.into())
+}
+
 /// One worker's socket on one address.
 #[derive(Debug)]
 pub struct Socket {
@@ -86,10 +96,16 @@ impl Socket {
                 if count < BATCH { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
             });
             return match received {
-                Err(error) if is_undelivered(&error) => Poll::Ready(Ok(errors::drain(fd, unreachable).max(1))),
-                Err(error) if error.kind() != io::ErrorKind::WouldBlock => Poll::Ready(Err(error)),
                 // No longer ready: ask to be woken.
-                Err(_) if count == 0 => continue,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && count == 0 => continue,
+                // What ICMP has told of an earlier datagram was reported by this call, and is taken from the queue by
+                // the next.
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
+                    Poll::Ready(match errors::drain(fd, unreachable) {
+                        0 if !is_undelivered(&error) => Err(error),
+                        count => Ok(count.max(1)),
+                    })
+                }
                 _ => Poll::Ready(Ok(count)),
             };
         }
@@ -107,16 +123,24 @@ impl Socket {
     /// Send what is queued, as far as the kernel takes it; woken when it takes more.
     pub fn flush(&mut self, cx: &mut Context<'_>, mut unreachable: impl FnMut(&[u8])) {
         let fd = self.io.as_raw_fd();
+        let mut tried_again = false;
         while !self.queue.is_empty() {
             if !matches!(self.io.poll_send_ready(cx), Poll::Ready(Ok(()))) {
                 return;
             }
             let (outbound, waiting) = (&mut self.outbound, self.queue.make_contiguous());
             match self.io.try_io(Interest::WRITABLE, || Ok(outbound.send(fd, waiting)?)) {
-                Ok(sent) => drop(self.queue.drain(..sent.max(1))),
+                Ok(sent) => {
+                    self.queue.drain(..sent.max(1));
+                    tried_again = false;
+                }
                 // No longer ready: ask to be woken.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) if is_undelivered(&error) && errors::drain(fd, &mut unreachable) > 0 => {}
+                // An earlier datagram's error, as a rule; it must not cost this one its way. One that is too large can
+                // put its own error into the queue: it is tried once more and no oftener.
+                Err(error)
+                    if errors::drain(fd, &mut unreachable) > 0
+                        && (is_undelivered(&error) || !std::mem::replace(&mut tried_again, true)) => {}
                 // This one datagram cannot be sent: no route, too large, forbidden.
                 Err(error) => {
                     if let Some((remote, bytes)) = self.queue.pop_front() {
@@ -124,6 +148,7 @@ impl Socket {
                         unreachable(&bytes);
                     }
                     self.unsent += 1;
+                    tried_again = false;
                 }
             }
         }
@@ -135,3 +160,6 @@ fn is_undelivered(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
     matches!(error.kind(), ConnectionRefused | HostUnreachable | NetworkUnreachable)
 }
+
+#[cfg(test)]
+mod tests;
