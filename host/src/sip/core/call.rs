@@ -19,6 +19,7 @@ use crate::sip::message::{Message, Method};
 use crate::sip::time::Time;
 
 #[derive(Debug)]
+#[allow(clippy::struct_field_names, reason = "Call-ID is the name of a header field")]
 pub(super) struct Call<F> {
     pub(super) id: CallRef,
     /// Of the Call-ID: how the core's index finds the call.

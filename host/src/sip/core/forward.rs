@@ -138,7 +138,9 @@ fn hop_by_hop(sent: &Bytes, method: Method, to: Option<&[u8]>) -> Option<Bytes> 
     let invite = Message::parse(sent.clone()).ok()?;
     let mut out = Vec::with_capacity(512);
     let mut line = |parts: &[&[u8]]| {
-        parts.iter().for_each(|part| out.extend_from_slice(part));
+        for part in parts {
+            out.extend_from_slice(part);
+        }
         out.extend_from_slice(b"\r\n");
     };
     let name: &[u8] = if method == Method::Ack { b"ACK" } else { b"CANCEL" };

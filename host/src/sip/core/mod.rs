@@ -56,7 +56,7 @@ pub use self::settings::{Listener, Settings};
 
 /// A call is looked at again after this at the latest. A timer that is not needed any more stays in the wheel until it
 /// fires: those of hours would outlive their calls and add up.
-const HORIZON: Duration = Duration::from_secs(60);
+const HORIZON: Duration = Duration::from_mins(1);
 
 /// The most requests of one call at the same time.
 const MAX_TRANSACTIONS: usize = 64;

@@ -55,7 +55,7 @@ impl<T> Wheel<T> {
     fn place(&mut self, entry: Entry<T>) {
         let tick = entry.tick.clamp(self.elapsed, self.elapsed.saturating_add(MAX_TICKS));
         let differing = (tick ^ self.elapsed) | (SLOTS as u64 - 1);
-        let level = ((63 - differing.leading_zeros()) / SLOT_BITS).min(LEVELS as u32 - 1) as usize;
+        let level = (differing.ilog2() / SLOT_BITS).min(LEVELS as u32 - 1) as usize;
         let slot = (tick >> (SLOT_BITS * level as u32)) as usize % SLOTS;
         let level = &mut self.levels[level];
         level.occupied |= 1 << slot;

@@ -98,18 +98,15 @@ impl<F> Call<F> {
         if invite {
             transaction.answer(cx, 100, "", &tag, &[]);
         }
-        match self.onward(cx, &message, side) {
-            Some((to, branch, bytes)) => {
-                let first = cx.settings.timeout();
-                // Timer C (RFC 3261 section 16.6 item 11).
-                let last = if invite { TIMER_C } else { first };
-                let client = Client::start(cx, branch, to, invite, bytes, Patience { first, last, renewed: invite });
-                transaction.branches.push(Branch::new(client));
-            }
-            None => {
-                transaction.answer(cx, 503, "", &tag, &[]);
-                self.on_bye_over(cx, &message, side);
-            }
+        if let Some((to, branch, bytes)) = self.onward(cx, &message, side) {
+            let first = cx.settings.timeout();
+            // Timer C (RFC 3261 section 16.6 item 11).
+            let last = if invite { TIMER_C } else { first };
+            let client = Client::start(cx, branch, to, invite, bytes, Patience { first, last, renewed: invite });
+            transaction.branches.push(Branch::new(client));
+        } else {
+            transaction.answer(cx, 503, "", &tag, &[]);
+            self.on_bye_over(cx, &message, side);
         }
         self.transactions.push(transaction);
     }

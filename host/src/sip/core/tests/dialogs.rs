@@ -8,7 +8,7 @@ use crate::sip::message::Name;
 #[test]
 fn a_bye_of_the_caller_ends_the_call_in_its_name() {
     let mut call = Answered::new();
-    let bye = call.from_caller("BYE");
+    let bye = call.caller_sends("BYE");
     assert!(call.rig.records.is_empty(), "not before its answer");
     call.callee_says(&bye, 200);
     assert_eq!(verdict(&call.rig.record()), (200, End::CallerHungUp));
@@ -18,7 +18,7 @@ fn a_bye_of_the_caller_ends_the_call_in_its_name() {
 #[test]
 fn a_bye_of_the_callee_ends_the_call_in_its_name() {
     let mut call = Answered::new();
-    let bye = call.from_callee("BYE");
+    let bye = call.callee_sends("BYE");
     assert_eq!(text(bye.uri()), format!("sip:caller@{CALLER}"));
     call.caller_says(&bye, 200);
     assert_eq!(verdict(&call.rig.record()), (200, End::CalleeHungUp));
@@ -28,8 +28,8 @@ fn a_bye_of_the_callee_ends_the_call_in_its_name() {
 #[test]
 fn when_two_byes_cross_the_first_has_hung_up() {
     let mut call = Answered::new();
-    let first = call.from_callee("BYE");
-    let second = call.from_caller("BYE");
+    let first = call.callee_sends("BYE");
+    let second = call.caller_sends("BYE");
     call.callee_says(&second, 481);
     call.caller_says(&first, 200);
     assert_eq!(verdict(&call.rig.record()), (200, End::CalleeHungUp));
@@ -40,7 +40,7 @@ fn when_two_byes_cross_the_first_has_hung_up() {
 fn a_bye_that_is_answered_481_or_not_at_all_or_cannot_be_delivered_ends_the_call() {
     for case in 0..3 {
         let mut call = Answered::new();
-        let bye = call.from_caller("BYE");
+        let bye = call.caller_sends("BYE");
         let hung_up = call.rig.now;
         match case {
             0 => drop(call.callee_says(&bye, 481)),
@@ -57,11 +57,11 @@ fn a_bye_that_is_answered_481_or_not_at_all_or_cannot_be_delivered_ends_the_call
 #[test]
 fn a_bye_that_is_challenged_ends_nothing() {
     let mut call = Answered::new();
-    let bye = call.from_caller("BYE");
+    let bye = call.caller_sends("BYE");
     call.callee_says(&bye, 401);
     assert!(call.rig.records.is_empty());
     call.rig.pass(secs(60));
-    let bye = call.from_callee("BYE");
+    let bye = call.callee_sends("BYE");
     let hung_up = call.rig.now;
     call.caller_says(&bye, 200);
     let record = call.rig.record();
@@ -90,13 +90,13 @@ fn a_bye_of_an_early_dialog_passes_and_its_487_ends_the_call() {
 fn every_kind_of_request_passes_both_ways_with_its_response() {
     for method in ["INVITE", "UPDATE", "INFO", "PRACK", "REFER", "NOTIFY", "MESSAGE", "OPTIONS", "X-NEW"] {
         let mut call = Answered::new();
-        let request = call.from_caller(method);
+        let request = call.caller_sends(method);
         assert_eq!(request.get(Name::Route), None);
         assert_eq!(request.get(Name::RecordRoute), None);
         assert_eq!(request.get(Name::MaxForwards), Some(&b"69"[..]));
         let response = call.callee_says(&request, 200);
         assert_eq!(response.vias().count(), 1);
-        let request = call.from_callee(method);
+        let request = call.callee_sends(method);
         call.caller_says(&request, 200);
         assert!(call.rig.records.is_empty());
         assert_eq!(call.rig.core.counters().strays, 0);
@@ -120,12 +120,12 @@ fn a_prack_passes_before_the_answer() {
 #[test]
 fn a_reinvite_gets_100_and_its_2xx_its_ack() {
     let mut call = Answered::new();
-    let invite = call.from_caller("INVITE");
+    let invite = call.caller_sends("INVITE");
     call.callee_says(&invite, 200);
     call.rig.receive(CALLER, call.caller.request("ACK"));
     let ack = call.rig.next(CARRIERS[0], "ACK");
     assert_eq!(ack.cseq().map(|cseq| cseq.number), invite.cseq().map(|cseq| cseq.number));
-    let invite = call.from_callee("INVITE");
+    let invite = call.callee_sends("INVITE");
     call.caller_says(&invite, 200);
     call.rig.receive(CARRIERS[0], call.callee.request("ACK"));
     call.rig.next(CALLER, "ACK");
@@ -146,7 +146,7 @@ fn a_refused_reinvite_is_acknowledged_hop_by_hop_and_the_call_goes_on() {
     call.rig.silence();
     assert!(call.rig.records.is_empty());
     call.rig.pass(secs(40));
-    let bye = call.from_callee("BYE");
+    let bye = call.callee_sends("BYE");
     call.caller_says(&bye, 200);
     assert_eq!(call.rig.record().end, End::CalleeHungUp);
     call.rig.ends_clean();
@@ -171,12 +171,12 @@ fn a_request_with_our_uri_and_no_route_goes_by_the_dialog() {
     let mut call = Answered::new();
     call.caller.routes.clear();
     call.caller.target = "sip:192.0.2.1:5060".into();
-    let info = call.from_caller("INFO");
+    let info = call.caller_sends("INFO");
     assert_eq!(text(info.uri()), "sip:callee@198.51.100.1:5060");
     call.callee_says(&info, 200);
     call.callee.routes.clear();
     call.callee.target = "sip:192.0.2.1".into();
-    let info = call.from_callee("INFO");
+    let info = call.callee_sends("INFO");
     assert_eq!(text(info.uri()), format!("sip:caller@{CALLER}"));
 }
 
@@ -184,17 +184,17 @@ fn a_request_with_our_uri_and_no_route_goes_by_the_dialog() {
 fn a_request_without_route_goes_to_its_uri() {
     let mut call = Answered::new();
     call.caller.routes.clear();
-    call.from_caller("INFO");
+    call.caller_sends("INFO");
 }
 
 #[test]
 fn a_host_name_in_the_contact_falls_back_to_where_its_owner_was_heard() {
     let mut call = Answered::new();
     call.caller.target = "sip:callee@sbc.example.net".into();
-    let info = call.from_caller("INFO");
+    let info = call.caller_sends("INFO");
     assert_eq!(text(info.uri()), "sip:callee@sbc.example.net");
     call.callee.target = "sip:caller@pbx.example.com;transport=tls-sctp".into();
-    call.from_callee("INFO");
+    call.callee_sends("INFO");
 }
 
 #[test]
@@ -229,7 +229,7 @@ fn a_request_of_no_call_gets_481_and_its_ack_is_dropped() {
 fn a_bye_with_an_unknown_callee_tag_does_not_end_the_call() {
     let mut call = Answered::new();
     call.caller.remote = call.caller.remote.replace("to-0", "guessed");
-    let bye = call.from_caller("BYE");
+    let bye = call.caller_sends("BYE");
     call.callee_says(&bye, 481);
     assert!(call.rig.records.is_empty());
     assert_eq!(call.rig.core.in_progress(), 1);
@@ -249,9 +249,9 @@ fn requests_of_one_call_are_bounded() {
 #[test]
 fn after_the_end_a_bye_of_the_other_side_still_passes() {
     let mut call = Answered::new();
-    let bye = call.from_caller("BYE");
+    let bye = call.caller_sends("BYE");
     call.callee_says(&bye, 200);
-    let late = call.from_callee("BYE");
+    let late = call.callee_sends("BYE");
     call.caller_says(&late, 200);
     assert_eq!(call.rig.records.len(), 1);
     call.rig.ends_clean();
@@ -261,12 +261,12 @@ fn after_the_end_a_bye_of_the_other_side_still_passes() {
 fn a_call_goes_on_through_hours_of_refreshes_with_few_timers() {
     let mut call = Answered::new();
     for _ in 0..100 {
-        let update = call.from_caller("UPDATE");
+        let update = call.caller_sends("UPDATE");
         call.callee_says(&update, 200);
         call.rig.pass(secs(90));
     }
     assert!(call.rig.core.wheel.len() < 20, "{} timers for one call", call.rig.core.wheel.len());
-    let bye = call.from_caller("BYE");
+    let bye = call.caller_sends("BYE");
     call.callee_says(&bye, 200);
     call.rig.ends_clean();
 }
@@ -275,7 +275,7 @@ fn a_call_goes_on_through_hours_of_refreshes_with_few_timers() {
 fn a_call_that_is_over_leaves_no_timer_of_hours_behind() {
     let mut call = Answered::new();
     call.rig.pass(secs(100));
-    let bye = call.from_caller("BYE");
+    let bye = call.caller_sends("BYE");
     call.callee_says(&bye, 200);
     call.rig.pass(secs(100));
     assert_eq!(call.rig.core.wheel.len(), 0);

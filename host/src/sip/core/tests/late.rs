@@ -115,7 +115,7 @@ fn when_two_forks_answer_the_caller_may_hang_up_the_second_and_keep_the_first() 
     call.callee_says(&bye, 200);
     assert!(call.rig.records.is_empty(), "the other dialog goes on");
     call.rig.pass(secs(60));
-    let bye = call.from_callee("BYE");
+    let bye = call.callee_sends("BYE");
     call.caller_says(&bye, 200);
     assert_eq!(verdict(&call.rig.record()), (200, End::CalleeHungUp));
     call.rig.ends_clean();
@@ -124,7 +124,7 @@ fn when_two_forks_answer_the_caller_may_hang_up_the_second_and_keep_the_first() 
 #[test]
 fn when_two_forks_answer_the_caller_may_hang_up_the_first_and_keep_the_second() {
     let (mut call, mut fork) = forked();
-    let bye = call.from_caller("BYE");
+    let bye = call.caller_sends("BYE");
     call.callee_says(&bye, 200);
     assert!(call.rig.records.is_empty(), "the other dialog goes on");
     call.rig.pass(secs(60));

@@ -10,9 +10,9 @@ use crate::sip::message::Name;
 #[test]
 fn a_call_at_its_time_limit_is_ended_with_bye_to_both_sides() {
     let mut call = Answered::new();
-    let update = call.from_caller("UPDATE");
+    let update = call.caller_sends("UPDATE");
     call.callee_says(&update, 200);
-    let update = call.from_callee("UPDATE");
+    let update = call.callee_sends("UPDATE");
     call.caller_says(&update, 200);
     call.rig.pass(LONGEST);
     let to_caller = call.rig.next(CALLER, "BYE");
@@ -95,7 +95,7 @@ fn a_draining_node_refuses_new_calls_and_goes_on_with_the_others() {
     assert!(refused.get(Name::RetryAfter).is_some());
     assert!(call.rig.routes.is_empty());
     assert_eq!(call.rig.core.counters().overloaded, 1);
-    let bye = call.from_caller("BYE");
+    let bye = call.caller_sends("BYE");
     call.callee_says(&bye, 200);
     assert_eq!(call.rig.record().end, End::CallerHungUp);
     call.rig.ends_clean();

@@ -303,7 +303,7 @@ impl Answered {
 
     /// The caller sends a request, which arrives at the callee.
     #[track_caller]
-    pub(super) fn from_caller(&mut self, method: &str) -> Message {
+    pub(super) fn caller_sends(&mut self, method: &str) -> Message {
         let request = self.caller.request(method);
         self.rig.receive(CALLER, request);
         if method == "INVITE" {
@@ -316,7 +316,7 @@ impl Answered {
 
     /// The callee sends a request, which arrives at the caller.
     #[track_caller]
-    pub(super) fn from_callee(&mut self, method: &str) -> Message {
+    pub(super) fn callee_sends(&mut self, method: &str) -> Message {
         let request = self.callee.request(method);
         self.rig.receive(CARRIERS[0], request);
         if method == "INVITE" {

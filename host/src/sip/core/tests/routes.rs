@@ -101,7 +101,7 @@ fn a_strict_router_before_us_has_our_route_as_uri_and_the_target_as_last_route()
     let own = std::mem::replace(&mut call.caller.target, "unused".into());
     let target = std::mem::replace(&mut call.caller.routes, vec![own]);
     call.caller.target = target[0].clone();
-    let arrived = call.from_caller("INFO");
+    let arrived = call.caller_sends("INFO");
     assert_eq!(text(arrived.uri()), "sip:callee@198.51.100.1:5060");
     assert_eq!(routes(&arrived), Vec::<String>::new());
 }
@@ -252,7 +252,7 @@ fn a_loop_within_a_call_is_refused() {
     call.caller.target = "sip:192.0.2.1:5060".into();
     call.callee.target = "sip:192.0.2.1:5060".into();
     call.caller.routes.clear();
-    let info = call.from_caller("INFO");
+    let info = call.caller_sends("INFO");
     let looped = back(&info, CARRIERS[0], "sip:192.0.2.1:5060");
     call.rig.receive(CARRIERS[0], looped);
     call.rig.next(CARRIERS[0], "482 INFO");

@@ -182,7 +182,7 @@ fn the_record_has_the_times_and_the_attempt() {
     let mut call = Answered::new();
     let answered = call.rig.now;
     call.rig.pass(secs(60));
-    let bye = call.from_caller("BYE");
+    let bye = call.caller_sends("BYE");
     let hung_up = call.rig.now;
     call.rig.pass(ms(300));
     call.callee_says(&bye, 200);

@@ -16,8 +16,8 @@ use std::fmt::Debug;
 use self::network::Weather;
 use self::world::World;
 
-/// More in a release build; a debug build is ten times slower.
-const SEEDS: u64 = if cfg!(debug_assertions) { 8 } else { 200 };
+/// More in a release build; a debug build is ten times slower. `SIM_SEEDS` sets another number.
+const SEEDS: u64 = if cfg!(debug_assertions) { 8 } else { 40 };
 const CALLS: usize = if cfg!(debug_assertions) { 100 } else { 500 };
 
 fn run(weather: Weather) {
@@ -25,7 +25,7 @@ fn run(weather: Weather) {
     let mut records = 0;
     let began = std::time::Instant::now();
     let only: Option<u64> = std::env::var("SIM_SEED").ok().and_then(|seed| seed.parse().ok());
-    for seed in only.map_or(0..SEEDS, |seed| seed..seed + 1) {
+    for seed in only.map_or(0..seeds(SEEDS), |seed| seed..seed + 1) {
         let named = Named::new(seed, weather);
         let mut world = World::new(seed, weather);
         world.run(CALLS);
@@ -35,6 +35,11 @@ fn run(weather: Weather) {
         named.passed();
     }
     println!("{calls} calls, {records} records, {:?}", began.elapsed());
+}
+
+/// How many seeds to run.
+pub(super) fn seeds(usual: u64) -> u64 {
+    std::env::var("SIM_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(usual)
 }
 
 /// Tells the seed of a test that fails.

@@ -67,7 +67,7 @@ fn b_a_silent_carrier_is_given_up_after_64_t1_however_patient_its_route_is() {
 #[test]
 fn b_a_reinvite_without_any_response_ends_with_408_after_64_t1() {
     let mut call = Answered::new();
-    call.from_caller("INVITE");
+    call.caller_sends("INVITE");
     call.rig.pass(ms(31_990));
     call.rig.sent.clear();
     call.rig.pass(ms(20));
@@ -78,7 +78,7 @@ fn b_a_reinvite_without_any_response_ends_with_408_after_64_t1() {
 #[test]
 fn c_a_reinvite_that_rings_without_end_is_cancelled_after_three_minutes() {
     let mut call = Answered::new();
-    let invite = call.from_caller("INVITE");
+    let invite = call.caller_sends("INVITE");
     call.callee_says(&invite, 180);
     call.rig.pass(secs(180));
     call.rig.silence();
@@ -90,7 +90,7 @@ fn c_a_reinvite_that_rings_without_end_is_cancelled_after_three_minutes() {
 #[test]
 fn c_begins_anew_with_every_provisional_response_but_100() {
     let mut call = Answered::new();
-    let invite = call.from_caller("INVITE");
+    let invite = call.caller_sends("INVITE");
     for _ in 0..5 {
         call.callee_says(&invite, 182);
         call.rig.pass(secs(180));
@@ -120,7 +120,7 @@ fn d_a_failure_is_acknowledged_again_for_64_t1() {
 #[test]
 fn e_another_request_is_sent_again_after_t1_doubling_up_to_t2() {
     let mut call = Answered::new();
-    call.from_caller("INFO");
+    call.caller_sends("INFO");
     let times = call.rig.times(CARRIERS[0], "INFO", secs(31));
     assert_eq!(times, ticks(&[500, 1_500, 3_500, 7_500, 11_500, 15_500, 19_500, 23_500, 27_500]));
 }
@@ -128,7 +128,7 @@ fn e_another_request_is_sent_again_after_t1_doubling_up_to_t2() {
 #[test]
 fn e_goes_on_at_t2_after_a_provisional() {
     let mut call = Answered::new();
-    let info = call.from_caller("INFO");
+    let info = call.caller_sends("INFO");
     call.rig.receive(CARRIERS[0], ua::response(&info, 100, "x", CARRIERS[0]));
     call.rig.silence();
     assert_eq!(call.rig.times(CARRIERS[0], "INFO", secs(10)), ticks(&[500, 4_500, 8_500]));
@@ -137,7 +137,7 @@ fn e_goes_on_at_t2_after_a_provisional() {
 #[test]
 fn f_another_request_without_final_response_ends_with_408_after_64_t1() {
     let mut call = Answered::new();
-    call.from_caller("INFO");
+    call.caller_sends("INFO");
     assert_eq!(call.rig.times(CALLER, "408 INFO", secs(40)), ticks(&[32_000]));
 }
 
@@ -189,7 +189,7 @@ fn j_a_final_response_is_repeated_for_64_t1() {
 #[test]
 fn k_a_repeated_response_is_absorbed_for_t4() {
     let mut call = Answered::new();
-    let info = call.from_caller("INFO");
+    let info = call.caller_sends("INFO");
     call.callee_says(&info, 200);
     call.rig.receive(CARRIERS[0], ua::response(&info, 200, "x", CARRIERS[0]));
     call.rig.silence();

@@ -1,5 +1,7 @@
 //! What a user agent writes: requests, responses, and requests within a dialog (RFC 3261 sections 8 and 12).
 
+use std::fmt::Write as _;
+
 use bytes::Bytes;
 
 use crate::sip::message::{Message, Name};
@@ -37,13 +39,13 @@ pub(super) fn response(request: &Message, code: u16, tag: &str, host: &str) -> S
     let copied =
         |name| matches!(name, Name::Via | Name::From | Name::To | Name::CallId | Name::CSeq | Name::RecordRoute);
     for header in request.headers().iter().filter(|header| copied(header.name)) {
-        out += &format!("{}: {}", header.name.as_str(), text(request.value(header)));
+        let _ = write!(out, "{}: {}", header.name.as_str(), text(request.value(header)));
         if header.name == Name::To && request.to_tag().is_none() && code > 100 {
-            out += &format!(";tag={tag}");
+            let _ = write!(out, ";tag={tag}");
         }
         out += "\r\n";
     }
-    out += &format!("Contact: <sip:callee@{host}>\r\nContent-Length: 0\r\n\r\n");
+    let _ = write!(out, "Contact: <sip:callee@{host}>\r\nContent-Length: 0\r\n\r\n");
     out
 }
 
@@ -120,14 +122,15 @@ impl Dialog {
         let mut out =
             format!("{method} {} SIP/2.0\r\nVia: SIP/2.0/UDP {};rport;branch={branch}\r\n", self.target, self.host);
         for route in &self.routes {
-            out += &format!("Route: <{route}>\r\n");
+            let _ = write!(out, "Route: <{route}>\r\n");
         }
-        out += &format!(
+        let _ = write!(
+            out,
             "From: {}\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {cseq} {method}\r\n",
             self.local, self.remote, self.call_id
         );
         if matches!(method, "INVITE" | "UPDATE") {
-            out += &format!("Contact: <sip:party@{}>\r\n", self.host);
+            let _ = write!(out, "Contact: <sip:party@{}>\r\n", self.host);
         }
         out += "Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n";
         out

@@ -77,7 +77,7 @@ impl Agent {
         Self { index, host, clients, servers, talks, answers }
     }
 
-    fn send(&self, net: &mut Network, bytes: Bytes) {
+    fn send(&self, net: &mut Network, bytes: &Bytes) {
         net.carry(|| Event::ToCore(self.index, bytes.clone()));
     }
 
@@ -93,7 +93,7 @@ impl Agent {
     pub(super) fn request(&mut self, net: &mut Network, request: String, dialog: Option<String>) -> String {
         let request = ua::parse(request);
         let name = transaction(&request, request.method());
-        self.send(net, request.raw().clone());
+        self.send(net, request.raw());
         let client = Client { request, heard: false, code: None, cancel: false, cancelled: false, dialog };
         assert!(self.clients.insert(name.clone(), client).is_none(), "a branch is used once: {name}");
         self.timer(net, T1, Timer::SendAgain(name.clone(), T1));
@@ -108,7 +108,7 @@ impl Agent {
             return;
         }
         let next = if invite { interval * 2 } else { (interval * 2).min(T2) };
-        self.send(net, client.request.raw().clone());
+        self.send(net, client.request.raw());
         self.timer(net, next, Timer::SendAgain(name.into(), next));
     }
 
@@ -151,7 +151,7 @@ impl Agent {
                 let fresh = client.code.is_none();
                 client.code.get_or_insert(code);
                 let ack = ua::hop_by_hop(&client.request, "ACK", Some(response));
-                self.send(net, ack.into());
+                self.send(net, &ack.into());
                 fresh.then_some(name)
             }
             _ if invite => {
@@ -178,7 +178,7 @@ impl Agent {
         }
         let ack = talk.ack.clone().filter(|(of, _)| *of == cseq);
         if let Some((_, ack)) = ack {
-            self.send(net, ack.into());
+            self.send(net, &ack.into());
         }
         fresh
     }
@@ -193,7 +193,7 @@ impl Agent {
         }
         if let Some(server) = self.servers.get(&name) {
             if let Some(last) = server.last.clone() {
-                self.send(net, last);
+                self.send(net, &last);
             }
             return None;
         }
@@ -245,7 +245,7 @@ impl Agent {
             let dialog = Dialog::callee(&self.host, &self.servers[name].request, &response);
             self.talks.entry(talk).or_insert_with(|| Talk { dialog, over: false, ack: None });
         }
-        self.send(net, bytes);
+        self.send(net, &bytes);
     }
 
     /// Timers G and H, and those of RFC 3261 section 13.3.1.4: send the final response until its ACK comes.
@@ -264,7 +264,7 @@ impl Agent {
             return;
         }
         let bytes = server.last.clone().expect("sent");
-        self.send(net, bytes);
+        self.send(net, &bytes);
         let next = (interval * 2).min(T2);
         self.timer(net, next, Timer::AnswerAgain(name.into(), next));
     }

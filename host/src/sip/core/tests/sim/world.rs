@@ -176,7 +176,9 @@ impl World {
         self.watch.must_match();
         for agent in &self.agents {
             for (name, client) in &agent.clients {
-                assert!(client.code.is_some(), "{} {name} has no final response", client.request.method());
+                // A 2xx is sent again by the callee alone: where a third of all datagrams is lost, all of them may be.
+                let unlucky = weather.loss > 0.2 && client.request.method() == Method::Invite;
+                assert!(client.code.is_some() || unlucky, "{} {name} has no final response", client.request.method());
                 let lost = client.code == Some(408) && !client.heard;
                 assert!(weather.loss > 0.0 || !lost, "{} {name} was lost", client.request.method());
             }
