@@ -166,6 +166,27 @@ impl Router {
     /// SIGTERM, and waits for its end: calls and records drained.
     pub fn stop(&mut self) -> Result<()> {
         self.process.signal(Signal::SIGTERM)?;
+        self.wait_for_end()
+    }
+
+    /// SIGTERM, and waits until it has begun to drain.
+    pub fn drain(&self) -> Result<()> {
+        self.process.signal(Signal::SIGTERM)?;
+        until("the router to drain", SHIPPING, || {
+            Ok(self.admin("GET", "/readyz").is_ok_and(|(code, _)| code == 503).then_some(()))
+        })
+    }
+
+    /// SIGTERM twice, and waits for its end: calls in progress are not waited for.
+    pub fn stop_at_once(&mut self) -> Result<()> {
+        // Two signals at the same time are one.
+        self.drain()?;
+        self.process.signal(Signal::SIGTERM)?;
+        self.wait_for_end()
+    }
+
+    /// Waits for its end after a signal.
+    pub fn wait_for_end(&mut self) -> Result<()> {
         let status = self.process.wait(Duration::from_secs(20))?;
         if !status.success() {
             bail!("the router ended with {status} on SIGTERM:\n{}", self.process.last_lines());

@@ -102,6 +102,33 @@ fn sigterm_lets_the_records_out_before_the_end() -> Result<()> {
 }
 
 #[test]
+fn sigterm_lets_a_call_in_progress_end_and_takes_no_new_one() -> Result<()> {
+    let mut callee = Phone::waiting()?;
+    let mut router = Setup::new()?.carrier(callee.address()).start()?;
+    let mut caller = Phone::calling(router.sip())?;
+    let sent = caller.invite("12125550100", "19195550101");
+    caller.say(&sent)?;
+    let got = callee.hear("INVITE")?;
+    callee.say(&callee.answer(&got, "200 OK", ""))?;
+    let mut near = Dialog::of_caller(&caller.hear("200")?);
+    caller.say(&near.ack(&caller, 1))?;
+    callee.hear("ACK")?;
+
+    router.drain()?;
+    let mut late = Phone::calling(router.sip())?;
+    late.say(&late.invite("12125550100", "19195550102"))?;
+    late.hear("503")?;
+    caller.say(&near.request(&caller, "BYE", ""))?;
+    let bye = callee.hear("BYE")?;
+    callee.say(&callee.answer(&bye, "200 OK", ""))?;
+    caller.hear("200")?;
+
+    router.wait_for_end()?;
+    assert_eq!(router.record_of(sent.header("Call-ID"))?.end, End::CallerHungUp);
+    Ok(())
+}
+
+#[test]
 fn after_a_kill_the_records_go_on_without_a_hole() -> Result<()> {
     let callee = Sipp::callee("callee", &[])?;
     let mut router = Setup::new()?.carrier(callee.address()).start()?;
@@ -135,7 +162,7 @@ fn calls_are_counted_in_the_metrics() -> Result<()> {
 }
 
 #[test]
-fn a_call_in_progress_when_the_router_is_stopped_still_has_its_record() -> Result<()> {
+fn a_call_in_progress_when_the_router_is_stopped_at_once_still_has_its_record() -> Result<()> {
     let mut callee = Phone::waiting()?;
     let mut router = Setup::new()?.carrier(callee.address()).start()?;
     let mut caller = Phone::calling(router.sip())?;
@@ -147,7 +174,7 @@ fn a_call_in_progress_when_the_router_is_stopped_still_has_its_record() -> Resul
     caller.say(&Dialog::of_caller(&answer).ack(&caller, 1))?;
     callee.hear("ACK")?;
 
-    router.stop()?;
+    router.stop_at_once()?;
 
     let record = router.record_of(sent.header("Call-ID"))?;
     assert_eq!((record.code, record.end), (200, End::Interrupted));
