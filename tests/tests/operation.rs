@@ -43,7 +43,8 @@ fn explain_shows_the_stages_and_the_route_without_placing_a_call() -> Result<()>
         .output()?;
     let words = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{words}{}", String::from_utf8_lossy(&output.stderr));
-    for word in ["auth", "blocklist", "lrn", "cnam", "rate", "carrier"] {
+    let told = ["input", "accounts[127.0.0.1]", "from the file", "verdict     route carrier"];
+    for word in ["auth", "blocklist", "lrn", "cnam", "rate", "carrier"].into_iter().chain(told) {
         assert!(words.contains(word), "no `{word}` in:\n{words}");
     }
     carrier.hear_nothing(std::time::Duration::from_millis(100))
