@@ -11,6 +11,8 @@ pub mod header;
 pub mod message;
 mod method;
 mod name;
+#[cfg(test)]
+mod oracle_tests;
 pub mod reply;
 mod scan;
 mod span;

@@ -15,7 +15,7 @@ use super::within::callee_tag;
 use crate::cdr::record::{AttemptOutcome, End};
 use crate::sip::decision::{CallRef, Decision};
 use crate::sip::flow::Flow;
-use crate::sip::message::{Message, Method};
+use crate::sip::message::{Message, Method, Name};
 use crate::sip::time::Time;
 
 #[derive(Debug)]
@@ -31,6 +31,8 @@ pub(super) struct Call<F> {
     pub(super) loop_hash: u32,
     pub(super) flow: Flow,
     pub(super) caller: Leg,
+    /// The From that the callee knows, where the stages made it another than the caller's.
+    pub(super) shown: Option<Box<[u8]>>,
     /// Known once it has answered.
     pub(super) callee: Option<Leg>,
     /// Other callees that answered behind the same branch.
@@ -85,6 +87,7 @@ impl<F> Call<F> {
             loop_hash: loop_hash(invite),
             flow,
             caller: Leg::caller(invite, flow),
+            shown: None,
             callee: None,
             forks: Vec::new(),
             phase: Phase::Routing,
@@ -147,12 +150,19 @@ impl<F> Call<F> {
         }
     }
 
+    /// Learn from a response to the setup by which From the callee knows the caller.
+    pub(super) fn note_shown(&mut self, response: &Message) {
+        if self.setup().is_some_and(|setup| setup.caller.is_some()) {
+            self.shown = response.get(Name::From).filter(|from| *from != &*self.caller.party).map(Into::into);
+        }
+    }
+
     /// Responses carry the From that the caller sent, whatever the stages made of it.
     fn restore_from(&mut self) {
         let party = self.caller.party.clone();
         let edited = self.hunt.as_ref().is_some_and(|hunt| hunt.changes_from(&party));
         if edited && let Some(setup) = self.setup() {
-            setup.from = Some(party);
+            setup.caller = Some((Name::From, party));
         }
     }
 
@@ -169,6 +179,11 @@ impl<F> Call<F> {
         let client = &mut current.branches[branch].client;
         if response.method() == Method::Cancel && current.method != Method::Cancel {
             client.on_cancel_response(response.code());
+            return;
+        }
+        // RFC 3261 section 17.1.3: the branch alone does not make it an answer to this request.
+        if response.method() != current.method {
+            cx.counters.malformed += 1;
             return;
         }
         // RFC 3261 section 16.7 item 3: one that names nobody behind us goes nowhere.
@@ -295,10 +310,12 @@ impl<F> Call<F> {
     /// Send BYE to both sides, each in the name of the other.
     fn hang_up(&mut self, cx: &mut Cx<'_, F>) {
         let caller = self.caller.clone();
+        let party = self.shown.as_ref().unwrap_or(&caller.party).clone();
+        let shown = Leg { party, ..caller.clone() };
         let callees: Vec<Leg> = self.callee.iter().chain(&self.forks).filter(|leg| !leg.over).cloned().collect();
         for callee in &callees {
             self.bye(cx, callee, &caller);
-            self.bye(cx, &caller, callee);
+            self.bye(cx, &shown, callee);
         }
     }
 
@@ -329,7 +346,7 @@ impl<F> Call<F> {
             role: Role::Own,
             server: None,
             request: None,
-            from: None,
+            caller: None,
             branches: vec![Branch::new(client)],
         });
     }

@@ -17,6 +17,8 @@ pub(super) struct Onward<'a> {
     pub(super) request_host: Option<&'a str>,
     /// Replaces the whole Request-URI (strict routing, RFC 3261 section 16.4).
     pub(super) request_uri: Option<&'a [u8]>,
+    /// The From or To by which the next hop knows the caller, where the stages gave it another name.
+    pub(super) caller: Option<(Name, &'a [u8])>,
     /// How many Route values to take out at the top.
     pub(super) top_routes: usize,
     /// How many Route values to take out at the bottom.
@@ -38,6 +40,7 @@ pub(super) fn request(message: &Message, onward: &Onward<'_>) -> Bytes {
     } else if let Some(host) = onward.request_host {
         replace_host(message, host, &mut splices);
     }
+    replace_value(message, onward.caller, &mut splices);
     let mut top = String::with_capacity(192);
     let listener = onward.via;
     let _ = write!(
@@ -111,15 +114,21 @@ fn cut(message: &Message, name: Name, spans: &[Span], range: Range<usize>, splic
     }
 }
 
-/// The response as it goes back: without our Via, and with the From that the sender of the request knows.
-pub(super) fn response(message: &Message, from: Option<&[u8]>) -> Bytes {
+fn replace_value(message: &Message, value: Option<(Name, &[u8])>, splices: &mut Splices) {
+    if let Some((name, value)) = value
+        && let Some(header) = message.first(name)
+    {
+        splices.replace(header.value, value);
+    }
+}
+
+/// The response as it goes back: without our Via, and with the From or To that the sender of the request knows.
+pub(super) fn response(message: &Message, caller: Option<(Name, &[u8])>) -> Bytes {
     let mut splices = Splices::new();
     if let Some(via) = message.top_via() {
         splices.remove(via.cut);
     }
-    if let (Some(from), Some(header)) = (from, message.first(Name::From)) {
-        splices.replace(header.value, from);
-    }
+    replace_value(message, caller, &mut splices);
     splices.apply(message.raw()).into()
 }
 

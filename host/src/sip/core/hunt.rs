@@ -122,6 +122,7 @@ fn attempt<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, index: usize) -> bool {
     let request = forward::request(
         &message,
         &Onward {
+            caller: None,
             request_host: target.request_host.as_deref(),
             request_uri: None,
             top_routes: own_routes(&message, cx.settings),
@@ -170,6 +171,7 @@ fn on_provisional<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, branch: usize, resp
         return;
     }
     setup.relay(cx, response);
+    call.note_shown(response);
     if (180..190).contains(&response.code()) {
         call.ringing.get_or_insert(cx.now);
         if let Some(attempt) = call.attempts.get_mut(attempt) {
@@ -200,6 +202,7 @@ fn on_answer<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, branch: usize, flow: Flo
                 report.end(cx.now, 487, AttemptOutcome::Cancelled);
             }
         }
+        call.note_shown(response);
         call.callee = Some(Leg::callee(response, flow, cx.settings, call.cookie));
         call.answered = Some(cx.now);
         call.phase = Phase::Answered;
@@ -228,7 +231,8 @@ fn on_answer<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, branch: usize, flow: Flo
 fn release<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, branch: usize, flow: Flow, response: &Message) {
     let callee = Leg::callee(response, flow, cx.settings, call.cookie);
     let id = call.id;
-    let caller = call.caller.clone();
+    let mut caller = call.caller.clone();
+    caller.party = response.get(Name::From).unwrap_or_default().into();
     let call_id = call.call_id.clone();
     let Some(target) = callee.next_hop(cx.settings) else { return };
     let Some(via) = cx.settings.listener(target) else { return };

@@ -49,6 +49,7 @@ use crate::sip::decision::{CallRef, Decision, RouteRequest};
 use crate::sip::flow::Flow;
 use crate::sip::header::{Rport, via_fixup};
 use crate::sip::message::{Message, Method};
+use crate::sip::reply::reply;
 use crate::sip::time::Time;
 
 pub use self::report::{AttemptReport, CallReport};
@@ -338,8 +339,10 @@ impl<F> Core<F> {
             self.refuse(request, 481, "", &[]);
             return;
         };
-        self.refuse(request, 200, "", &[]);
         self.with(now, id, |call, cx| {
+            // With the To tag of the other responses of the call (RFC 3261 section 9.2).
+            let ok = reply(&request.message, 200, "", Some(&call.tag()), &[]);
+            cx.send(request.reply_flow, ok.into());
             if let Some(index) = call.transaction(&request.key, Method::Invite) {
                 call.on_cancel(cx, index);
             }
@@ -386,10 +389,10 @@ impl<F> Core<F> {
                 self.counters.overloaded += 1;
                 self.refuse(&request, 500, "", &[("Retry-After", "5")]);
             }
-            Some((id, side)) => {
+            Some((id, side)) if self.call_mut(id).is_some_and(|call| call.takes(&request.message, side)) => {
                 self.with(now, id, |call, cx| call.on_request_within(cx, request, side));
             }
-            None => {
+            _ => {
                 self.counters.strays += 1;
                 self.refuse(&request, 481, "", &[]);
             }
@@ -412,7 +415,7 @@ impl<F> Core<F> {
             role: Role::Setup,
             server: Some(Server::new(true, request.reply_flow)),
             request: Some(message.clone()),
-            from: None,
+            caller: None,
             branches: Vec::with_capacity(1),
         });
         self.calls[slot as usize].call = Some(call);

@@ -45,6 +45,9 @@ impl<F> Core<F> {
             self.refuse(request, 200, "", &[("Allow", ALLOW), ("Accept", "application/sdp")]);
         } else if self.refused(request) {
             // Done.
+        } else if method == Method::Options && self.draining {
+            // Whoever probes us moves on to another node before its calls are refused.
+            self.refuse(request, 503, "", &[]);
         } else if method == Method::Options {
             self.refuse(request, 200, "", &[("Allow", ALLOW), ("Accept", "application/sdp")]);
         } else if method == Method::Invite {

@@ -9,7 +9,7 @@ use super::client::Client;
 use super::cx::Cx;
 use super::forward;
 use super::server::Server;
-use crate::sip::message::{Message, Method};
+use crate::sip::message::{Message, Method, Name};
 use crate::sip::reply::reply;
 use crate::sip::time::Time;
 
@@ -23,8 +23,8 @@ pub(super) struct Transaction {
     pub(super) server: Option<Server>,
     /// As received: to make our own responses from. Dropped with the final one.
     pub(super) request: Option<Arc<Message>>,
-    /// The From to put back into responses, where an edit changed it.
-    pub(super) from: Option<Box<[u8]>>,
+    /// The From (To, where the callee asks) to put back into responses, where the stages changed it.
+    pub(super) caller: Option<(Name, Box<[u8]>)>,
     pub(super) branches: Vec<Branch>,
 }
 
@@ -92,7 +92,8 @@ impl Transaction {
     /// Pass a response of the next hop back.
     pub(super) fn relay<F>(&mut self, cx: &mut Cx<'_, F>, response: &Message) {
         if let Some(server) = &mut self.server {
-            server.respond(cx, response.code(), forward::response(response, self.from.as_deref()));
+            let caller = self.caller.as_ref().map(|(name, value)| (*name, &**value));
+            server.respond(cx, response.code(), forward::response(response, caller));
         }
         self.settle();
     }

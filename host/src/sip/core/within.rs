@@ -16,7 +16,7 @@ use super::settings::Settings;
 use super::transaction::{Branch, Role, Side, Transaction};
 use crate::sip::flow::Flow;
 use crate::sip::header::NameAddr;
-use crate::sip::message::{Message, Method};
+use crate::sip::message::{Message, Method, Name};
 
 /// Where a request within a call goes, and what of its routing changes.
 struct Path {
@@ -42,6 +42,12 @@ pub(super) fn callee_tag(message: &Message, side: Side) -> Option<&[u8]> {
     }
 }
 
+/// The caller's From or To as the sender of this request wrote it.
+fn caller_as_sent(message: &Message, side: Side) -> Option<(Name, Box<[u8]>)> {
+    let name = if side == Side::Caller { Name::From } else { Name::To };
+    Some((name, message.get(name)?.into()))
+}
+
 impl<F> Call<F> {
     /// Who sent a request of this call, by its tags. The callee may have any: behind a fork stand several, and those in
     /// an early dialog are not known here.
@@ -51,6 +57,21 @@ impl<F> Call<F> {
             (_, to) if *to == *self.caller.tag => Some(Side::Callee),
             _ => None,
         }
+    }
+
+    /// Whether a request is one of this call's. An INVITE must name a callee that has answered: with another To tag it
+    /// would be a new call at the carrier, past every stage.
+    pub(super) fn takes(&self, request: &Message, side: Side) -> bool {
+        request.method() != Method::Invite || self.leg(Side::Callee, callee_tag(request, side)).is_some()
+    }
+
+    /// The From or To of the caller as the other side of `side` knows it, where the stages gave it another name.
+    fn caller_as_known(&self, side: Side) -> Option<(Name, &[u8])> {
+        let shown = self.shown.as_deref()?;
+        Some(match side {
+            Side::Caller => (Name::From, shown),
+            Side::Callee => (Name::To, &self.caller.party),
+        })
     }
 
     /// The leg of a side; of several callees the one with this tag.
@@ -91,7 +112,7 @@ impl<F> Call<F> {
             role: Role::Within(side),
             server: Some(Server::new(invite, reply_flow)),
             request: Some(message.clone()),
-            from: None,
+            caller: caller_as_sent(&message, side).filter(|_| self.shown.is_some()),
             branches: Vec::with_capacity(1),
         };
         let tag = self.tag();
@@ -125,6 +146,7 @@ impl<F> Call<F> {
         let bytes = forward::request(
             message,
             &Onward {
+                caller: self.caller_as_known(side),
                 request_host: None,
                 request_uri: path.request_uri.as_deref(),
                 top_routes: path.taken.0,
