@@ -47,7 +47,7 @@ use super::record::CallRecord;
 /// What a journal can be told.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// A record is synced at most this long after it came. Default 5 ms.
+    /// A record is synced at most this long after it came. Default 10 ms.
     pub sync: Duration,
     /// Records that may wait for the disk. Default 65,536.
     pub queue: usize,
@@ -57,7 +57,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { sync: Duration::from_millis(5), queue: 65_536, segment_bytes: 64 << 20 }
+        Self { sync: Duration::from_millis(10), queue: 65_536, segment_bytes: 64 << 20 }
     }
 }
 

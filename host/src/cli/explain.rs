@@ -2,6 +2,7 @@
 
 mod invite;
 pub mod report;
+pub mod stage;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use clap::Args;
 use super::ConfigFile;
 use crate::config::Loaded;
 use crate::node::{self, Plant};
-use crate::routing::{Cancel, NewCall, Router};
+use crate::routing::{Cancel, NewCall, Router, Trace};
 use crate::sip::flow::{Flow, Transport};
 use crate::sip::message::Message;
 use invite::Invite;
@@ -21,8 +22,9 @@ use report::Explained;
 /// Run the stages on a call that is not placed, and show what each of them did.
 ///
 /// Builds an INVITE, finds its customer by the source address, runs the customer's pipeline on the real components
-/// and tables, and shows each stage's outcome, time and fuel, and the routes that would be tried. Nothing is sent to
-/// any gateway; tables and services are asked as for a real call.
+/// and tables, and shows for each stage its input, every question to the host with its answer (of a lookup: where it
+/// came from and how old it was), its outcome, time and fuel, and then the routes that would be tried. Nothing is sent
+/// to any gateway; tables and services are asked as for a real call, with empty caches.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -83,11 +85,13 @@ fn route(loaded: &Loaded, invite: &Invite<'_>) -> anyhow::Result<Explained> {
     }
     let flow = Flow { listener: 0, transport: Transport::Udp, remote: invite.source };
     let worker = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let trace = Arc::new(Trace::default());
+    let call = NewCall { trace: Some(Arc::clone(&trace)), ..NewCall::received_now(Arc::new(message), flow) };
     let routed = worker.block_on(async {
         let router = Router::new(layout.snapshot);
         router.warm_up().await;
-        router.route(NewCall::received_now(Arc::new(message), flow), Cancel::default()).await
+        router.route(call, Cancel::default()).await
     });
     office.shutdown_background();
-    Ok(Explained::of(invite.source, routed))
+    Ok(Explained::of(invite.source, routed, trace.stories()))
 }

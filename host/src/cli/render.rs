@@ -147,7 +147,7 @@ pub fn printable(text: &str) -> String {
 }
 
 /// The word that stands for it in the records.
-fn word(value: &impl serde::Serialize) -> String {
+pub fn word(value: &impl serde::Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(word)) => word,
         _ => "?".to_owned(),

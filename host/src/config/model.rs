@@ -444,7 +444,7 @@ pub struct Digest {
 pub struct Cdr {
     /// The journal's folder. Default `var/journal`.
     pub journal: PathBuf,
-    /// Records are synced to disk at least this often. Default 5 ms.
+    /// Records are synced to disk at least this often. Default 10 ms.
     pub sync: TimeSpan,
     /// Records that may wait in memory while the journal's disk refuses them. Default 65,536, about 200 MB.
     pub queue: usize,
@@ -458,7 +458,7 @@ impl Default for Cdr {
     fn default() -> Self {
         Self {
             journal: PathBuf::from("var/journal"),
-            sync: TimeSpan::from_millis(5),
+            sync: TimeSpan::from_millis(10),
             queue: 65_536,
             stores: Named::new(),
             fanout: None,

@@ -32,6 +32,7 @@ struct Entry {
 /// See the module.
 #[derive(Debug)]
 pub(super) struct CachedTable {
+    config: model::Table,
     source: HttpRows,
     ttl: u64,
     negative_ttl: u64,
@@ -47,6 +48,7 @@ pub(super) struct CachedTable {
 impl CachedTable {
     pub(super) fn new(source: HttpRows, config: &model::Table, services: &Services) -> Self {
         Self {
+            config: config.clone(),
             source,
             ttl: nanos(config.ttl.get()),
             negative_ttl: nanos(config.negative_ttl.get()),
@@ -57,6 +59,13 @@ impl CachedTable {
             back_office: services.back_office().clone(),
             counters: Counters::default(),
         }
+    }
+
+    /// Whether it is what this configuration asks for, and its service is one of these.
+    pub(super) fn still_holds(&self, config: &model::Table, services: &Services) -> bool {
+        let own = self.source.service();
+        self.config == *config
+            && services.get(own.name()).is_some_and(|service| std::ptr::eq(Arc::as_ptr(service), own))
     }
 
     pub(super) fn probe(self: &Arc<Self>, key: &str) -> Probe {

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use csv::{ByteRecord, Reader, ReaderBuilder, StringRecord, Trim};
 use smallvec::SmallVec;
@@ -27,6 +28,8 @@ pub(super) struct FileTable {
     index: Index,
     /// Rows in the file.
     pub(super) entries: usize,
+    /// When the file was written last, where the system tells.
+    pub(super) written: Option<SystemTime>,
 }
 
 #[derive(Debug)]
@@ -45,11 +48,14 @@ impl FileTable {
             );
             vec![Problem::new(format!("{place}.path"), message)]
         })?;
+        let written = file.metadata().and_then(|about| about.modified()).ok();
         let mut reader = ReaderBuilder::new().trim(Trim::All).from_reader(file);
         let mut loading = Loading { path, place, problems: Vec::new() };
         let columns = loading.columns(&mut reader, source);
         match columns {
-            Some(columns) if loading.problems.is_empty() => loading.rows(&mut reader, &columns, source.matching),
+            Some(columns) if loading.problems.is_empty() => {
+                loading.rows(&mut reader, &columns, source.matching).map(|rows| Self { written, ..rows })
+            }
             _ => Err(loading.problems),
         }
     }
@@ -263,7 +269,7 @@ impl Rows {
             Keys::Exact(index) => (self.lines.len(), Index::Exact(index.finish(self.bytes))),
             Keys::Prefix(keys) => (keys.len(), Index::Prefix(PrefixIndex::build(&keys, &self.bytes))),
         };
-        FileTable { names: columns.names.clone(), index, entries }
+        FileTable { names: columns.names.clone(), index, entries, written: None }
     }
 }
 

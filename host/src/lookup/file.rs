@@ -1,9 +1,9 @@
-//! A table held whole in memory, built anew and swapped on reload: a call sees the old rows or the new, never neither.
+//! A table held whole in memory. A reload makes another one beside it: calls in progress end on the rows they began with.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use smallvec::SmallVec;
 
 use super::csv::FileTable;
@@ -15,48 +15,42 @@ use crate::config::model::CsvSource;
 /// See the module.
 #[derive(Debug)]
 pub(super) struct MemoryTable {
-    current: ArcSwap<FileTable>,
-    path: PathBuf,
-    source: CsvSource,
-    place: String,
-    counters: Counters,
+    rows: FileTable,
+    /// Counted on where the table was there before.
+    counters: Arc<Counters>,
 }
 
 impl MemoryTable {
     /// Reads the file. `place` is the source's key in the configuration; a relative path counts from `folder`.
-    pub(super) fn load(source: &CsvSource, folder: &Path, place: String) -> Result<Self, Vec<Problem>> {
-        let path = folder.join(&source.path);
-        let rows = FileTable::load(&path, source, &place)?;
-        Ok(Self {
-            current: ArcSwap::from_pointee(rows),
-            path,
-            source: source.clone(),
-            place,
-            counters: Counters::default(),
-        })
-    }
-
-    /// Reads the file again. Where it has problems, the rows stay as they are.
-    pub(super) fn reload(&self) -> Result<(), Vec<Problem>> {
-        self.current.store(Arc::new(FileTable::load(&self.path, &self.source, &self.place)?));
-        Ok(())
+    pub(super) fn load(
+        source: &CsvSource,
+        folder: &Path,
+        place: &str,
+        before: Option<&Self>,
+    ) -> Result<Self, Vec<Problem>> {
+        let rows = FileTable::load(&folder.join(&source.path), source, place)?;
+        Ok(Self { rows, counters: before.map(|before| Arc::clone(&before.counters)).unwrap_or_default() })
     }
 
     pub(super) fn get(&self, key: &str) -> Option<Arc<Row>> {
-        let row = self.current.load().get(key).map(Arc::new);
+        let row = self.rows.get(key).map(Arc::new);
         self.counters.answered(row.is_some());
         row
     }
 
     pub(super) fn matches(&self, digits: &str) -> Option<SmallVec<[Arc<Row>; 8]>> {
-        let rows = self.current.load().matches(digits)?;
+        let rows = self.rows.matches(digits)?;
         self.counters.answered(!rows.is_empty());
         Some(rows)
     }
 
+    /// Since the file was written last.
+    pub(super) fn age(&self) -> Option<Duration> {
+        self.rows.written.and_then(|written| written.elapsed().ok())
+    }
+
     pub(super) fn stats(&self) -> Stats {
-        let current = self.current.load();
-        self.counters.snapshot(current.entries as u64, current.bytes() as u64)
+        self.counters.snapshot(self.rows.entries as u64, self.rows.bytes() as u64)
     }
 
     pub(super) fn counters(&self) -> &Counters {

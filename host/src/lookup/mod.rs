@@ -53,5 +53,18 @@ pub fn build(config: &Config, folder: &Path, back_office: &Handle) -> Result<(Ta
     if problems.is_empty() { Ok((tables, services)) } else { Err(problems) }
 }
 
+/// Builds them anew beside `before`, which stay as they are: what has not changed in the configuration lives on in
+/// both, with its cache, its connections and its breaker; files are read again.
+pub fn rebuild(
+    config: &Config,
+    folder: &Path,
+    before: (&Tables, &Services),
+) -> Result<(Tables, Services), Vec<Problem>> {
+    let (services, mut problems) = before.1.renewed(&config.services);
+    let (tables, found) = before.0.renewed(&config.tables, folder, &services);
+    problems.extend(found);
+    if problems.is_empty() { Ok((tables, services)) } else { Err(problems) }
+}
+
 #[cfg(test)]
 mod tests;

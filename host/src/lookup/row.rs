@@ -1,5 +1,6 @@
 //! What a table answers with: typed fields.
 
+use std::fmt;
 use std::sync::Arc;
 
 /// An exact decimal: `digits` × 10^-`scale`, `scale` at most 18.
@@ -44,5 +45,28 @@ impl Row {
     /// The value of the field of this name.
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.fields.iter().find(|field| &*field.name == name).map(|field| &field.value)
+    }
+}
+
+impl fmt::Display for Decimal {
+    /// In decimal notation, with as many places as its scale: 345 and 5 are `0.00345`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scale = usize::from(self.scale);
+        let digits = format!("{:0width$}", self.digits.unsigned_abs(), width = scale + 1);
+        let (whole, fraction) = digits.split_at(digits.len() - scale);
+        let sign = if self.digits < 0 { "-" } else { "" };
+        let point = if fraction.is_empty() { "" } else { "." };
+        write!(f, "{sign}{whole}{point}{fraction}")
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Integer(integer) => write!(f, "{integer}"),
+            Self::Decimal(decimal) => write!(f, "{decimal}"),
+            Self::Boolean(boolean) => write!(f, "{boolean}"),
+        }
     }
 }

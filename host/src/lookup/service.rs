@@ -55,6 +55,7 @@ pub struct Response {
 #[derive(Debug)]
 pub(super) struct Service {
     name: Arc<str>,
+    config: model::Service,
     client: Client,
     base: Url,
     headers: HeaderMap,
@@ -99,6 +100,7 @@ impl Service {
         let refusal = |why: &str| ServiceError::Unavailable(format!("service `{name}`: {why}").into());
         Ok(Self {
             name: name.into(),
+            config: config.clone(),
             client,
             base,
             headers,
@@ -108,6 +110,15 @@ impl Service {
             open: refusal("breaker open"),
             busy: refusal(&format!("{} requests at once already", config.max_concurrent)),
         })
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it was made from.
+    pub(super) fn config(&self) -> &model::Service {
+        &self.config
     }
 
     /// The leave to send a request now; never waits.

@@ -37,13 +37,32 @@ impl Services {
         Self::with_clock(config, back_office, Clock::new())
     }
 
+    /// The services of another configuration. One whose part has not changed lives on, with its connections and its
+    /// breaker.
+    pub(super) fn renewed(&self, config: &Named<model::Service>) -> (Self, Vec<Problem>) {
+        Self::build(config, self.back_office.clone(), self.clock.clone(), &self.named)
+    }
+
     pub(super) fn with_clock(
         config: &Named<model::Service>,
         back_office: Handle,
         clock: Clock,
     ) -> (Self, Vec<Problem>) {
+        Self::build(config, back_office, clock, &HashMap::new())
+    }
+
+    fn build(
+        config: &Named<model::Service>,
+        back_office: Handle,
+        clock: Clock,
+        before: &HashMap<String, Arc<Service>>,
+    ) -> (Self, Vec<Problem>) {
         let (mut named, mut problems) = (HashMap::new(), Vec::new());
         for (name, service) in config {
+            if let Some(same) = before.get(name).filter(|before| before.config() == service) {
+                named.insert(name.clone(), Arc::clone(same));
+                continue;
+            }
             match Service::new(name, service, clock.clone()) {
                 Ok(service) => drop(named.insert(name.clone(), Arc::new(service))),
                 Err(found) => problems.extend(found),

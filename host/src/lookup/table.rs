@@ -43,7 +43,10 @@ pub enum Probe {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
     /// A file's rows in memory.
-    Memory,
+    Memory {
+        /// Since the file was written last, where the system tells.
+        age: Option<Duration>,
+    },
     /// The cache, within its ttl.
     Fresh {
         /// Since the source gave it.
@@ -60,15 +63,25 @@ pub enum Origin {
 
 impl Table {
     /// Builds a table; a file is read now. A relative path counts from `folder`.
+    ///
+    /// Where nothing about a cached table differs from the one `before` it, its service included, that one lives on
+    /// with all that it holds.
     pub(super) fn new(
         name: &str,
         config: &model::Table,
         folder: &Path,
         services: &Services,
-    ) -> Result<Self, Vec<Problem>> {
+        before: Option<&Arc<Self>>,
+    ) -> Result<Arc<Self>, Vec<Problem>> {
+        if let Some(before) = before.filter(|before| before.still_holds(config, services)) {
+            return Ok(Arc::clone(before));
+        }
         let place = |key: &str| format!("tables.{name}.{key}");
         let backing = match &config.source {
-            Source::Csv(source) => Backing::Memory(MemoryTable::load(source, folder, place("source.csv"))?),
+            Source::Csv(source) => {
+                let before = before.and_then(|before| before.backing.memory());
+                Backing::Memory(MemoryTable::load(source, folder, &place("source.csv"), before)?)
+            }
             Source::Http(source) => {
                 let source = HttpRows::new(source, services, &place("source.http"))?;
                 if config.capacity == 0 {
@@ -77,7 +90,15 @@ impl Table {
                 Backing::Cached(Arc::new(CachedTable::new(source, config, services)))
             }
         };
-        Ok(Self { name: name.into(), backing })
+        Ok(Arc::new(Self { name: name.into(), backing }))
+    }
+
+    fn still_holds(&self, config: &model::Table, services: &Services) -> bool {
+        match &self.backing {
+            // The file may have changed.
+            Backing::Memory(_) => false,
+            Backing::Cached(table) => table.still_holds(config, services),
+        }
     }
 
     /// Its name in the configuration.
@@ -118,18 +139,9 @@ impl Table {
     pub fn explain(&self, key: &str) -> Option<Origin> {
         key::check(key).ok()?;
         Some(match &self.backing {
-            Backing::Memory(_) => Origin::Memory,
+            Backing::Memory(table) => Origin::Memory { age: table.age() },
             Backing::Cached(table) => table.origin(key),
         })
-    }
-
-    /// Reads a file anew and swaps the rows; where the file has problems, the rows stay as they are. A cached table has
-    /// nothing to read. Blocks while it reads: not for workers.
-    pub fn reload(&self) -> Result<(), Vec<Problem>> {
-        match &self.backing {
-            Backing::Memory(table) => table.reload(),
-            Backing::Cached(_) => Ok(()),
-        }
     }
 
     /// Its numbers.
@@ -148,6 +160,15 @@ impl Table {
         match &self.backing {
             Backing::Memory(table) => table.counters(),
             Backing::Cached(table) => table.counters(),
+        }
+    }
+}
+
+impl Backing {
+    fn memory(&self) -> Option<&MemoryTable> {
+        match self {
+            Self::Memory(table) => Some(table),
+            Self::Cached(_) => None,
         }
     }
 }

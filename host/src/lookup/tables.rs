@@ -19,10 +19,21 @@ impl Tables {
     /// Builds the tables that can be built, and says what is wrong with the others. Files are read now; their relative
     /// paths count from `folder`. Loads run on the services' back office.
     pub fn new(config: &Named<model::Table>, folder: &Path, services: &Services) -> (Self, Vec<Problem>) {
+        Self::default().renewed(config, folder, services)
+    }
+
+    /// The tables of another configuration: beside these, which stay as they are. Files are read anew; a cached table
+    /// that has not changed is in both.
+    pub(super) fn renewed(
+        &self,
+        config: &Named<model::Table>,
+        folder: &Path,
+        services: &Services,
+    ) -> (Self, Vec<Problem>) {
         let (mut named, mut problems) = (HashMap::new(), Vec::new());
         for (name, table) in config {
-            match Table::new(name, table, folder, services) {
-                Ok(table) => drop(named.insert(name.clone(), Arc::new(table))),
+            match Table::new(name, table, folder, services, self.get(name)) {
+                Ok(table) => drop(named.insert(name.clone(), table)),
                 Err(found) => problems.extend(found),
             }
         }

@@ -101,7 +101,7 @@ impl Desk {
         let loaded = config::load(&self.file).map_err(|errors| vec![errors.to_string()])?;
         let before = self.layout.load_full();
         let layout = self.office.block_on(self.plant.build(&loaded, Some(&before)))?;
-        let mail = self.mail.get().map_or(&[][..], Vec::as_slice);
+        let mail = self.mail.get().ok_or_else(|| vec!["the node is still starting: try again".to_owned()])?;
         hand_out(mail, &layout.snapshot).map_err(|error| vec![error.to_owned()])?;
         self.layout.store(Arc::new(layout));
         self.configured_at.store(unix_seconds(), Relaxed);

@@ -78,6 +78,12 @@ impl Crew {
         self.mail.clone()
     }
 
+    /// Returns when a worker's thread has ended without having been told to: it panicked.
+    pub(super) async fn fallen(&self) {
+        let ends = self.mail.iter().map(|worker| Box::pin(worker.closed()));
+        futures_util::future::select_all(ends).await;
+    }
+
     /// Refuse new calls from now on.
     pub(super) async fn drain(&self) {
         for worker in &self.mail {
@@ -114,4 +120,21 @@ pub(super) fn hand_out(mail: &[mpsc::Sender<Mail>], snapshot: &Arc<Snapshot>) ->
         sent.map_err(|_| "a worker has stopped: restart the node")?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_worker_that_falls_is_noticed() {
+        let (mut boxes, mail) = mailboxes(2);
+        let crew = Crew { mail, threads: Vec::new() };
+        let mut fallen = Box::pin(crew.fallen());
+        assert!(fallen.as_mut().now_or_never().is_none(), "all stand");
+        drop(boxes.pop());
+        fallen.await;
+    }
 }

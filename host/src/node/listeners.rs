@@ -20,6 +20,12 @@ pub(super) struct Listeners {
 impl Listeners {
     /// Binds every address once per worker.
     pub(super) fn bind(config: &Config) -> anyhow::Result<Self> {
+        let failed = |asked: &SocketAddr| {
+            format!("listen.udp: {asked} cannot be bound: is it an address of this host, and free?")
+        };
+        for asked in &config.listen.udp {
+            udp::is_free(*asked).with_context(|| failed(asked))?;
+        }
         let mut addresses = Vec::new();
         let mut sets = Vec::new();
         for _ in 0..workers(config) {
@@ -28,9 +34,7 @@ impl Listeners {
                 // Port 0: the first worker's socket decides for all.
                 let address = addresses.get(index).copied().unwrap_or(*asked);
                 let bound = udp::bind(address).and_then(|socket| Ok((socket.local_addr()?, socket)));
-                let (address, socket) = bound.with_context(|| {
-                    format!("listen.udp: {asked} cannot be bound: is it an address of this host, and free?")
-                })?;
+                let (address, socket) = bound.with_context(|| failed(asked))?;
                 if addresses.len() == index {
                     addresses.push(address);
                 }

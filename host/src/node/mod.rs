@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::runtime::{Builder, Runtime};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::control::Desk;
 use self::crew::Crew;
@@ -34,7 +34,7 @@ const DRAIN: Duration = Duration::from_secs(30);
 /// How long the stores have, after the last call, to confirm what the journal holds.
 const SHIP: Duration = Duration::from_secs(10);
 /// How often host names of gateways are asked for again.
-const RESOLVE: Duration = Duration::from_secs(60);
+const RESOLVE: Duration = Duration::from_mins(1);
 
 /// Threads for everything that is not a call.
 ///
@@ -80,14 +80,13 @@ async fn run(loaded: &Loaded, office: &Runtime) -> anyhow::Result<()> {
     let config = &loaded.config;
     let node = plant::node_name(config);
     let clock = Clock::start();
+    let mut signals = Signals::new()?;
     let plant = Plant::new(loaded, office.handle().clone())?;
     let layout = plant.build(loaded, None).await.map_err(|problems| anyhow::anyhow!(problems.join("\n")))?;
     let listeners = Listeners::bind(config)?;
     let (cdr, journal) = Cdr::start(&config.cdr, &node, &loaded.folder, office.handle())?;
     let desk = Arc::new(Desk::new(node, loaded, plant, layout, &cdr, &listeners));
-    let crew = Crew::start(config, listeners, &desk, &journal, clock)?;
-    drop(journal);
-    desk.open(&crew);
+    // Before the first call comes: nothing that can fail is left for the time when calls have records to be written.
     let admin = match config.admin.bind {
         Some(bind) => {
             let token = config.admin.token.as_deref().map(Token::new);
@@ -95,32 +94,59 @@ async fn run(loaded: &Loaded, office: &Runtime) -> anyhow::Result<()> {
         }
         None => None,
     };
+    let crew = Crew::start(config, listeners, &desk, &journal, clock)?;
+    drop(journal);
+    desk.open(&crew);
     tracing::info!(node = &*desk.node, workers = crew.len(), listening = desk.status().listeners.join(", "), "ready");
-    watch(&desk, &crew).await?;
+    let watched = watch(&desk, &crew, &mut signals).await;
     crew.stop().await;
     let shipped = cdr.shutdown(SHIP).await;
     if let Some(admin) = admin {
         admin.close().await;
     }
-    shipped.context("call records were lost")
+    shipped.context("call records were lost")?;
+    watched
+}
+
+/// What the node hears from outside.
+struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
 }
 
 /// Serve until told to stop, then until the calls have ended.
-async fn watch(desk: &Arc<Desk>, crew: &Crew) -> anyhow::Result<()> {
-    let mut hangup = signal(SignalKind::hangup())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+///
+/// # Errors
+///
+/// A worker has fallen: a part of the calls would be lost for ever. The others' records are written; whoever runs the
+/// node starts it again.
+async fn watch(desk: &Arc<Desk>, crew: &Crew, signals: &mut Signals) -> anyhow::Result<()> {
     let mut resolve = tokio::time::interval(RESOLVE);
     loop {
         tokio::select! {
-            _ = hangup.recv() => {
+            _ = signals.hangup.recv() => {
                 let desk = Arc::clone(desk);
                 // Compiles and reads files: not for this thread.
                 drop(tokio::task::spawn_blocking(move || desk.reload()));
             }
             _ = resolve.tick() => desk.resolve_gateways(),
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
+            _ = signals.terminate.recv() => break,
+            _ = signals.interrupt.recv() => break,
+            () = crew.fallen() => {
+                desk.drain();
+                anyhow::bail!("a worker thread has panicked: the node stops, so that it is started again whole");
+            }
         }
     }
     desk.drain();
@@ -132,8 +158,8 @@ async fn watch(desk: &Arc<Desk>, crew: &Crew) -> anyhow::Result<()> {
                 tracing::warn!(calls = desk.calls(), "calls still in progress are cut: their records say interrupted");
             }
         }
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+        _ = signals.terminate.recv() => {}
+        _ = signals.interrupt.recv() => {}
     }
     Ok(())
 }

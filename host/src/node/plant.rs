@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use tokio::runtime::Handle;
 
 use crate::config::Loaded;
-use crate::config::model::{Config, Named, Service, Table};
+use crate::config::model::Config;
 use crate::lookup::{self, Problem, Services, Tables};
 use crate::plugin::{ComponentFinder, Components, Engine, EngineOptions, Limits};
 use crate::routing::{Parts, Snapshot};
@@ -30,8 +30,6 @@ pub struct Layout {
     pub tables: Tables,
     /// Named HTTP services.
     pub services: Services,
-    /// What the two were made from.
-    sources: (Named<Service>, Named<Table>),
 }
 
 impl Plant {
@@ -54,20 +52,18 @@ impl Plant {
 
     /// Reads tables, compiles components, asks for the gateways' addresses: seconds.
     ///
-    /// With the layout `before`, tables and services whose configuration is the same live on with all that they have
-    /// cached; files are read anew.
+    /// With the layout `before`, cached tables and services whose configuration is the same live on with all that they
+    /// hold; files are read anew. The layout before is not touched, whatever comes of it: who routes by it keeps its rows.
     ///
     /// # Errors
     ///
     /// Everything that is wrong, a line each.
     pub async fn build(&self, loaded: &Loaded, before: Option<&Layout>) -> Result<Layout, Vec<String>> {
         let told = |problems: Vec<Problem>| problems.iter().map(ToString::to_string).collect::<Vec<_>>();
-        let sources = (loaded.config.services.clone(), loaded.config.tables.clone());
-        let kept = before.filter(|before| before.sources == sources);
-        let kept = kept.map(|before| (before.tables.clone(), before.services.clone()));
+        let tables_before = before.map(|before| (before.tables.clone(), before.services.clone()));
         let (config, folder, office) = (loaded.config.clone(), loaded.folder.clone(), self.office.clone());
-        let read = move || match kept {
-            Some(kept) => refresh(&kept.0).map(|()| kept),
+        let read = move || match tables_before {
+            Some((tables, services)) => lookup::rebuild(&config, &folder, (&tables, &services)),
             None => lookup::build(&config, &folder, &office),
         };
         let read = tokio::task::spawn_blocking(read).await;
@@ -80,14 +76,11 @@ impl Plant {
             digest_secret: self.digest_secret.clone(),
         };
         let snapshot = Snapshot::build(&loaded.config, &loaded.folder, &parts).await.map_err(told)?;
-        Ok(Layout { snapshot: Arc::new(snapshot), tables, services, sources })
+        if let Some(before) = before {
+            snapshot.gateways.remember(&before.snapshot.gateways);
+        }
+        Ok(Layout { snapshot: Arc::new(snapshot), tables, services })
     }
-}
-
-/// Reads the files behind the tables again; one that cannot be read leaves its table as it was.
-fn refresh(tables: &Tables) -> Result<(), Vec<Problem>> {
-    let problems: Vec<Problem> = tables.iter().filter_map(|table| table.reload().err()).flatten().collect();
-    if problems.is_empty() { Ok(()) } else { Err(problems) }
 }
 
 /// `node.name`, else the host's.
@@ -109,3 +102,6 @@ fn random() -> anyhow::Result<[u8; 32]> {
     source.read_exact(&mut bytes).context("no randomness for digest nonces")?;
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests;

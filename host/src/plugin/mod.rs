@@ -21,6 +21,7 @@ mod runner;
 mod stage;
 mod state;
 mod stats;
+pub mod trace;
 mod within;
 
 #[cfg(test)]
@@ -42,3 +43,4 @@ pub use runner::{Run, Runner, Visit};
 pub use stage::{Stage, StageSettings};
 pub use state::{Headers, Lent};
 pub use stats::{Stats, StatsSnapshot};
+pub use trace::Trace;

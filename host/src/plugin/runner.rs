@@ -13,6 +13,7 @@ use super::instance::Instance;
 use super::limits::Permit;
 use super::stage::Stage;
 use super::state::{Headers, OnCall};
+use super::trace::Trace;
 use super::within::{Cut, within};
 use crate::cdr::record::StageOutcome;
 use crate::config::model::Isolation;
@@ -47,6 +48,8 @@ pub struct Visit<'a> {
     pub wait_until: Instant,
     /// Cuts it earlier.
     pub cancel: &'a Cancel,
+    /// Who wants to hear what it asks.
+    pub trace: Option<Arc<Trace>>,
 }
 
 /// What came of one call of a stage.
@@ -114,8 +117,9 @@ impl Runner {
     /// The bounded part: makes an instance where none is idle, and runs it. `taken` holds the instance also when the
     /// work is cut, so that its fuel can be read.
     async fn call(&self, call: &Call, visit: Visit<'_>, taken: &mut Option<Instance>) -> Result<Outcome, Failure> {
-        let Visit { headers, customer, call_id, now, started, deadline, cut, wait_until, cancel } = visit;
-        let on = OnCall { headers, customer, call_id, now, started, wait_until, permits: Vec::new(), log_lines: 0 };
+        let Visit { headers, customer, call_id, now, started, deadline, cut, wait_until, cancel, trace } = visit;
+        let permits = Vec::new();
+        let on = OnCall { headers, customer, call_id, now, started, wait_until, permits, log_lines: 0, trace };
         let work = async {
             let instance = taken.insert(self.instance().await?);
             instance.handle(self.stage.settings.fuel, call, on).await

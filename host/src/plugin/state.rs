@@ -7,6 +7,8 @@ use std::time::Instant;
 use super::counters::Counters;
 use super::limits::{Limits, Permit};
 use super::memory::MemoryGuard;
+use super::trace::story::Question;
+use super::trace::{Open, Trace};
 use crate::lookup::{Services, Tables};
 
 /// The header fields of the request that a stage may read.
@@ -52,4 +54,13 @@ pub(super) struct OnCall {
     pub(super) wait_until: Instant,
     pub(super) permits: Vec<Permit>,
     pub(super) log_lines: u32,
+    /// Who wants to hear what is asked.
+    pub(super) trace: Option<Arc<Trace>>,
+}
+
+impl State {
+    /// Tells the trace, where the call carries one, what the guest asks.
+    pub(super) fn ask(&self, question: impl FnOnce() -> Question) -> Option<Open> {
+        self.call.as_ref()?.trace.as_ref()?.ask(question())
+    }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::cdr::record::UnixMicros;
+use crate::plugin::Trace;
 use crate::sip::flow::{Flow, Transport};
 use crate::sip::message::Message;
 
@@ -19,12 +20,14 @@ pub struct NewCall {
     pub transport: Transport,
     /// When it came: the stages' time, and the nonce's.
     pub received: UnixMicros,
+    /// Who wants to hear what its stages do; none for a real call.
+    pub trace: Option<Arc<Trace>>,
 }
 
 impl NewCall {
     /// An INVITE that came by this flow just now.
     pub fn received_now(message: Arc<Message>, flow: Flow) -> Self {
         let received = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64);
-        Self { message, source: flow.remote, transport: flow.transport, received }
+        Self { message, source: flow.remote, transport: flow.transport, received, trace: None }
     }
 }

@@ -4,7 +4,7 @@ mod address;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -96,18 +96,19 @@ impl Gateways {
         self.0.values()
     }
 
+    /// Takes over the addresses that are not known here and were there, under the same URI: a reload while names do not
+    /// resolve must not lose the gateways that calls can still reach.
+    pub fn remember(&self, before: &Self) {
+        for gateway in self.iter().filter(|gateway| gateway.known.load().is_none()) {
+            if let Some(before) = before.get(&gateway.name).filter(|before| before.uri == gateway.uri) {
+                gateway.known.store(before.known.load_full());
+            }
+        }
+    }
+
     /// Asks for all addresses at once, and waits for the answers or their deadline.
     pub async fn resolve(&self) {
         join_all(self.iter().map(|gateway| gateway.resolve())).await;
-    }
-}
-
-/// Asks for the addresses again and again, until the snapshot that the gateways belong to is gone. For the back office.
-pub async fn keep_resolved(gateways: Weak<Gateways>, every: Duration) {
-    loop {
-        tokio::time::sleep(every).await;
-        let Some(gateways) = gateways.upgrade() else { return };
-        gateways.resolve().await;
     }
 }
 
@@ -159,6 +160,25 @@ mod tests {
         let found = gateways.get("carrier").unwrap().destination().unwrap();
         assert!(found.address.ip().is_loopback());
         assert_eq!(found.address.port(), 5070);
+    }
+
+    #[test]
+    fn a_reload_remembers_the_address_of_a_name_that_does_not_resolve_now() {
+        let with = |uri: &str| {
+            let mut gateways = Gateways::default();
+            gateways.insert(gateway(uri).unwrap());
+            gateways
+        };
+        let (before, last) = (with("sip:gw.example.invalid"), "192.0.2.9:5060".parse().unwrap());
+        before.get("carrier").unwrap().known.store(Some(Arc::new(last)));
+        let after = |uri: &str| {
+            let gateways = with(uri);
+            gateways.remember(&before);
+            gateways.get("carrier").unwrap().destination().map(|destination| destination.address)
+        };
+        assert_eq!(after("sip:gw.example.invalid"), Some(last));
+        assert_eq!(after("sip:other.example.invalid"), None, "another place");
+        assert_eq!(after("sip:192.0.2.1"), Some("192.0.2.1:5060".parse().unwrap()));
     }
 
     #[tokio::test]

@@ -23,9 +23,9 @@ mod tests;
 pub use call::NewCall;
 pub use customer::{Customer, DigestRealm};
 pub use facts::{Rate, Routed, RoutingFacts, TargetFacts};
-pub use gateway::{Gateway, Gateways, keep_resolved};
+pub use gateway::{Gateway, Gateways};
 pub use pipeline::Step;
 pub use router::Router;
 pub use snapshot::{Parts, Snapshot};
 
-pub use crate::plugin::Cancel;
+pub use crate::plugin::{Cancel, Trace};

@@ -1,5 +1,6 @@
 //! Money as text: exact decimals, never floats.
 
+use crate::lookup::row;
 use crate::plugin::contract::Decimal;
 
 /// The largest scale that the contract allows.
@@ -7,11 +8,7 @@ pub(super) const MAX_SCALE: u8 = 18;
 
 /// `digits` × 10^-`scale` in decimal notation, with as many places as its scale: 345 and 5 are `0.00345`.
 pub(super) fn text(decimal: Decimal) -> String {
-    let scale = usize::from(decimal.scale);
-    let digits = format!("{:0width$}", decimal.digits.unsigned_abs(), width = scale + 1);
-    let (whole, fraction) = digits.split_at(digits.len() - scale);
-    let sign = if decimal.digits < 0 { "-" } else { "" };
-    if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
+    row::Decimal { digits: decimal.digits, scale: decimal.scale }.to_string()
 }
 
 #[cfg(test)]

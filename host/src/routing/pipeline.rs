@@ -123,6 +123,10 @@ impl<'a> Passage<'a> {
 
     /// One stage: its outcome whole, or the reason why there is none. The record is written either way.
     async fn pass(&mut self, lane: &Lane) -> Result<Judged, StageOutcome> {
+        let trace = self.call.trace.clone();
+        if let Some(trace) = &trace {
+            trace.enter(&self.view);
+        }
         let Some((deadline, cut, wait_until)) = self.allowance(lane) else {
             let budget = self.snapshot.setup_budget;
             let detail = format!("the call's set-up budget of {} ms was used up", budget.as_millis());
@@ -140,6 +144,7 @@ impl<'a> Passage<'a> {
             cut,
             wait_until,
             cancel: &self.cancel,
+            trace: trace.clone(),
         };
         let bench = Bench {
             gateways: &self.snapshot.gateways,
@@ -147,9 +152,12 @@ impl<'a> Passage<'a> {
             message: &self.message,
             attributes: &self.view.attributes,
         };
-        let run = lane
-            .runner
-            .run(&self.view, visit, |outcome| bench.judge(outcome).map(|(judged, name)| ((judged, name), name)));
+        let run = lane.runner.run(&self.view, visit, |outcome| {
+            if let Some(trace) = &trace {
+                trace.returned(&outcome);
+            }
+            bench.judge(outcome).map(|(judged, name)| ((judged, name), name))
+        });
         let Run { result, permits, fuel, ended } = run.await;
         self.now = ended;
         let micros = (ended - started).as_micros() as u64;

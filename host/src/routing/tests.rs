@@ -55,7 +55,9 @@ async fn router(bed: &Bed, guests: [Guest; 3]) -> Router {
     for (name, guest) in ["a.wasm", "b.wasm", "c.wasm"].iter().zip(&guests) {
         bed.put(name, &guest.build());
     }
-    Router::new(Arc::new(snapshot(bed, CONFIG).await.unwrap()))
+    // A budget that a busy test machine keeps.
+    let config = format!("call.setup-budget = '10s'\n{CONFIG}");
+    Router::new(Arc::new(snapshot(bed, &config).await.unwrap()))
 }
 
 /// What becomes of a call through these stages.
@@ -78,6 +80,7 @@ fn call_from(source: &str) -> NewCall {
         source: source.parse().unwrap(),
         transport: Transport::Udp,
         received: 1_700_000_000_000_000,
+        trace: None,
     }
 }
 

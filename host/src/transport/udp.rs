@@ -18,7 +18,7 @@ use socket2::{Domain, Protocol, Type};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
-use self::batch::{Inbound, Outbound};
+use self::batch::{BATCH, Inbound, Outbound};
 
 /// Datagrams that wait for room in the kernel's buffer. Beyond, the newest are dropped: SIP sends them again.
 const QUEUE: usize = 4096;
@@ -41,6 +41,16 @@ pub fn bind(address: SocketAddr) -> io::Result<std::net::UdpSocket> {
     let _ = socket.set_send_buffer_size(KERNEL_BUFFER);
     socket.bind(&address.into())?;
     Ok(socket.into())
+}
+
+/// Whether nobody else has this address. [`bind`] cannot tell: with `SO_REUSEPORT` a second node would quietly get a
+/// part of the first one's datagrams.
+pub fn is_free(address: SocketAddr) -> io::Result<()> {
+    let socket = socket2::Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.bind(&address.into())
 }
 
 /// One worker's socket on one address.
@@ -78,13 +88,25 @@ impl Socket {
         let fd = self.io.as_raw_fd();
         loop {
             ready!(self.io.poll_recv_ready(cx))?;
+            let mut count = 0;
             let inbound = &mut self.inbound;
-            return match self.io.try_io(Interest::READABLE, || Ok(inbound.receive(fd, &mut datagram)?)) {
+            let received = self.io.try_io(Interest::READABLE, || {
+                count = inbound.receive(fd, &mut datagram)?;
+                // Fewer than there was room for: the socket is empty, and the next datagram is news to the reactor.
+                if count < BATCH { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+            });
+            return match received {
                 // No longer ready: ask to be woken.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
-                // The error that waits was reported by this call, and is taken from the queue by the next.
-                Err(error) if is_undelivered(&error) => Poll::Ready(Ok(errors::drain(fd, unreachable).max(1))),
-                received => Poll::Ready(received),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && count == 0 => continue,
+                // What ICMP has told of an earlier datagram was reported by this call, and is taken from the queue by
+                // the next.
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
+                    Poll::Ready(match errors::drain(fd, unreachable) {
+                        0 if !is_undelivered(&error) => Err(error),
+                        count => Ok(count.max(1)),
+                    })
+                }
+                _ => Poll::Ready(Ok(count)),
             };
         }
     }
@@ -101,16 +123,24 @@ impl Socket {
     /// Send what is queued, as far as the kernel takes it; woken when it takes more.
     pub fn flush(&mut self, cx: &mut Context<'_>, mut unreachable: impl FnMut(&[u8])) {
         let fd = self.io.as_raw_fd();
+        let mut tried_again = false;
         while !self.queue.is_empty() {
             if !matches!(self.io.poll_send_ready(cx), Poll::Ready(Ok(()))) {
                 return;
             }
             let (outbound, waiting) = (&mut self.outbound, self.queue.make_contiguous());
             match self.io.try_io(Interest::WRITABLE, || Ok(outbound.send(fd, waiting)?)) {
-                Ok(sent) => drop(self.queue.drain(..sent.max(1))),
+                Ok(sent) => {
+                    self.queue.drain(..sent.max(1));
+                    tried_again = false;
+                }
                 // No longer ready: ask to be woken.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) if is_undelivered(&error) && errors::drain(fd, &mut unreachable) > 0 => {}
+                // An earlier datagram's error, as a rule; it must not cost this one its way. One that is too large can
+                // put its own error into the queue: it is tried once more and no oftener.
+                Err(error)
+                    if errors::drain(fd, &mut unreachable) > 0
+                        && (is_undelivered(&error) || !std::mem::replace(&mut tried_again, true)) => {}
                 // This one datagram cannot be sent: no route, too large, forbidden.
                 Err(error) => {
                     if let Some((remote, bytes)) = self.queue.pop_front() {
@@ -118,6 +148,7 @@ impl Socket {
                         unreachable(&bytes);
                     }
                     self.unsent += 1;
+                    tried_again = false;
                 }
             }
         }
@@ -129,3 +160,6 @@ fn is_undelivered(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
     matches!(error.kind(), ConnectionRefused | HostUnreachable | NetworkUnreachable)
 }
+
+#[cfg(test)]
+mod tests;

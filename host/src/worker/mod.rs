@@ -117,7 +117,7 @@ impl Driver {
             progress |= self.fire_timers(now, cx);
             progress |= self.collect_decisions(cx);
             self.act(cx);
-            self.flush(cx);
+            progress |= self.flush(cx);
             if self.core.in_progress() == 0
                 && let Some(told) = self.idle.take()
             {
@@ -153,11 +153,17 @@ impl Driver {
                 },
                 |datagram| lost.push(Bytes::copy_from_slice(datagram)),
             );
-            lost.into_iter().for_each(|datagram| outbox.unreachable(core, now, &datagram));
+            for datagram in lost {
+                outbox.unreachable(core, now, &datagram);
+            }
             match received {
                 Poll::Pending => {}
                 Poll::Ready(Ok(count)) => progress |= count > 0,
-                Poll::Ready(Err(error)) => tracing::error!(%error, listener, "socket cannot be read"),
+                // Nobody would be woken for what comes next: it is asked again.
+                Poll::Ready(Err(error)) => {
+                    progress = true;
+                    tracing::error!(%error, listener, "socket cannot be read");
+                }
             }
         }
         outbox.post(stats);
@@ -170,7 +176,9 @@ impl Driver {
             progress = true;
             match mail {
                 Mail::Datagrams(batch) => {
-                    batch.into_iter().for_each(|(flow, bytes)| self.core.receive(now, flow, bytes));
+                    for (flow, bytes) in batch {
+                        self.core.receive(now, flow, bytes);
+                    }
                 }
                 Mail::Unreachable(branch) => self.core.unreachable(now, &branch),
                 Mail::Reload(snapshot) => self.pipelines.reload(snapshot),
@@ -178,6 +186,8 @@ impl Driver {
                 Mail::TellIdle(told) => self.idle = Some(told),
                 Mail::Stop => {
                     self.core.interrupt(now);
+                    // Their records wait for what the stages have found out so far.
+                    self.pipelines.cancel_all();
                     self.stopping = true;
                 }
             }
@@ -240,11 +250,17 @@ impl Driver {
         }
     }
 
-    fn flush(&mut self, cx: &mut Context<'_>) {
+    /// True where a datagram came back: the core may have something to do about it.
+    fn flush(&mut self, cx: &mut Context<'_>) -> bool {
         let Self { core, sockets, outbox, clock, .. } = self;
+        let mut returned = false;
         for socket in sockets {
-            socket.flush(cx, |datagram| outbox.unreachable(core, clock.now(), datagram));
+            socket.flush(cx, |datagram| {
+                returned = true;
+                outbox.unreachable(core, clock.now(), datagram);
+            });
         }
+        returned
     }
 
     fn publish(&mut self) {

@@ -69,6 +69,11 @@ impl Pipelines {
         }
     }
 
+    /// Nobody waits for any decision.
+    pub(super) fn cancel_all(&mut self) {
+        self.cancels.values().for_each(Cancel::cancel);
+    }
+
     /// The next decision.
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<(CallRef, Routed)> {
         if let Some(next) = &mut self.next

@@ -1,12 +1,13 @@
-//! What a dry run has to tell.
+//! What a dry run has to tell, to people and as JSON.
 
 use std::fmt;
 use std::net::SocketAddr;
 
 use serde::Serialize;
 
-use crate::cdr::record::StageRecord;
+use super::stage::Stage;
 use crate::cli::render;
+use crate::plugin::trace::story::StageStory;
 use crate::routing::Routed;
 use crate::sip::decision::Decision;
 
@@ -17,8 +18,8 @@ pub struct Explained {
     pub customer: String,
     /// Where the call came from.
     pub source: SocketAddr,
-    /// Every stage that ran or was skipped, in order.
-    pub stages: Vec<StageRecord>,
+    /// Every stage that ran or was skipped, in order: its record, and what it found, asked and gave.
+    pub stages: Vec<Stage>,
     /// What the stages and the customer's configuration left.
     pub attributes: Vec<(String, String)>,
     /// What would become of the call.
@@ -58,8 +59,8 @@ pub struct Route {
 }
 
 impl Explained {
-    /// A decision as people read it.
-    pub(super) fn of(source: SocketAddr, routed: Routed) -> Self {
+    /// A decision as people read it. Of stages that were not entered there is no story: those of a cancelled call.
+    pub(super) fn of(source: SocketAddr, routed: Routed, stories: Vec<StageStory>) -> Self {
         let facts = routed.facts;
         let result = match routed.decision {
             Decision::Respond { code, reason, .. } => Outcome::Respond { code, reason },
@@ -76,7 +77,9 @@ impl Explained {
             }
         };
         let customer = facts.customer.to_string();
-        Self { customer, source, stages: facts.stages, attributes: facts.attributes, result }
+        let mut stories = stories.into_iter();
+        let stages = facts.stages.into_iter().map(|record| Stage { record, story: stories.next() }).collect();
+        Self { customer, source, stages, attributes: facts.attributes, result }
     }
 }
 
@@ -85,7 +88,11 @@ impl fmt::Display for Explained {
         let customer = if self.customer.is_empty() { "none: the source belongs to nobody" } else { &self.customer };
         writeln!(f, "source      {}", self.source)?;
         writeln!(f, "customer    {customer}")?;
-        write!(f, "\nstages\n{}", render::stages(&self.stages))?;
+        let mut before = None;
+        for (index, stage) in self.stages.iter().enumerate() {
+            stage.write(f, index + 1, before)?;
+            before = stage.story.as_ref().map(|story| &story.input).or(before);
+        }
         write!(f, "\nattributes\n{}", render::attributes(&self.attributes))?;
         match &self.result {
             Outcome::Respond { code, reason } => writeln!(f, "\nanswer\n  {code} {}", render::printable(reason)),

@@ -1,12 +1,15 @@
 //! What is kept, for how long, and who loads it.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use super::server::{Behaviour, Server};
 use super::{HOUR, LookupError, PATIENT, Probe, SECOND, lrn, rig, unavailable};
+use crate::config::model::Config;
 use crate::lookup::table::Origin;
 
 fn open_gate() -> Behaviour {
@@ -169,4 +172,29 @@ async fn a_key_reaches_the_service_as_one_path_segment_or_not_at_all() {
         assert_eq!(rig.at_once(key), Err(LookupError::BadKey), "{key:?}");
     }
     assert_eq!((server.requests(), rig.table.stats().bad_key), (1, 4));
+}
+
+#[tokio::test]
+async fn a_rebuild_keeps_what_is_cached_until_the_table_or_its_service_is_another() {
+    let server = Server::start(Behaviour::Answer(200, "12125550000")).await;
+    let text = |service: &str, table: &str| {
+        let url = &server.url;
+        let text = format!(
+            "[services.api]\nurl = \"{url}\"\n{PATIENT}\n{service}\n[services.other]\nurl = \"{url}\"\n\
+             [tables.lrn]\nsource = {{ http = {{ service = \"api\", path = \"/lrn/{{key}}\", field = \"lrn\" }} }}\n{table}"
+        );
+        toml::from_str::<Config>(&text).unwrap()
+    };
+    let folder = Path::new(".");
+    let (tables, services) = crate::lookup::build(&text("", ""), folder, &Handle::current()).unwrap();
+    let rebuilt = |service: &str, table: &str| {
+        let (tables, _) = crate::lookup::rebuild(&text(service, table), folder, (&tables, &services)).unwrap();
+        Arc::clone(tables.get("lrn").unwrap())
+    };
+    let Probe::Pending(load) = tables.get("lrn").unwrap().probe("5") else { panic!("nothing is cached yet") };
+    load.await.unwrap();
+
+    assert!(matches!(rebuilt("", "").explain("5"), Some(Origin::Fresh { .. })));
+    assert_eq!(rebuilt("", "ttl = \"2h\"").explain("5"), Some(Origin::Loaded), "another table");
+    assert_eq!(rebuilt("max-concurrent = 7", "").explain("5"), Some(Origin::Loaded), "another service");
 }

@@ -1,12 +1,13 @@
 //! Tables in files, and what is said about a configuration.
 
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use tokio::runtime::Handle;
 
 use crate::config::model::Config;
 use crate::lookup::row::Value;
-use crate::lookup::{LookupError, Probe, Problem, Services, Table, Tables, build};
+use crate::lookup::{LookupError, Origin, Probe, Problem, Services, Table, Tables, build, rebuild};
 
 fn tables(text: &str, folder: &Path) -> Result<(Tables, Services), Vec<Problem>> {
     build(&toml::from_str::<Config>(text).unwrap(), folder, &Handle::current())
@@ -22,25 +23,70 @@ fn reason(table: &Table, key: &str) -> Option<Value> {
 
 const BLOCKED: &str = "[tables.blocked]\nsource = { csv = { path = \"blocked.csv\", key = \"number\" } }";
 
+/// The tables of the same configuration, read again.
+fn again(before: &(Tables, Services), text: &str, folder: &Path) -> Result<(Tables, Services), Vec<Problem>> {
+    rebuild(&toml::from_str::<Config>(text).unwrap(), folder, (&before.0, &before.1))
+}
+
 #[tokio::test]
-async fn a_reload_swaps_the_rows_and_a_bad_one_changes_nothing() {
+async fn a_rebuild_reads_the_file_again_beside_the_rows_that_calls_began_with() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("blocked.csv");
     std::fs::write(&path, "number,reason\n1,fraud\n").unwrap();
-    let (tables, _) = tables(BLOCKED, folder.path()).unwrap();
-    let table = tables.get("blocked").unwrap();
-    assert_eq!(reason(table, "1"), Some(Value::Text("fraud".into())));
+    let before = tables(BLOCKED, folder.path()).unwrap();
+    let old = before.0.get("blocked").unwrap();
+    assert_eq!(reason(old, "1"), Some(Value::Text("fraud".into())));
 
     std::fs::write(&path, "number,reason\n2,robocall\n2,twice\n").unwrap();
-    assert_eq!(table.reload().unwrap_err().len(), 1);
-    assert_eq!(reason(table, "1"), Some(Value::Text("fraud".into())));
+    assert_eq!(again(&before, BLOCKED, folder.path()).unwrap_err().len(), 1);
 
     std::fs::write(&path, "number,reason\n2,robocall\n").unwrap();
-    table.reload().unwrap();
-    assert_eq!(reason(table, "1"), None);
-    assert_eq!(reason(table, "2"), Some(Value::Text("robocall".into())));
-    let stats = table.stats();
-    assert_eq!((stats.hits, stats.negative, stats.entries), (3, 1, 1));
+    let after = again(&before, BLOCKED, folder.path()).unwrap();
+    let new = after.0.get("blocked").unwrap();
+    assert_eq!(reason(new, "1"), None);
+    assert_eq!(reason(new, "2"), Some(Value::Text("robocall".into())));
+    assert_eq!(reason(old, "1"), Some(Value::Text("fraud".into())));
+    let stats = new.stats();
+    assert_eq!((stats.hits, stats.negative, stats.entries), (3, 1, 1), "it counts on where the old one was");
+}
+
+#[tokio::test]
+async fn one_bad_file_keeps_every_table_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let names = ["a", "b", "c", "d"];
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(format!("{name}.csv")), text).unwrap();
+    let text: String = names
+        .map(|name| format!("[tables.{name}]\nsource = {{ csv = {{ path = \"{name}.csv\", key = \"number\" }} }}\n"))
+        .concat();
+    for name in names {
+        write(name, "number,reason\n1,old\n");
+    }
+    let before = tables(&text, folder.path()).unwrap();
+
+    for name in names {
+        write(name, "number,reason\n1,new\n");
+    }
+    write("c", "number,reason\n1\n");
+    let problems = again(&before, &text, folder.path()).unwrap_err();
+
+    assert_eq!(problems.iter().map(|problem| &*problem.place).collect::<Vec<_>>(), ["tables.c.source.csv"]);
+    for name in names {
+        assert_eq!(reason(before.0.get(name).unwrap(), "1"), Some(Value::Text("old".into())), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_age_of_a_file_s_rows_is_the_file_s() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("blocked.csv");
+    std::fs::write(&path, "number,reason\n1,fraud\n").unwrap();
+    let yesterday = SystemTime::now() - Duration::from_hours(24);
+    std::fs::File::options().write(true).open(&path).unwrap().set_modified(yesterday).unwrap();
+    let (tables, _) = tables(BLOCKED, folder.path()).unwrap();
+    match tables.get("blocked").unwrap().explain("1") {
+        Some(Origin::Memory { age: Some(age) }) => assert!(age >= Duration::from_hours(24), "{age:?}"),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test]

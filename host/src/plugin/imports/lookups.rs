@@ -8,6 +8,8 @@ use crate::lookup::{self, Probe};
 use crate::plugin::bindings::trunkline::routing::lookups::{Host, LookupError, Query};
 use crate::plugin::contract;
 use crate::plugin::state::State;
+use crate::plugin::trace::Open;
+use crate::plugin::trace::story::{self, Question};
 
 /// Queries of one `lookup-all`.
 const MAX_QUERIES: usize = 32;
@@ -16,8 +18,7 @@ type Answer = Result<Option<contract::Row>, LookupError>;
 
 impl Host for State {
     async fn lookup(&mut self, table: String, key: String) -> Answer {
-        let (probe, wait_until) = self.probe(&table, &key)?;
-        finish(probe, wait_until).await
+        self.begin(&table, &key).finish().await
     }
 
     async fn lookup_all(&mut self, queries: Vec<Query>) -> Vec<Answer> {
@@ -26,45 +27,70 @@ impl Host for State {
             return queries.iter().map(|_| Err(LookupError::Unavailable(refusal.clone()))).collect();
         }
         // All loads run before the first is awaited.
-        let probes: Vec<_> = queries.iter().map(|query| self.probe(&query.table, &query.key)).collect();
-        let mut answers = Vec::with_capacity(probes.len());
-        for probe in probes {
-            answers.push(match probe {
-                Ok((probe, wait_until)) => finish(probe, wait_until).await,
-                Err(error) => Err(error),
-            });
+        let begun: Vec<_> = queries.iter().map(|query| self.begin(&query.table, &query.key)).collect();
+        let mut answers = Vec::with_capacity(begun.len());
+        for lookup in begun {
+            answers.push(lookup.finish().await);
         }
         answers
     }
 
     fn lookup_prefix(&mut self, table: String, digits: String) -> Result<Vec<contract::Row>, LookupError> {
-        let rows = self.table(&table)?.prefix(&digits).map_err(of_error)?;
-        Ok(rows.iter().map(|row| of_row(row)).collect())
+        let found = self.table(&table);
+        let open = self.ask(|| Question::LookupPrefix(about(&found, &table, &digits)));
+        let rows = found.and_then(|table| table.prefix(&digits));
+        if let Some(open) = open {
+            open.hear(match &rows {
+                Ok(rows) => story::Answer::of_rows(rows.iter().map(|row| &**row)),
+                Err(error) => story::Answer::Error(error.to_string()),
+            });
+        }
+        rows.map(|rows| rows.iter().map(|row| of_row(row)).collect()).map_err(of_error)
     }
 }
 
 impl State {
     /// No table while `configure` runs: its answer must not depend on the moment of the load.
-    fn table(&self, name: &str) -> Result<&Arc<lookup::Table>, LookupError> {
-        self.call.as_ref().and_then(|_| self.lent.tables.get(name)).ok_or(LookupError::UnknownTable)
+    fn table(&self, name: &str) -> Result<&Arc<lookup::Table>, lookup::LookupError> {
+        self.call.as_ref().and_then(|_| self.lent.tables.get(name)).ok_or(lookup::LookupError::UnknownTable)
     }
 
-    fn probe(&self, table: &str, key: &str) -> Result<(Probe, Instant), LookupError> {
-        let probe = self.table(table)?.probe(key);
+    fn begin(&self, name: &str, key: &str) -> Begun {
+        let table = self.table(name);
+        // Before the probe: a miss makes it start a load, and then the cache may have it.
+        let open = self.ask(|| Question::Lookup(about(&table, name, key)));
+        let probe = table.map_or_else(|error| Probe::Ready(Err(error)), |table| table.probe(key));
         let wait_until = self.call.as_ref().map_or_else(Instant::now, |call| call.wait_until);
-        Ok((probe, wait_until))
+        Begun { probe, wait_until, open }
     }
 }
 
-async fn finish(probe: Probe, wait_until: Instant) -> Answer {
-    let found = match probe {
-        Probe::Ready(found) => found,
-        Probe::Pending(load) => match tokio::time::timeout_at(wait_until.into(), load).await {
-            Ok(found) => found,
-            Err(_) => return Err(LookupError::Deadline),
-        },
-    };
-    found.map(|row| row.map(|row| of_row(&row))).map_err(of_error)
+/// A lookup that has not been answered.
+struct Begun {
+    probe: Probe,
+    wait_until: Instant,
+    open: Option<Open>,
+}
+
+impl Begun {
+    async fn finish(self) -> Answer {
+        let found = match self.probe {
+            Probe::Ready(found) => found,
+            Probe::Pending(load) => {
+                let found = tokio::time::timeout_at(self.wait_until.into(), load).await;
+                found.unwrap_or(Err(lookup::LookupError::Deadline))
+            }
+        };
+        if let Some(open) = self.open {
+            open.hear(story::Answer::of_row(&found));
+        }
+        found.map(|row| row.map(|row| of_row(&row))).map_err(of_error)
+    }
+}
+
+/// For the trace: where the answer is about to come from.
+fn about(table: &Result<&Arc<lookup::Table>, lookup::LookupError>, name: &str, key: &str) -> story::Lookup {
+    story::Lookup::new(name, key, table.as_ref().ok().and_then(|table| table.explain(key)))
 }
 
 fn of_error(error: lookup::LookupError) -> LookupError {

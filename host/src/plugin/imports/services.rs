@@ -3,10 +3,15 @@
 use crate::lookup;
 use crate::plugin::bindings::trunkline::routing::services::{Host, Method, Request, Response, ServiceError};
 use crate::plugin::state::State;
+use crate::plugin::trace::story::{Answer, Question};
 
 impl Host for State {
     async fn call(&mut self, service: String, request: Request) -> Result<Response, ServiceError> {
         let Some(call) = &self.call else { return Err(ServiceError::UnknownService) };
+        let open = self.ask(|| {
+            let method = if request.method == Method::Get { "GET" } else { "POST" };
+            Question::Call { service: service.clone(), method, path: request.path.clone() }
+        });
         let request = lookup::Request {
             method: match request.method {
                 Method::Get => lookup::Method::Get,
@@ -17,11 +22,15 @@ impl Host for State {
             body: request.body,
         };
         let answer = self.lent.services.call(&service, request);
-        match tokio::time::timeout_at(call.wait_until.into(), answer).await {
-            Ok(Ok(response)) => Ok(Response { status: response.status, body: response.body }),
-            Ok(Err(error)) => Err(of_error(error)),
-            Err(_) => Err(ServiceError::Deadline),
+        let answer = tokio::time::timeout_at(call.wait_until.into(), answer).await;
+        let answer = answer.unwrap_or(Err(lookup::ServiceError::Deadline));
+        if let Some(open) = open {
+            open.hear(match &answer {
+                Ok(response) => Answer::Response { status: response.status, bytes: response.body.len() },
+                Err(error) => Answer::Error(error.to_string()),
+            });
         }
+        answer.map(|response| Response { status: response.status, body: response.body }).map_err(of_error)
     }
 }
 

@@ -1,11 +1,15 @@
 //! Stages that wait for the outside.
 
 use std::net::TcpListener;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 
 use super::*;
+use crate::plugin::testing::{call, visit};
+use crate::plugin::trace::story::{Answer, Asked, Lookup, Question, StageStory};
+use crate::plugin::{Trace, Visit};
 
 /// `lookup("dip", "1")` into 640; the texts lie at 512.
 const LOOKUP: &str = r#"(import "trunkline:routing/lookups@0.1.0" "lookup"
@@ -103,4 +107,65 @@ async fn a_guest_that_sleeps_in_a_lookup_without_a_reserve_is_cut_at_the_deadlin
     let began = Instant::now();
     assert_eq!(run(&runner).await.result.unwrap_err().reason, StageOutcome::Deadline);
     assert!(began.elapsed() >= Duration::from_millis(40));
+}
+
+/// What the trace of a call tells of its one question.
+fn dip(trace: &Trace) -> Asked {
+    match &*trace.stories() {
+        [StageStory { asked, .. }] => match &**asked {
+            [asked] => asked.clone(),
+            other => panic!("{other:?}"),
+        },
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_trace_tells_the_lookup_that_a_stage_waited_for_in_vain() {
+    let (_server, bed) = hanging();
+    let limits = StageSettings { deadline: Duration::from_millis(60), ..settings() };
+    let runner = bed.runner(&asking(), limits).await;
+    let (trace, cancel) = (Arc::new(Trace::default()), Cancel::default());
+    trace.enter(&call());
+    let visit = Visit { trace: Some(Arc::clone(&trace)), ..visit(&runner, Instant::now(), &cancel) };
+    runner.run(&call(), visit, |outcome| Ok((outcome, StageOutcome::Proceed))).await.result.unwrap();
+
+    let asked = dip(&trace);
+    let lookup = Lookup { table: "dip".into(), key: "1".into(), origin: Some("source"), age_ms: None };
+    assert_eq!(asked.question, Question::Lookup(lookup));
+    assert_eq!(asked.answer, Some(Answer::Error("not answered in time".into())));
+    assert!(asked.micros.unwrap() >= 50_000, "{asked:?}");
+}
+
+#[tokio::test]
+async fn a_trace_leaves_the_question_open_on_which_a_stage_was_cut() {
+    let (_server, bed) = hanging();
+    let runner = bed.runner(&asking(), settings()).await;
+    let (trace, cancel) = (Arc::new(Trace::default()), Cancel::default());
+    trace.enter(&call());
+    let visit = Visit { trace: Some(Arc::clone(&trace)), ..visit(&runner, Instant::now(), &cancel) };
+    let it = call();
+    let mut running = Box::pin(runner.run(&it, visit, |outcome| Ok((outcome, StageOutcome::Proceed))));
+    assert!(running.as_mut().now_or_never().is_none());
+    cancel.cancel();
+    assert!(running.await.result.is_err());
+    let asked = dip(&trace);
+    assert_eq!((asked.answer, asked.micros), (None, None));
+}
+
+#[tokio::test]
+async fn a_trace_of_a_guest_that_asks_without_end_is_bounded() {
+    let bed = Bed::new();
+    let guest = asking().with("(global $n (mut i32) (i32.const 0))").after(&format!(
+        "(loop $again {ASK} (global.set $n (i32.add (global.get $n) (i32.const 1)))
+            (br_if $again (i32.lt_u (global.get $n) (i32.const 999))))"
+    ));
+    let runner = bed.runner(&guest, settings()).await;
+    let (trace, cancel) = (Arc::new(Trace::default()), Cancel::default());
+    trace.enter(&call());
+    let visit = Visit { trace: Some(Arc::clone(&trace)), ..visit(&runner, Instant::now(), &cancel) };
+    runner.run(&call(), visit, |outcome| Ok((outcome, StageOutcome::Proceed))).await.result.unwrap();
+    let stories = trace.stories();
+    assert_eq!((stories[0].asked.len(), stories[0].untold), (256, 1_000 - 256));
+    assert_eq!(stories[0].asked[0].answer, Some(Answer::Error("no such table".into())));
 }

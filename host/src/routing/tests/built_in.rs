@@ -1,6 +1,8 @@
 //! The built-in stages, as `cargo xtask plugins` builds them: these tests need it to have run.
 
 use super::*;
+use crate::plugin::Trace;
+use crate::plugin::trace::story::{Answer, Question};
 use crate::plugin::{ComponentFinder, Components, LoadError};
 
 const TABLES: [(&str, &str); 4] = [
@@ -55,4 +57,34 @@ async fn an_account_that_is_not_active_is_refused_by_the_real_auth() {
     let (_bed, router) = built_in().await;
     let routed = router.route(call_from("192.0.2.9:5060"), Cancel::default()).await;
     assert_eq!((code(&routed), outcomes(&routed)), (403, vec![StageOutcome::Reject]));
+}
+
+#[tokio::test]
+async fn a_trace_tells_what_the_real_stages_found_asked_and_gave() {
+    let (_bed, router) = built_in().await;
+    let trace = Arc::new(Trace::default());
+    let call = NewCall { trace: Some(Arc::clone(&trace)), ..call_from("192.0.2.1:5060") };
+    let routed = router.route(call, Cancel::default()).await;
+
+    let stories = trace.stories();
+    assert_eq!(stories.len(), routed.facts.stages.len(), "a story for each stage of the record");
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let lookup = |stage: usize, table: &str| {
+        let asked = stories[stage].asked.iter();
+        let found = asked.clone().find_map(|asked| match &asked.question {
+            Question::Lookup(lookup) if lookup.table == table => Some((lookup.clone(), asked.answer.clone())),
+            _ => None,
+        });
+        found.unwrap_or_else(|| panic!("stage {stage} did not look into {table}: {asked:?}"))
+    };
+    let (key, row) = lookup(0, "accounts");
+    assert_eq!((&*key.key, key.origin), ("192.0.2.1", Some("file")));
+    assert!(key.age_ms.is_some_and(|age| age < 60_000), "the file was written just now: {key:?}");
+    let row_of = vec![pair("key", "192.0.2.1"), pair("account", "acme-7"), pair("status", "active")];
+    assert_eq!(row, Some(Answer::Rows(vec![row_of])));
+    assert!(stories[0].returned.as_ref().unwrap().attributes.contains(&pair("account", "acme-7")));
+    assert!(stories[1].input.attributes.contains(&pair("account", "acme-7")), "the next stage finds it");
+    assert_eq!(lookup(1, "blocked").1, Some(Answer::Rows(Vec::new())));
+    assert!(stories[2].returned.as_ref().unwrap().verdict == "proceed");
+    assert!(stories[3].returned.as_ref().unwrap().edits.iter().any(|edit| edit.edit == "caller-name"));
 }

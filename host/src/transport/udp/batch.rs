@@ -9,7 +9,7 @@ use bytes::Bytes;
 use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg};
 
 /// Datagrams per system call.
-const BATCH: usize = 32;
+pub(super) const BATCH: usize = 32;
 /// The largest datagram (RFC 3261 section 18.1.1).
 const LARGEST: usize = 65_535;
 

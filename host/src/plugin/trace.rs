@@ -1,0 +1,74 @@
+//! What a call's stages were told, asked, heard and gave: for `trunkline explain`. A real call carries no trace, and
+//! pays one look at an `Option` for it.
+
+pub mod story;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use self::story::{Answer, Asked, Input, Question, Returned, StageStory};
+use super::contract;
+
+/// Questions told of one stage: a guest in a loop can ask thousands.
+const MAX_QUESTIONS: usize = 256;
+
+/// The story of one call, in the making. Stages run one after the other: what is asked belongs to the last entered.
+#[derive(Debug, Default)]
+pub struct Trace(Mutex<Vec<StageStory>>);
+
+/// A question without an answer yet. It stays so where the stage is cut before there is one.
+#[derive(Debug)]
+pub(super) struct Open {
+    trace: Arc<Trace>,
+    /// Where it stands: the stage, and the question.
+    at: (usize, usize),
+    began: Instant,
+}
+
+impl Trace {
+    /// A stage finds the call so.
+    pub fn enter(&self, call: &contract::Call) {
+        self.lock().push(StageStory::entered(Input::of(call)));
+    }
+
+    /// The stage that was entered last gave this outcome, which the host has not judged yet.
+    pub fn returned(&self, outcome: &contract::Outcome) {
+        if let Some(stage) = self.lock().last_mut() {
+            stage.returned = Some(Returned::of(outcome));
+        }
+    }
+
+    /// Everything so far, a story for each stage that was entered, in order.
+    pub fn stories(&self) -> Vec<StageStory> {
+        self.lock().clone()
+    }
+
+    /// The stage that was entered last asks this. `None` where its list is full.
+    pub(super) fn ask(self: &Arc<Self>, question: Question) -> Option<Open> {
+        let mut stages = self.lock();
+        let place = stages.len().checked_sub(1)?;
+        let stage = stages.last_mut()?;
+        if stage.asked.len() >= MAX_QUESTIONS {
+            stage.untold += 1;
+            return None;
+        }
+        stage.asked.push(Asked { question, answer: None, micros: None });
+        Some(Open { trace: Arc::clone(self), at: (place, stage.asked.len() - 1), began: Instant::now() })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<StageStory>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Open {
+    /// The host answers this.
+    pub(super) fn hear(self, answer: Answer) {
+        let micros = self.began.elapsed().as_micros() as u64;
+        let (stage, question) = self.at;
+        if let Some(asked) = self.trace.lock().get_mut(stage).and_then(|stage| stage.asked.get_mut(question)) {
+            asked.answer = Some(answer);
+            asked.micros = Some(micros);
+        }
+    }
+}
