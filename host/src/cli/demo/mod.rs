@@ -18,6 +18,7 @@ use anyhow::{Context, Result, bail};
 use calls::Play;
 use router::Router;
 use scene::{CONFIG, SCENARIO, Scene};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Places five calls through a router of its own and shows the way of each through the stages.
 #[derive(Debug, Clone, Copy, clap::Args)]
@@ -36,13 +37,22 @@ pub fn run(args: Args) -> Result<ExitCode> {
     runtime.block_on(async {
         tokio::select! {
             ended = play(args) => ended,
-            stopped = tokio::signal::ctrl_c() => {
+            stopped = told_to_stop() => {
                 stopped?;
                 println!("\nstopped");
                 Ok(ExitCode::SUCCESS)
             }
         }
     })
+}
+
+/// Ctrl-C or SIGTERM: either way the router and the stand-ins are ended with us.
+async fn told_to_stop() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminate.recv() => Ok(()),
+    }
 }
 
 async fn play(args: Args) -> Result<ExitCode> {
