@@ -258,8 +258,10 @@ fn on_failure<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, branch: usize, response
     let code = response.code();
     let Some(setup) = call.setup() else { return };
     let (attempt, abandoned) = (setup.branches[branch].attempt, setup.branches[branch].abandoned);
+    let cancelled = call.hunt.as_ref().is_some_and(|hunt| hunt.cancelled);
+    let outcome = if cancelled && code == 487 { AttemptOutcome::Cancelled } else { AttemptOutcome::Response };
     if let Some(attempt) = call.attempts.get_mut(attempt) {
-        attempt.end(cx.now, code, AttemptOutcome::Response);
+        attempt.end(cx.now, code, outcome);
     }
     let Some(hunt) = &mut call.hunt else { return };
     if abandoned {

@@ -52,6 +52,9 @@ impl<F> Core<F> {
             self.refuse(request, 200, "", &[("Allow", ALLOW), ("Accept", "application/sdp")]);
         } else if method == Method::Invite {
             return false;
+        } else if method == Method::Bye {
+            // Without a To tag it ends no dialog (RFC 3261 section 15.1.2).
+            self.refuse(request, 481, "", &[]);
         } else {
             self.refuse(request, 405, "", &[("Allow", ALLOW)]);
         }

@@ -281,3 +281,12 @@ fn a_call_that_is_over_leaves_no_timer_of_hours_behind() {
     assert_eq!(call.rig.core.wheel.len(), 0);
     assert_eq!(call.rig.core.held(), 0);
 }
+
+#[test]
+fn an_invite_that_names_a_callee_who_never_answered_is_no_way_past_the_stages() {
+    let mut call = Answered::new();
+    let invented = call.caller.request("INVITE").replace("tag=to-0", "tag=invented");
+    call.rig.receive(CALLER, invented);
+    call.rig.next(CALLER, "481 INVITE");
+    call.rig.silence();
+}

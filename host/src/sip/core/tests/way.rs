@@ -139,3 +139,27 @@ fn an_attempt_whose_edits_do_not_fit_counts_as_unreachable() {
     rig.hunt(vec![unfit, target(CARRIERS[1])]);
     rig.next(CARRIERS[1], "INVITE");
 }
+
+#[test]
+fn a_caller_whom_the_stages_renamed_keeps_that_name_towards_the_callee() {
+    let mut rig = Rig::new();
+    let invite = parse(ua::invite(CALLER, "a", super::rig::URI));
+    rig.receive(CALLER, invite.raw());
+    rig.next(CALLER, "100 INVITE");
+    let edits = [Edit::CallerName("Anonymous".into()), Edit::CallerNumber("+19175550000".into())];
+    let message = Arc::new(edited(&rig.routes[0].message, &edits).expect("fits"));
+    rig.decide(Decision::Hunt { message, targets: vec![target(CARRIERS[0])] });
+    let forwarded = rig.next(CARRIERS[0], "INVITE");
+    let (own, shown) = (invite.get(Name::From), forwarded.get(Name::From));
+    assert_ne!(own, shown);
+    let mut call = Answered::from(Placed { rig, invite: invite.clone(), forwarded: forwarded.clone() });
+
+    let info = call.caller_sends("INFO");
+    assert_eq!(info.get(Name::From), shown);
+    assert_eq!(call.callee_says(&info, 200).get(Name::From), own);
+    let info = call.callee_sends("INFO");
+    assert_eq!(info.get(Name::To), own);
+    assert_eq!(call.caller_says(&info, 200).get(Name::To), shown);
+    let bye = call.caller_sends("BYE");
+    assert_eq!(bye.get(Name::From), shown);
+}
