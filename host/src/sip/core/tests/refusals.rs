@@ -44,7 +44,8 @@ fn max_forwards_0_gets_483() {
 
 #[test]
 fn a_request_outside_of_a_call_that_opens_none_gets_405_with_allow() {
-    for method in ["BYE", "INFO", "REGISTER", "MESSAGE", "SUBSCRIBE", "PUBLISH", "X-NEW"] {
+    assert_eq!(answer(&request("BYE")).code(), 481, "it names no dialog");
+    for method in ["INFO", "REGISTER", "MESSAGE", "SUBSCRIBE", "PUBLISH", "X-NEW"] {
         let answer = answer(&request(method));
         assert_eq!(answer.code(), 405);
         assert!(answer.get(Name::Allow).is_some());
