@@ -33,6 +33,8 @@ pub(super) struct Call<F> {
     pub(super) caller: Leg,
     /// The From that the callee knows, where the stages made it another than the caller's.
     pub(super) shown: Option<Box<[u8]>>,
+    /// Those who have rung: dialogs that are not confirmed (RFC 3261 section 12.1). Gone with the answer.
+    pub(super) early: Vec<Leg>,
     /// Known once it has answered.
     pub(super) callee: Option<Leg>,
     /// Other callees that answered behind the same branch.
@@ -88,6 +90,7 @@ impl<F> Call<F> {
             flow,
             caller: Leg::caller(invite, flow),
             shown: None,
+            early: Vec::new(),
             callee: None,
             forks: Vec::new(),
             phase: Phase::Routing,
@@ -283,6 +286,7 @@ impl<F> Call<F> {
         // Who has sent BYE has ended the call, whatever came before the answer to it.
         self.ended = Some(self.hung_up.map_or((cx.now, code, end), |(at, side)| (at, 200, hung_up(side))));
         self.hunt = None;
+        self.early = Vec::new();
         self.report(cx);
     }
 

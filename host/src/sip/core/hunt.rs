@@ -158,13 +158,13 @@ pub(super) fn on_response<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, branch: usi
     let code = response.code();
     match code {
         100 => {}
-        101..200 => on_provisional(call, cx, branch, response),
+        101..200 => on_provisional(call, cx, branch, flow, response),
         200..300 => on_answer(call, cx, branch, flow, response),
         _ => on_failure(call, cx, branch, response),
     }
 }
 
-fn on_provisional<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, branch: usize, response: &Message) {
+fn on_provisional<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, branch: usize, flow: Flow, response: &Message) {
     let Some(setup) = call.setup() else { return };
     let (attempt, abandoned) = (setup.branches[branch].attempt, setup.branches[branch].abandoned);
     if abandoned || setup.is_final() {
@@ -172,6 +172,10 @@ fn on_provisional<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, branch: usize, resp
     }
     setup.relay(cx, response);
     call.note_shown(response);
+    let news = response.to_tag().is_some_and(|tag| call.early.iter().all(|leg| *leg.tag != *tag));
+    if news && call.early.len() < MAX_FORKS {
+        call.early.push(Leg::callee(response, flow, cx.settings, call.cookie));
+    }
     if (180..190).contains(&response.code()) {
         call.ringing.get_or_insert(cx.now);
         if let Some(attempt) = call.attempts.get_mut(attempt) {
@@ -204,6 +208,7 @@ fn on_answer<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, branch: usize, flow: Flo
         }
         call.note_shown(response);
         call.callee = Some(Leg::callee(response, flow, cx.settings, call.cookie));
+        call.early = Vec::new();
         call.answered = Some(cx.now);
         call.phase = Phase::Answered;
         call.hunt = None;

@@ -61,6 +61,8 @@ const HORIZON: Duration = Duration::from_mins(1);
 
 /// The most requests of one call at the same time.
 const MAX_TRANSACTIONS: usize = 64;
+/// Calls with one Call-ID at once: so often may a call pass here before it has ended.
+const MAX_SPIRALS: usize = 16;
 
 /// What the driver is to do.
 #[derive(Debug)]
@@ -199,6 +201,10 @@ impl<F> Core<F> {
 
     /// One datagram, or one framed message of a stream.
     pub fn receive(&mut self, now: Time, flow: Flow, raw: Bytes) {
+        // A keep-alive (RFC 5626 section 4.4.1 and what NATs are kept open with).
+        if raw.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
+            return;
+        }
         let Ok(message) = Message::parse(raw) else {
             self.counters.unreadable += 1;
             return;
@@ -331,7 +337,13 @@ impl<F> Core<F> {
         if matches!(ack.max_forwards(), Some(Ok(0))) {
             return;
         }
-        self.with(now, id, |call, cx| call.on_ack_within(cx, ack, side));
+        self.with(now, id, |call, cx| {
+            if call.takes(ack, side) {
+                call.on_ack_within(cx, ack, side);
+            } else {
+                cx.counters.strays += 1;
+            }
+        });
     }
 
     fn on_cancel(&mut self, now: Time, request: &Incoming) {
@@ -362,7 +374,7 @@ impl<F> Core<F> {
             self.on_within(now, request);
         } else if self.answered_here(&request) {
             // Done.
-        } else if self.draining || self.held >= self.settings.max_calls {
+        } else if self.draining || self.held >= self.settings.max_calls || self.is_crowded(&request) {
             self.counters.overloaded += 1;
             self.refuse(&request, 503, "", &[("Retry-After", "5")]);
         } else {
@@ -397,6 +409,12 @@ impl<F> Core<F> {
                 self.refuse(&request, 481, "", &[]);
             }
         }
+    }
+
+    /// Whether this Call-ID has calls enough: all of them are searched for every message of one.
+    fn is_crowded(&self, request: &Incoming) -> bool {
+        let hash = self.hasher.hash_one(request.message.call_id());
+        self.index.iter_hash(hash).nth(MAX_SPIRALS).is_some()
     }
 
     /// A new call.

@@ -6,8 +6,8 @@ use super::{Action, Core};
 use crate::sip::message::{Method, Name};
 use crate::sip::reply::reply;
 
-/// What this node lets through.
-const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER, NOTIFY, MESSAGE";
+/// What this node takes outside of a call, and what belongs to one.
+const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS";
 
 impl<F> Core<F> {
     /// Answer without keeping anything. The To tag follows from the request, so that a retransmission gets the same.

@@ -59,10 +59,11 @@ impl<F> Call<F> {
         }
     }
 
-    /// Whether a request is one of this call's. An INVITE must name a callee that has answered: with another To tag it
-    /// would be a new call at the carrier, past every stage.
+    /// Whether a request is of a dialog of this call: it names a callee who has been heard of, for an INVITE one who has
+    /// answered. With any other To tag it would be a new request at the carrier, past every stage.
     pub(super) fn takes(&self, request: &Message, side: Side) -> bool {
-        request.method() != Method::Invite || self.leg(Side::Callee, callee_tag(request, side)).is_some()
+        let tag = callee_tag(request, side);
+        self.knows_callee(tag) || (request.method() != Method::Invite && self.leg(Side::Callee, tag).is_some())
     }
 
     /// The From or To of the caller as the other side of `side` knows it, where the stages gave it another name.
@@ -78,14 +79,19 @@ impl<F> Call<F> {
     pub(super) fn leg_mut(&mut self, side: Side, callee: Option<&[u8]>) -> Option<&mut Leg> {
         match side {
             Side::Caller => Some(&mut self.caller),
-            Side::Callee => self.callee.iter_mut().chain(&mut self.forks).find(|leg| Some(&*leg.tag) == callee),
+            Side::Callee => {
+                let legs = self.callee.iter_mut().chain(&mut self.forks).chain(&mut self.early);
+                legs.into_iter().find(|leg| Some(&*leg.tag) == callee)
+            }
         }
     }
 
     fn leg(&self, side: Side, callee: Option<&[u8]>) -> Option<&Leg> {
         match side {
             Side::Caller => Some(&self.caller),
-            Side::Callee => self.callee.iter().chain(&self.forks).find(|leg| Some(&*leg.tag) == callee),
+            Side::Callee => {
+                self.callee.iter().chain(&self.forks).chain(&self.early).find(|leg| Some(&*leg.tag) == callee)
+            }
         }
     }
 
@@ -167,7 +173,11 @@ impl<F> Call<F> {
         let slice = |bytes: &[u8]| Bytes::copy_from_slice(bytes);
         let own = self.own_routes(settings, &routes);
         let to = |uri: &[u8], taken| {
-            Some(Path { flow: reach(uri, known, settings)?, taken, request_uri: None, add_routes: SmallVec::new() })
+            let flow = reach(uri, known, settings)?;
+            // The sender names its peer, and no other place: what the dialog has learned decides.
+            let hop = leg.and_then(|leg| leg.next_hop(settings));
+            let flow = if flow == known || Some(flow) == hop { flow } else { hop.unwrap_or(known) };
+            Some(Path { flow, taken, request_uri: None, add_routes: SmallVec::new() })
         };
         // A strict router before us has put our Record-Route into the Request-URI (section 16.4).
         if cookie_of(message.uri()).is_some()

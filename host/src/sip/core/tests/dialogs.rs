@@ -229,8 +229,8 @@ fn a_request_of_no_call_gets_481_and_its_ack_is_dropped() {
 fn a_bye_with_an_unknown_callee_tag_does_not_end_the_call() {
     let mut call = Answered::new();
     call.caller.remote = call.caller.remote.replace("to-0", "guessed");
-    let bye = call.caller_sends("BYE");
-    call.callee_says(&bye, 481);
+    call.rig.receive(CALLER, call.caller.request("BYE"));
+    call.rig.next(CALLER, "481 BYE");
     assert!(call.rig.records.is_empty());
     assert_eq!(call.rig.core.in_progress(), 1);
 }
@@ -289,4 +289,45 @@ fn an_invite_that_names_a_callee_who_never_answered_is_no_way_past_the_stages() 
     call.rig.receive(CALLER, invented);
     call.rig.next(CALLER, "481 INVITE");
     call.rig.silence();
+}
+
+#[test]
+fn a_request_that_names_nobody_of_the_call_is_no_way_past_the_stages() {
+    let mut call = Answered::new();
+    for method in ["MESSAGE", "OPTIONS", "REFER", "BYE"] {
+        let invented = call.caller.request(method).replace("tag=to-0", "tag=invented");
+        call.rig.receive(CALLER, invented);
+        call.rig.next(CALLER, &format!("481 {method}"));
+    }
+    call.rig.silence();
+}
+
+#[test]
+fn a_request_within_the_call_goes_to_its_peer_and_nowhere_else() {
+    let mut call = Answered::new();
+    let info = call.caller.request("INFO");
+    let (line, rest) = info.split_once("\r\n").expect("a start line");
+    let elsewhere = format!("INFO sip:victim@203.0.113.99:5999 SIP/2.0\r\n{rest}");
+    assert!(line.starts_with("INFO "));
+    call.rig.receive(CALLER, elsewhere);
+    let arrived = call.rig.next(CARRIERS[0], "INFO");
+    assert_eq!(text(arrived.uri()), "sip:victim@203.0.113.99:5999", "the Request-URI is the sender's own");
+    call.rig.silence();
+}
+
+#[test]
+fn a_refused_call_lends_its_name_to_nothing() {
+    let mut rig = super::rig::Rig::new();
+    let invite = parse(ua::invite(CALLER, "a", super::rig::URI));
+    rig.receive(CALLER, invite.raw());
+    rig.next(CALLER, "100 INVITE");
+    rig.decide(crate::sip::decision::Decision::Respond { code: 403, reason: String::new(), headers: Vec::new() });
+    rig.next(CALLER, "403 INVITE");
+    let to = text(invite.get(Name::To).expect("To"));
+    let within = text(invite.raw()).replace(&format!("To: {to}"), &format!("To: {to};tag=invented"));
+    for method in ["INVITE", "MESSAGE"] {
+        rig.receive(CALLER, within.replace("INVITE", method).replace("z9hG4bK-a", &format!("z9hG4bK-{method}")));
+        rig.next(CALLER, &format!("481 {method}"));
+    }
+    rig.silence();
 }

@@ -79,7 +79,8 @@ fn our_route_values_are_cut_out_of_a_comma_list_and_the_others_stay() {
     let behind = "<sip:198.51.100.77:5080;lr>";
     let request = request.replacen("From:", &format!("Route: <{own}>, {behind} ,\r\n <sip:10.0.0.1;lr>\r\nFrom:"), 1);
     call.rig.receive(CALLER, request);
-    let arrived = call.rig.next("198.51.100.77:5080", "INFO");
+    // To the one hop that the dialog has learned.
+    let arrived = call.rig.next(CARRIERS[0], "INFO");
     assert_eq!(routes(&arrived), ["sip:198.51.100.77:5080", "sip:10.0.0.1"]);
     assert_eq!(text(arrived.uri()), "sip:callee@198.51.100.1:5060");
 }
@@ -90,7 +91,7 @@ fn a_strict_router_behind_us_gets_itself_as_uri_and_the_target_as_last_route() {
     call.caller.routes.push("sip:198.51.100.77:5080".into());
     call.caller.routes.push("sip:198.51.100.78;lr".into());
     call.rig.receive(CALLER, call.caller.request("INFO"));
-    let arrived = call.rig.next("198.51.100.77:5080", "INFO");
+    let arrived = call.rig.next(CARRIERS[0], "INFO");
     assert_eq!(text(arrived.uri()), "sip:198.51.100.77:5080");
     assert_eq!(routes(&arrived), ["sip:198.51.100.78", "sip:callee@198.51.100.1:5060"]);
 }
