@@ -23,7 +23,7 @@ pub(crate) struct Arguments {
 }
 
 /// The folders under `plugins/` that hold plugins, and where their components go under `<target>/plugins`.
-const FOLDERS: [&str; 2] = ["", "faults"];
+const FOLDERS: [&str; 3] = ["", "benches", "faults"];
 
 /// Build all that changed; say what is done and what came out.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {

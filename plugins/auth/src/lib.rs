@@ -107,7 +107,7 @@ impl Auth {
             prefixes.extend(self.prefix_lengths.iter().filter_map(|length| dialled.get(..usize::from(*length))));
             prefixes.sort_by_key(|prefix| std::cmp::Reverse(prefix.len()));
         }
-        let shared = prefixes.iter().map(|prefix| (format!("{}/{prefix}", call.source), *prefix));
+        let shared = prefixes.iter().map(|prefix| ([&*call.source, "/", prefix].concat(), *prefix));
         let candidates: Vec<(String, &str)> = shared.chain([(call.source.clone(), "")]).collect();
         let queries: Vec<Query<'_>> = candidates.iter().map(|(key, _)| Query { table: &self.table, key }).collect();
         let answers = host.lookup_all(&queries);

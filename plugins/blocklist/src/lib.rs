@@ -17,6 +17,8 @@
 //!
 //! A table that does not answer is a failure of the stage: `on-failure` says what becomes of the call.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use trunkline_plugin::number::{Form, Plan};
 use trunkline_plugin::{Call, Error, Host, Outcome, Plugin, Query, Row, export};
@@ -56,8 +58,9 @@ impl Default for Blocklist {
 
 impl Plugin for Blocklist {
     fn handle(&self, call: &Call, host: &dyn Host) -> Result<Outcome, Error> {
-        let caller = Number::of(&self.country_code, &call.caller, call.caller_is_global());
-        let callee = Number::of(&self.country_code, &call.callee, call.callee_is_global());
+        let plan = &self.country_code;
+        let caller = Number::of(plan, &call.caller, call.caller_is_global(), self.caller_npa_nxx.is_some());
+        let callee = Number::of(plan, &call.callee, call.callee_is_global(), self.callee_npa_nxx.is_some());
         let blocked = match self.exact(&caller, &callee, host)? {
             None => self.prefixes(&caller, &callee, host)?,
             blocked => blocked,
@@ -78,31 +81,33 @@ impl Plugin for Blocklist {
 }
 
 /// The ways in which a table may hold a number, without repeats.
-struct Number {
-    forms: Vec<String>,
+struct Number<'a> {
+    forms: Vec<Cow<'a, str>>,
     npa_nxx: Option<String>,
 }
 
-impl Number {
-    /// The form with country code comes first.
-    fn of(plan: &Plan, number: &str, global: bool) -> Self {
-        let mut forms: Vec<String> = Vec::with_capacity(3);
+impl<'a> Number<'a> {
+    /// The form with country code comes first. `exchange`: also find out NPA and NXX.
+    fn of(plan: &Plan, number: &'a str, global: bool, exchange: bool) -> Self {
+        let mut forms: Vec<Cow<'a, str>> = Vec::with_capacity(3);
         for form in [Form::E164, Form::National, Form::AsDialled] {
             if let Some(written) = plan.write(number, global, form).filter(|written| !forms.contains(written)) {
                 forms.push(written);
             }
         }
-        let npa_nxx = forms.first().and_then(|e164| plan.npa_nxx(e164)).map(str::to_owned);
+        let e164 = forms.first().filter(|_| exchange);
+        let npa_nxx = e164.and_then(|e164| plan.npa_nxx(e164)).map(str::to_owned);
         Self { forms, npa_nxx }
     }
 }
 
 impl Blocklist {
     /// One round trip for all exact tables.
-    fn exact(&self, caller: &Number, callee: &Number, host: &dyn Host) -> Result<Option<(&str, Row)>, Error> {
+    fn exact(&self, caller: &Number<'_>, callee: &Number<'_>, host: &dyn Host) -> Result<Option<(&str, Row)>, Error> {
         let either = self.either();
         let sides = [(caller, &self.callers, &self.caller_npa_nxx), (callee, &self.callees, &self.callee_npa_nxx)];
-        let mut queries: Vec<Query<'_>> = Vec::new();
+        // Both sides in both tables, and their exchanges.
+        let mut queries: Vec<Query<'_>> = Vec::with_capacity(14);
         for (number, numbers, npa_nxx) in sides {
             for table in either.into_iter().chain(numbers.as_deref()) {
                 queries.extend(number.forms.iter().map(|key| Query { table, key }));
@@ -126,7 +131,7 @@ impl Blocklist {
         failed.map_or(Ok(None), |error| Err(error.into()))
     }
 
-    fn prefixes(&self, caller: &Number, callee: &Number, host: &dyn Host) -> Result<Option<(&str, Row)>, Error> {
+    fn prefixes(&self, caller: &Number<'_>, callee: &Number<'_>, host: &dyn Host) -> Result<Option<(&str, Row)>, Error> {
         for (number, table) in [(caller, &self.caller_prefixes), (callee, &self.callee_prefixes)] {
             let Some(table) = table else { continue };
             for digits in &number.forms {

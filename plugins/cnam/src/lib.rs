@@ -90,10 +90,27 @@ impl Cnam {
 
     /// The name as a telephone can show it: no control characters, runs of blanks as one, cut to length.
     fn shown(&self, name: &str) -> String {
-        let printable: String = name.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        let words: Vec<&str> = printable.split_whitespace().collect();
-        let cut: String = words.join(" ").chars().take(self.max_length).collect();
-        cut.trim_end().to_owned()
+        let mut shown = String::with_capacity(name.len().min(4 * self.max_length));
+        let mut left = self.max_length;
+        let mut blank = false;
+        for character in name.chars() {
+            if character.is_whitespace() || character.is_control() {
+                blank = !shown.is_empty();
+                continue;
+            }
+            // A blank that nothing could follow is none.
+            let needed = 1 + usize::from(blank);
+            if left < needed {
+                break;
+            }
+            left -= needed;
+            if blank {
+                shown.push(' ');
+                blank = false;
+            }
+            shown.push(character);
+        }
+        shown
     }
 }
 

@@ -112,7 +112,8 @@ impl Lrn {
 
     /// The national digits of a routing number, with or without country code and separators.
     fn national(&self, number: &str) -> Option<String> {
-        let e164 = self.country_code.e164(&number::digits(number)?, number.starts_with('+'))?;
+        let digits = number::digits(number)?;
+        let e164 = self.country_code.e164(&digits, number.starts_with('+'))?;
         self.country_code.national(&e164).map(str::to_owned)
     }
 

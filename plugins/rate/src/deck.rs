@@ -59,12 +59,12 @@ impl Entry {
         if currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
             return Err(format!("field currency: {currency:?} is no ISO 4217 code such as USD").into());
         }
-        let cost = amount(row, "cost", jurisdiction, indeterminate)?;
+        let cost = amount(row, &COST, jurisdiction, indeterminate)?;
         Ok(Self {
             prefix: text("prefix"),
             gateway: text("gateway").ok_or("it names no gateway")?,
             cost: cost.ok_or("it has no cost")?,
-            price: amount(row, "price", jurisdiction, indeterminate)?,
+            price: amount(row, &PRICE, jurisdiction, indeterminate)?,
             currency,
             strip: whole(row, "strip")?.unwrap_or(0),
             prepend,
@@ -75,16 +75,28 @@ impl Entry {
     }
 }
 
+/// The fields of an amount: the plain one, and those for a jurisdiction.
+pub(crate) struct Amount {
+    plain: &'static str,
+    inter: &'static str,
+    intra: &'static str,
+}
+
+const COST: Amount = Amount { plain: "cost", inter: "cost-inter", intra: "cost-intra" };
+
+/// What the customer pays, in a deck and in a price table.
+pub(crate) const PRICE: Amount = Amount { plain: "price", inter: "price-inter", intra: "price-intra" };
+
 /// The cost or the price for a jurisdiction: its own field where the row has it, else the plain one.
 pub(crate) fn amount(
     row: &Row,
-    name: &str,
+    of: &Amount,
     jurisdiction: Option<Jurisdiction>,
     indeterminate: Indeterminate,
 ) -> Result<Option<Decimal>, FieldError> {
-    let plain = row.decimal(name)?;
-    let inter = row.decimal(&format!("{name}-inter"))?.or(plain);
-    let intra = row.decimal(&format!("{name}-intra"))?.or(plain);
+    let plain = row.decimal(of.plain)?;
+    let inter = row.decimal(of.inter)?.or(plain);
+    let intra = row.decimal(of.intra)?.or(plain);
     Ok(match (jurisdiction.unwrap_or(Jurisdiction::Indeterminate), indeterminate) {
         (Jurisdiction::Inter, _) | (Jurisdiction::Indeterminate, Indeterminate::Inter) => inter,
         (Jurisdiction::Intra, _) | (Jurisdiction::Indeterminate, Indeterminate::Intra) => intra,

@@ -39,7 +39,7 @@ use trunkline_plugin::{
     Call, Decimal, Error, Host, Level, Outcome, Plugin, Query, Rate as CallRate, Route, Row, export,
 };
 
-use deck::{Entry, Jurisdiction};
+use deck::{Entry, Jurisdiction, PRICE};
 use margin::Margin;
 
 /// The stage, as configured.
@@ -95,7 +95,7 @@ impl Default for Rate {
 impl Plugin for Rate {
     fn handle(&self, call: &Call, host: &dyn Host) -> Result<Outcome, Error> {
         let rated = self.rated(call);
-        let Some(key) = self.country_code.write(&rated.digits, rated.global, self.form) else {
+        let Some(key) = self.country_code.write(rated.digits, rated.global, self.form) else {
             return Ok(Outcome::reject(self.no_route_code, ""));
         };
         let rows = host.lookup_prefix(&self.table, &key)?;
@@ -113,10 +113,10 @@ impl Plugin for Rate {
             entries.retain(|entry| margin.is_kept(entry.cost, entry.price));
         }
         let sent = self.country_code.write(&call.callee, call.callee_is_global(), self.send);
-        let sent = sent.unwrap_or_else(|| call.callee.clone());
+        let sent = sent.as_deref().unwrap_or(&call.callee);
         entries.sort_by_key(|entry| (entry.currency != self.currency, entry.cost, entry.priority));
 
-        let (routes, prefix) = self.routes(entries, &sent, call, host);
+        let (routes, prefix) = self.routes(entries, sent, call, host);
         let outcome = if !routes.is_empty() {
             Outcome::route(routes)
         } else if known {
@@ -124,7 +124,7 @@ impl Plugin for Rate {
         } else {
             Outcome::reject(self.no_route_code, "")
         };
-        let outcome = outcome.attribute("rated-number", key);
+        let outcome = outcome.attribute("rated-number", key.as_ref());
         let outcome = match jurisdiction {
             Some(jurisdiction) => outcome.attribute("jurisdiction", jurisdiction.name()),
             None => outcome,
@@ -152,8 +152,8 @@ impl Plugin for Rate {
 }
 
 /// The number that decides the rate.
-struct Rated {
-    digits: String,
+struct Rated<'a> {
+    digits: &'a str,
     global: bool,
 }
 
@@ -173,10 +173,10 @@ impl Price {
 }
 
 impl Rate {
-    fn rated(&self, call: &Call) -> Rated {
+    fn rated<'a>(&self, call: &'a Call) -> Rated<'a> {
         match call.attribute("lrn").filter(|lrn| self.use_lrn && !lrn.is_empty()) {
-            Some(lrn) => Rated { digits: lrn.trim_start_matches('+').to_owned(), global: lrn.starts_with('+') },
-            None => Rated { digits: call.callee.clone(), global: call.callee_is_global() },
+            Some(lrn) => Rated { digits: lrn.trim_start_matches('+'), global: lrn.starts_with('+') },
+            None => Rated { digits: &call.callee, global: call.callee_is_global() },
         }
     }
 
@@ -205,11 +205,11 @@ impl Rate {
 
     /// Whether caller and callee are in one state; `None` where no table tells. A number that no table knows, and a
     /// table that does not answer, leave it indeterminate: the call can still be carried.
-    fn jurisdiction(&self, call: &Call, rated: &Rated, host: &dyn Host) -> Option<Jurisdiction> {
+    fn jurisdiction(&self, call: &Call, rated: &Rated<'_>, host: &dyn Host) -> Option<Jurisdiction> {
         let table = self.npa_nxx.as_deref()?;
         let plan = &self.country_code;
         let caller = plan.e164(&call.caller, call.caller_is_global());
-        let callee = plan.e164(&rated.digits, rated.global);
+        let callee = plan.e164(rated.digits, rated.global);
         let exchanges = caller
             .as_deref()
             .and_then(|number| plan.npa_nxx(number))
@@ -242,7 +242,7 @@ impl Rate {
         }
         let Some(table) = &self.price_table else { return Ok(None) };
         let Some(row) = host.lookup_prefix(table, key)?.into_iter().next() else { return Ok(None) };
-        let amount = deck::amount(&row, "price", jurisdiction, self.indeterminate)?;
+        let amount = deck::amount(&row, &PRICE, jurisdiction, self.indeterminate)?;
         let currency = row.text("currency").map_or_else(|| self.currency.clone(), std::borrow::Cow::into_owned);
         Ok(amount.map(|amount| Price { amount, currency: Some(currency) }))
     }
@@ -272,7 +272,7 @@ impl Rate {
 fn route(entry: &Entry, sent: &str, callee: &str) -> Result<Route, String> {
     let kept = sent.get(entry.strip..).filter(|kept| !kept.is_empty());
     let kept = kept.ok_or_else(|| format!("strip: {} leaves nothing of the number", entry.strip))?;
-    let number = format!("{}{kept}", entry.prepend);
+    let number = [&*entry.prepend, kept].concat();
     Ok(Route {
         callee: (number != callee).then_some(number),
         rate: Some(CallRate { cost: entry.cost, price: entry.price, currency: entry.currency.clone() }),

@@ -7,6 +7,8 @@
 wit_bindgen::generate!({
     path: "../../wit",
     world: "stage",
+    // What a plugin asks with is borrowed: no text is copied to be shown to the host.
+    ownership: Borrowing { duplicate_if_necessary: false },
     export_macro_name: "export_stage",
     pub_export_macro: true,
     additional_derives: [PartialEq, Eq],

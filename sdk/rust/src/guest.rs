@@ -77,11 +77,7 @@ impl Host for Imports {
     }
 
     fn lookup_all(&self, queries: &[Query<'_>]) -> Vec<Result<Option<Row>, LookupError>> {
-        let asked: Vec<_> = queries
-            .iter()
-            .map(|query| lookups::Query { table: query.table.to_owned(), key: query.key.to_owned() })
-            .collect();
-        let answers = lookups::lookup_all(&asked).into_iter().zip(queries);
+        let answers = lookups::lookup_all(queries).into_iter().zip(queries);
         answers
             .map(|(answer, query)| answer.map(|row| row.map(Row::from)).map_err(|e| failed(query.table, e)))
             .collect()
@@ -96,8 +92,8 @@ impl Host for Imports {
         message::header(name)
     }
 
-    fn call(&self, service: &str, request: &Request) -> Result<Response, ServiceError> {
-        services::call(service, request).map_err(|reason| {
+    fn call(&self, service: &str, request: &Request<'_>) -> Result<Response, ServiceError> {
+        services::call(service, request.clone()).map_err(|reason| {
             let reason = match reason {
                 services::ServiceError::UnknownService => ServiceFailure::UnknownService,
                 services::ServiceError::Deadline => ServiceFailure::Deadline,

@@ -1,15 +1,6 @@
 //! What the host lends a plugin.
 
-use crate::{Error, Level, LookupError, Request, Response, Row, ServiceError};
-
-/// One key of one table, for [`Host::lookup_all`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Query<'a> {
-    /// The table's name in the configuration.
-    pub table: &'a str,
-    /// The key.
-    pub key: &'a str,
-}
+use crate::{Error, Level, LookupError, Query, Request, Response, Row, ServiceError};
 
 /// All that a plugin can reach. In a component it is the router, in a test a [`crate::testing::FakeHost`].
 pub trait Host {
@@ -35,7 +26,7 @@ pub trait Host {
     ///
     /// # Errors
     /// [`ServiceError`] when there is no answer within what is left of the stage's deadline.
-    fn call(&self, service: &str, request: &Request) -> Result<Response, ServiceError>;
+    fn call(&self, service: &str, request: &Request<'_>) -> Result<Response, ServiceError>;
 
     /// Take one of `per_second` events of this second for `key`; false when they are used up.
     fn take_rate(&self, key: &str, per_second: u32) -> bool;

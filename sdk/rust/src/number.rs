@@ -1,5 +1,7 @@
 //! Forms of a telephone number, so that tables find it however it was dialled.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 
 /// How a number is written.
@@ -41,25 +43,25 @@ impl Plan {
     /// The number with its country code, as digits. `global` says that it was written with `+`. A number that the
     /// plan does not know is returned as it is: a short code, or already with its country code.
     /// `None` where it is not all digits.
-    pub fn e164(&self, number: &str, global: bool) -> Option<String> {
-        if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+    pub fn e164<'a>(&self, number: &'a str, global: bool) -> Option<Cow<'a, str>> {
+        if number.is_empty() || !all_digits(number) {
             return None;
         }
         if global {
-            return Some(number.to_owned());
+            return Some(number.into());
         }
         if self.country_code == "1" {
             if let Some(international) = number.strip_prefix("011").filter(|rest| rest.len() >= 7) {
-                return Some(international.to_owned());
+                return Some(international.into());
             }
-            return Some(if is_nanp(number) { format!("1{number}") } else { number.to_owned() });
+            return Some(if is_nanp(number) { ["1", number].concat().into() } else { number.into() });
         }
         if let Some(international) = number.strip_prefix("00").filter(|rest| rest.len() >= 7) {
-            return Some(international.to_owned());
+            return Some(international.into());
         }
         Some(match number.strip_prefix('0') {
-            Some(national) => format!("{}{national}", self.country_code),
-            None => number.to_owned(),
+            Some(national) => [&*self.country_code, national].concat().into(),
+            None => number.into(),
         })
     }
 
@@ -73,19 +75,22 @@ impl Plan {
 
     /// The number in a form. A number of another plan has no national form and keeps its country code.
     /// `None` where it is not all digits.
-    pub fn write(&self, number: &str, global: bool, form: Form) -> Option<String> {
+    pub fn write<'a>(&self, number: &'a str, global: bool, form: Form) -> Option<Cow<'a, str>> {
         let e164 = self.e164(number, global)?;
         Some(match form {
-            Form::AsDialled => number.to_owned(),
+            Form::AsDialled => number.into(),
             Form::E164 => e164,
-            Form::PlusE164 => format!("+{e164}"),
-            Form::National => self.national(&e164).map(str::to_owned).unwrap_or(e164),
+            Form::PlusE164 => ["+", &e164].concat().into(),
+            Form::National => match e164 {
+                Cow::Borrowed(e164) => self.national(e164).unwrap_or(e164).into(),
+                Cow::Owned(e164) => self.national(&e164).map(str::to_owned).unwrap_or(e164).into(),
+            },
         })
     }
 
     /// A national number with `+` and country code.
     pub fn global(&self, national: &str) -> String {
-        format!("+{}{national}", self.country_code)
+        ["+", &self.country_code, national].concat()
     }
 
     /// NPA and NXX of a number of the North American plan, given with its country code: `202555`.
@@ -117,8 +122,19 @@ fn is_nanp(number: &str) -> bool {
 /// `None` where something else than digits and visual separators (RFC 3966 section 5.1.1) stands in it.
 pub fn digits(number: &str) -> Option<String> {
     let number = number.strip_prefix('+').unwrap_or(number);
-    let digits: String = number.chars().filter(|c| !matches!(c, '-' | '.' | '(' | ')' | ' ')).collect();
-    (!digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())).then_some(digits)
+    let mut digits = String::with_capacity(number.len());
+    for byte in number.bytes() {
+        match byte {
+            b'0'..=b'9' => digits.push(char::from(byte)),
+            b'-' | b'.' | b'(' | b')' | b' ' => {}
+            _ => return None,
+        }
+    }
+    (!digits.is_empty()).then_some(digits)
+}
+
+fn all_digits(number: &str) -> bool {
+    number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -142,7 +158,7 @@ mod tests {
         let plan = Plan::default();
         // Danish, with `+`: ten digits that read as NPA 453.
         let danish = plan.e164("4532123456", true).unwrap();
-        assert_eq!((danish.as_str(), plan.national(&danish)), ("4532123456", None));
+        assert_eq!((&*danish, plan.national(&danish)), ("4532123456", None));
         assert_eq!(plan.e164("0114532123456", false).as_deref(), Some("4532123456"));
     }
 

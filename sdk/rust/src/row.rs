@@ -35,7 +35,7 @@ impl Row {
     /// A field as text, without surrounding white space; `None` where it is absent or empty.
     pub fn text(&self, name: &str) -> Option<Cow<'_, str>> {
         let text: Cow<'_, str> = match self.get(name)? {
-            Value::Text(text) => text.trim().into(),
+            Value::Text(text) => trimmed(text).into(),
             Value::Integer(integer) => integer.to_string().into(),
             Value::Decimal(decimal) => decimal.to_string().into(),
             Value::Boolean(boolean) => boolean.to_string().into(),
@@ -89,6 +89,13 @@ impl Row {
             None => Err(FieldError { field: name.to_owned(), value: text.into_owned(), expected }),
         }
     }
+}
+
+/// As [`str::trim`], which asks about every character of Unicode, where most texts need only a look at both ends.
+fn trimmed(text: &str) -> &str {
+    let is_plain = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_graphic);
+    let bytes = text.as_bytes();
+    if is_plain(bytes.first()) && is_plain(bytes.last()) { text } else { text.trim() }
 }
 
 impl From<&str> for Value {

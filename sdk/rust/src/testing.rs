@@ -175,7 +175,7 @@ impl Host for FakeHost {
         same.map(|(_, value)| value.clone()).collect()
     }
 
-    fn call(&self, service: &str, _: &Request) -> Result<Response, ServiceError> {
+    fn call(&self, service: &str, _: &Request<'_>) -> Result<Response, ServiceError> {
         let answer = self.services.get(service).cloned().unwrap_or(Err(ServiceFailure::UnknownService));
         answer.map_err(|reason| ServiceError { service: service.to_owned(), reason })
     }

@@ -13,19 +13,23 @@ pub struct User<'a> {
 impl<'a> User<'a> {
     /// The user part of a URI; empty where it has none.
     pub fn of(uri: &'a str) -> Self {
-        let (scheme, rest) = uri.split_once(':').unwrap_or(("", uri));
+        let (scheme, rest) = cut(uri, b':').unwrap_or(("", uri));
         let user = if scheme.eq_ignore_ascii_case("tel") {
             rest
         } else {
+            let user = rest.bytes().rposition(|byte| byte == b'@').map_or("", |at| &rest[..at]);
             // A password (RFC 3261 section 19.1.1) is no part of the number.
-            rest.rsplit_once('@').map_or("", |(user, _)| user.split_once(':').map_or(user, |(user, _)| user))
+            cut(user, b':').map_or(user, |(user, _)| user)
         };
-        let (name, parameters) = user.split_once(';').unwrap_or((user, ""));
+        let (name, parameters) = cut(user, b';').unwrap_or((user, ""));
         Self { name, parameters }
     }
 
     /// The value of a parameter: `Some("")` where it stands without one. Names have no case.
     pub fn parameter(&self, name: &str) -> Option<&'a str> {
+        if self.parameters.is_empty() {
+            return None;
+        }
         self.parameters.split(';').find_map(|parameter| {
             let (known, value) = parameter.split_once('=').unwrap_or((parameter, ""));
             known.eq_ignore_ascii_case(name).then_some(value)
@@ -40,12 +44,31 @@ impl<'a> User<'a> {
     /// The name with its escapes resolved, where they are characters of a dialled number: `1234%23` is `1234#`.
     /// `None` where it is no dialled number: digits, `*`, `#`, with `+` before and separators between them.
     pub fn dialled(&self) -> Option<String> {
-        let name = self.name.replace("%23", "#").replace("%2B", "+").replace("%2b", "+").replace("%2A", "*");
-        let number: String = name.chars().filter(|c| !matches!(c, '-' | '.' | '(' | ')')).collect();
-        let digits = number.strip_prefix('+').unwrap_or(&number);
-        let dialled = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit() || b == b'*' || b == b'#');
-        dialled.then_some(number)
+        let mut number = String::with_capacity(self.name.len());
+        let mut rest = self.name.as_bytes();
+        while let [first, after @ ..] = rest {
+            let (character, after) = match (first, after) {
+                (b'%', [b'2', b'3', after @ ..]) => (b'#', after),
+                (b'%', [b'2', b'B' | b'b', after @ ..]) => (b'+', after),
+                (b'%', [b'2', b'A' | b'a', after @ ..]) => (b'*', after),
+                _ => (*first, after),
+            };
+            match character {
+                b'0'..=b'9' | b'*' | b'#' => number.push(char::from(character)),
+                b'+' if number.is_empty() => number.push('+'),
+                b'-' | b'.' | b'(' | b')' => {}
+                _ => return None,
+            }
+            rest = after;
+        }
+        (!number.is_empty() && number != "+").then_some(number)
     }
+}
+
+/// The text before the first of these, an ASCII character, and after it. For short texts cheaper than `str::split_once`.
+fn cut(text: &str, at: u8) -> Option<(&str, &str)> {
+    let at = text.bytes().position(|byte| byte == at)?;
+    Some((&text[..at], &text[at + 1..]))
 }
 
 #[cfg(test)]

@@ -1,0 +1,149 @@
+//! What a stage costs: each of the five alone, the five together, and a stage that only proceeds, through the router's
+//! own pipeline, warm and with a new instance for every call. One thread, no sockets; every lookup is answered from
+//! memory.
+//!
+//! `stages [PIPELINE …]` measures these alone.
+
+use std::fs;
+use std::hint::black_box;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, anyhow, ensure};
+use bytes::Bytes;
+use trunkline::lookup;
+use trunkline::plugin::{Cancel, ComponentFinder, Components, Engine, EngineOptions, Limits};
+use trunkline::routing::{NewCall, Parts, Routed, Router, Snapshot};
+use trunkline::sip::digest::Secret;
+use trunkline::sip::flow::{Flow, Transport};
+use trunkline::sip::message::Message;
+use trunkline_tests::{LrnServer, Setup, plugins_folder};
+
+const FIVE: [&str; 5] = ["auth", "blocklist", "lrn", "cnam", "rate"];
+
+/// Calls of one round, warm and cold: some tenths of a second, well above the grain of the kernel's accounts.
+const ROUND: (u32, u32) = (20_000, 1_000);
+
+/// Of these the quickest counts: what else the machine does only ever adds.
+const ROUNDS: usize = 7;
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 1)]
+async fn main() -> Result<()> {
+    let bench = Bench::new()?;
+    let asked: Vec<String> = std::env::args().skip(1).collect();
+    println!("| pipeline | warm, µs | fresh, µs | fuel |\n|---|---:|---:|---:|");
+    let singles = ["proceeds"].into_iter().chain(FIVE).map(|stage| (stage, vec![stage]));
+    for (name, stages) in singles.chain([("the five", FIVE.to_vec())]) {
+        if asked.is_empty() || asked.iter().any(|asked| asked == name) {
+            let warm = bench.measure(&stages, "warm", ROUND.0).await?;
+            let fresh = bench.measure(&stages, "fresh", ROUND.1).await?;
+            println!("| {name} | {:.2} | {:.1} | {} |", warm.micros, fresh.micros, warm.fuel);
+        }
+    }
+    Ok(())
+}
+
+/// What the measurements share.
+struct Bench {
+    components: Arc<Components>,
+    directory: LrnServer,
+}
+
+/// What one call cost.
+struct Cost {
+    micros: f64,
+    fuel: u64,
+}
+
+impl Bench {
+    fn new() -> Result<Self> {
+        let engine = Engine::new(EngineOptions { instances: 64 })?;
+        let finder = ComponentFinder::new(vec![plugins_folder()?]);
+        Ok(Self { components: Arc::new(Components::new(engine, finder, None)), directory: LrnServer::start()? })
+    }
+
+    /// The processor time of one call through these stages.
+    async fn measure(&self, stages: &[&str], isolation: &str, calls: u32) -> Result<Cost> {
+        let router = self.router(stages, isolation).await?;
+        let invite = Arc::new(Message::parse(Bytes::from_static(INVITE.as_bytes()))?);
+        let flow = Flow { listener: 0, transport: Transport::Udp, remote: "127.0.0.1:5060".parse()? };
+        let call = || NewCall::received_now(Arc::clone(&invite), flow);
+        // The first fills the caches.
+        let _cold = router.route(call(), Cancel::default()).await;
+        let sample = router.route(call(), Cancel::default()).await;
+        check(&sample, stages)?;
+        let mut best = f64::INFINITY;
+        for _ in 0..ROUNDS {
+            let before = on_processor()?;
+            for _ in 0..calls {
+                black_box(router.route(call(), Cancel::default()).await);
+            }
+            best = best.min((on_processor()? - before) as f64 / f64::from(calls) / 1e3);
+        }
+        Ok(Cost { micros: best, fuel: sample.facts.stages.iter().map(|stage| stage.fuel).sum() })
+    }
+
+    async fn router(&self, stages: &[&str], isolation: &str) -> Result<Router> {
+        let http = |field: &str| {
+            format!(
+                "ttl = \"24h\"\nsource = {{ http = {{ service = \"lrn-api\", path = \"/{field}/{{key}}\", field = \"{field}\" }} }}"
+            )
+        };
+        let proceeds = plugins_folder()?.join("benches/proceeds.wasm");
+        let plugin = |config: &str| format!("isolation = \"{isolation}\"\ndeadline = \"5s\"\n{config}");
+        let setup = Setup::new()?
+            .lrn(&self.directory, 500)
+            .table("lrn", &http("lrn"))
+            .table("cnam", &http("name"))
+            .carrier("127.0.0.1:5070".parse()?)
+            .section("[call]\nsetup-budget = \"10s\"")
+            .plugin("auth", &plugin(r#"config = { table = "accounts" }"#))
+            .plugin("blocklist", &plugin(r#"config = { table = "blocked" }"#))
+            .plugin("lrn", &plugin(r#"config = { table = "lrn", header = "P-LRN" }"#))
+            .plugin("cnam", &plugin(r#"config = { table = "cnam" }"#))
+            .plugin("rate", &plugin(r#"config = { table = "deck", npa-nxx = "npanxx" }"#))
+            .plugin("proceeds", &plugin(&format!("component = {:?}", proceeds.display().to_string())))
+            .pipeline("default", stages);
+        let loaded = trunkline::config::load(&setup.write()?).map_err(|errors| anyhow!("{errors}"))?;
+        let wrong = |problems: Vec<lookup::Problem>| anyhow!("{problems:?}");
+        let back_office = tokio::runtime::Handle::current();
+        let (tables, services) = lookup::build(&loaded.config, &loaded.folder, &back_office).map_err(wrong)?;
+        let parts = Parts {
+            components: Arc::clone(&self.components),
+            tables,
+            services,
+            limits: Arc::new(Limits::default()),
+            digest_secret: Secret::new([7; 32]),
+        };
+        let snapshot = Snapshot::build(&loaded.config, &loaded.folder, &parts).await.map_err(wrong)?;
+        let router = Router::new(Arc::new(snapshot));
+        router.warm_up().await;
+        Ok(router)
+    }
+}
+
+/// A stage that failed would be cheap.
+fn check(routed: &Routed, stages: &[&str]) -> Result<()> {
+    let ran: Vec<_> = routed.facts.stages.iter().map(|stage| (&*stage.stage, stage.outcome)).collect();
+    let well = ran.len() == stages.len() && ran.iter().all(|(_, outcome)| outcome.is_verdict());
+    ensure!(well, "the stages did not all give a verdict: {:?}", routed.facts.stages);
+    Ok(())
+}
+
+/// Nanoseconds that this thread has had a processor.
+fn on_processor() -> Result<u64> {
+    let accounts = fs::read_to_string("/proc/thread-self/schedstat").context("no accounts of this thread")?;
+    let first = accounts.split(' ').next().unwrap_or_default();
+    first.parse().with_context(|| format!("/proc/thread-self/schedstat reads {accounts:?}"))
+}
+
+const INVITE: &str = "INVITE sip:19195550123@127.0.0.1:5060 SIP/2.0\r\n\
+    Via: SIP/2.0/UDP 127.0.0.1:5062;branch=z9hG4bK-31415-1-0\r\n\
+    Max-Forwards: 70\r\n\
+    From: <sip:12125550100@127.0.0.1:5062>;tag=31415-caller-1\r\n\
+    To: <sip:19195550123@127.0.0.1:5060>\r\n\
+    Call-ID: 1-31415@127.0.0.1\r\n\
+    CSeq: 1 INVITE\r\n\
+    Contact: <sip:12125550100@127.0.0.1:5062>\r\n\
+    Content-Type: application/sdp\r\n\
+    Content-Length: 109\r\n\r\n\
+    v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 6000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n";
