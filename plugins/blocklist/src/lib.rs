@@ -11,6 +11,8 @@
 //! | `reason` | the standard one | its reason phrase |
 //! | `country-code` | `"1"` | the plan of numbers without `+` |
 //!
+//! The caller is the number in P-Asserted-Identity, and where From has another, that one too.
+//!
 //! A number is looked for as dialled, with its country code and without, so that no other way of dialling gets round
 //! the list. A row may say `code` and `reason` itself; a code that is no refusal is ignored.
 //! Prefixes are matched against the number with its country code, then as dialled.
@@ -21,6 +23,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 use trunkline_plugin::number::{Form, Plan};
+use trunkline_plugin::uri::User;
 use trunkline_plugin::{Call, Error, Host, Outcome, Plugin, Query, Row, export};
 
 /// The stage, as configured.
@@ -61,10 +64,15 @@ impl Plugin for Blocklist {
         let plan = &self.country_code;
         let caller = Number::of(plan, &call.caller, call.caller_is_global(), self.caller_npa_nxx.is_some());
         let callee = Number::of(plan, &call.callee, call.callee_is_global(), self.callee_npa_nxx.is_some());
-        let blocked = match self.exact(&caller, &callee, host)? {
-            None => self.prefixes(&caller, &callee, host)?,
-            blocked => blocked,
-        };
+        let mut blocked = self.blocked(&caller, &callee, host)?;
+        // P-Asserted-Identity goes before From as the caller, but hides nobody: either number can be blocked.
+        let from = User::of(&call.from_uri);
+        let written = from.dialled().unwrap_or_default();
+        let number = written.trim_start_matches('+');
+        if blocked.is_none() && !number.is_empty() && number != call.caller {
+            let shown = Number::of(plan, number, from.is_global(), self.caller_npa_nxx.is_some());
+            blocked = self.blocked(&shown, &callee, host)?;
+        }
         Ok(match blocked {
             Some((table, row)) => self.refuse(&row).attribute("blocked", table),
             None => Outcome::proceed(),
@@ -102,6 +110,14 @@ impl<'a> Number<'a> {
 }
 
 impl Blocklist {
+    /// The table that has either number, and its row.
+    fn blocked(&self, caller: &Number<'_>, callee: &Number<'_>, host: &dyn Host) -> Result<Option<(&str, Row)>, Error> {
+        match self.exact(caller, callee, host)? {
+            None => self.prefixes(caller, callee, host),
+            blocked => Ok(blocked),
+        }
+    }
+
     /// One round trip for all exact tables.
     fn exact(&self, caller: &Number<'_>, callee: &Number<'_>, host: &dyn Host) -> Result<Option<(&str, Row)>, Error> {
         let either = self.either();
@@ -131,7 +147,12 @@ impl Blocklist {
         failed.map_or(Ok(None), |error| Err(error.into()))
     }
 
-    fn prefixes(&self, caller: &Number<'_>, callee: &Number<'_>, host: &dyn Host) -> Result<Option<(&str, Row)>, Error> {
+    fn prefixes(
+        &self,
+        caller: &Number<'_>,
+        callee: &Number<'_>,
+        host: &dyn Host,
+    ) -> Result<Option<(&str, Row)>, Error> {
         for (number, table) in [(caller, &self.caller_prefixes), (callee, &self.callee_prefixes)] {
             let Some(table) = table else { continue };
             for digits in &number.forms {

@@ -104,3 +104,12 @@ fn a_configuration_that_makes_no_sense_is_refused() {
         assert!(error.contains(word), "{error}");
     }
 }
+
+#[test]
+fn an_asserted_identity_hides_no_blocked_from() {
+    let stage: Blocklist = configured("{}");
+    let host = FakeHost::new().row("blocked", "12025550123", Row::new());
+    let mut masked = call("12125550100", "13125550100");
+    masked.from_uri = "sip:+12025550123@192.0.2.1".to_owned();
+    assert_eq!(stage.handle(&masked, &host), Ok(blocked(603, "", "blocked")));
+}

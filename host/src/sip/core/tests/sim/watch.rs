@@ -43,6 +43,11 @@ impl Watch {
                 }
             }
             None => {}
+            // Refused without state while its callee was not heard of; a copy that comes later is a transaction.
+            Some(481) if response.cseq().is_some_and(|cseq| cseq.number != 1) => {
+                told.code = (code >= 200).then_some(code);
+                told.tag = tag.to_vec();
+            }
             Some(before) if before < 300 => assert!((200..300).contains(&code), "{code} after {before}"),
             Some(before) => assert!(code == before && told.tag == tag, "{code} after {before}"),
         }
