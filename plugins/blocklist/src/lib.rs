@@ -131,7 +131,12 @@ impl Blocklist {
         failed.map_or(Ok(None), |error| Err(error.into()))
     }
 
-    fn prefixes(&self, caller: &Number<'_>, callee: &Number<'_>, host: &dyn Host) -> Result<Option<(&str, Row)>, Error> {
+    fn prefixes(
+        &self,
+        caller: &Number<'_>,
+        callee: &Number<'_>,
+        host: &dyn Host,
+    ) -> Result<Option<(&str, Row)>, Error> {
         for (number, table) in [(caller, &self.caller_prefixes), (callee, &self.callee_prefixes)] {
             let Some(table) = table else { continue };
             for digits in &number.forms {
