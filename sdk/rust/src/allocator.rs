@@ -5,7 +5,8 @@
 //! more strictly than a block, goes to dlmalloc, and so does the request for a chunk to cut new blocks from. A block
 //! never changes its size: the lists hold what the busiest call needed of each, for as long as the instance lives.
 
-#![allow(unsafe_code, reason = "an allocator hands out raw memory; a guest has one thread")]
+#![allow(unsafe_code, reason = "an allocator hands out raw memory")]
+#![allow(clippy::cast_ptr_alignment, reason = "every block is aligned to `GRAIN`")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -35,8 +36,11 @@ unsafe impl Sync for Blocks {}
 impl Blocks {
     /// Without memory.
     pub(crate) const fn new() -> Self {
-        const NONE: Cell<*mut u8> = Cell::new(ptr::null_mut());
-        Self { free: [NONE; SIZES], rest: NONE, left: Cell::new(0) }
+        Self {
+            free: [const { Cell::new(ptr::null_mut()) }; SIZES],
+            rest: Cell::new(ptr::null_mut()),
+            left: Cell::new(0),
+        }
     }
 
     /// A block off the chunk; null where there is no memory for another chunk. The old chunk's rest, less than the
@@ -162,7 +166,7 @@ mod tests {
             for turn in 0..2_000_usize {
                 let bytes = 1 + turn * 37 % 1_500;
                 let block = blocks.alloc(layout(bytes));
-                assert!(!block.is_null() && block.addr() % 8 == 0);
+                assert!(!block.is_null() && block.addr().is_multiple_of(8));
                 block.write_bytes(turn as u8, bytes);
                 held.push((block, bytes, turn as u8));
                 if turn % 3 == 0 {

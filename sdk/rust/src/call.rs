@@ -1,6 +1,6 @@
 //! Reading the call.
 
-use crate::uri::User;
+use crate::uri::{self, User};
 use crate::{Attribute, Call};
 
 impl Call {
@@ -18,13 +18,13 @@ impl Call {
 
     /// True where the called number came with `+`, and so with its country code.
     pub fn callee_is_global(&self) -> bool {
-        User::of(&self.request_uri).is_global()
+        uri::is_global(&self.request_uri)
     }
 
     /// True where the calling number came with `+`. A caller from P-Asserted-Identity whose From differs counts as
     /// written without.
     pub fn caller_is_global(&self) -> bool {
-        let from = User::of(&self.from_uri);
-        from.is_global() && from.dialled().is_some_and(|number| number.trim_start_matches('+') == self.caller)
+        let number = || User::of(&self.from_uri).dialled();
+        uri::is_global(&self.from_uri) && number().is_some_and(|number| number.trim_start_matches('+') == self.caller)
     }
 }

@@ -34,13 +34,7 @@ impl Row {
 
     /// A field as text, without surrounding white space; `None` where it is absent or empty.
     pub fn text(&self, name: &str) -> Option<Cow<'_, str>> {
-        let text: Cow<'_, str> = match self.get(name)? {
-            Value::Text(text) => trimmed(text).into(),
-            Value::Integer(integer) => integer.to_string().into(),
-            Value::Decimal(decimal) => decimal.to_string().into(),
-            Value::Boolean(boolean) => boolean.to_string().into(),
-        };
-        (!text.is_empty()).then_some(text)
+        text_of(self.get(name)?)
     }
 
     /// A field as a whole number; `None` where it is absent or empty.
@@ -48,10 +42,11 @@ impl Row {
     /// # Errors
     /// [`FieldError`] when it holds something else.
     pub fn integer(&self, name: &str) -> Result<Option<i64>, FieldError> {
-        if let Some(Value::Integer(integer)) = self.get(name) {
-            return Ok(Some(*integer));
+        match self.get(name) {
+            None => Ok(None),
+            Some(Value::Integer(integer)) => Ok(Some(*integer)),
+            Some(value) => parse(name, value, "a whole number", |text| text.parse().ok()),
         }
-        self.parse(name, "a whole number", |text| text.parse().ok())
     }
 
     /// A field as an exact decimal; `None` where it is absent or empty.
@@ -59,10 +54,11 @@ impl Row {
     /// # Errors
     /// [`FieldError`] when it holds something else: a rate that cannot be read is not a rate of nothing.
     pub fn decimal(&self, name: &str) -> Result<Option<Decimal>, FieldError> {
-        if let Some(Value::Decimal(decimal)) = self.get(name) {
-            return Ok(Some(*decimal));
+        match self.get(name) {
+            None => Ok(None),
+            Some(Value::Decimal(decimal)) => Ok(Some(*decimal)),
+            Some(value) => parse(name, value, "a decimal number", |text| text.parse().ok()),
         }
-        self.parse(name, "a decimal number", |text| text.parse().ok())
     }
 
     /// A field as true or false: `true`, `1`, `yes`, `on` and their opposites; `None` where it is absent or empty.
@@ -70,24 +66,35 @@ impl Row {
     /// # Errors
     /// [`FieldError`] when it holds something else.
     pub fn bool(&self, name: &str) -> Result<Option<bool>, FieldError> {
-        self.parse(name, "true or false", |text| match text.to_ascii_lowercase().as_str() {
+        let Some(value) = self.get(name) else { return Ok(None) };
+        parse(name, value, "true or false", |text| match text.to_ascii_lowercase().as_str() {
             "true" | "1" | "yes" | "on" => Some(true),
             "false" | "0" | "no" | "off" => Some(false),
             _ => None,
         })
     }
+}
 
-    fn parse<T>(
-        &self,
-        name: &str,
-        expected: &'static str,
-        read: impl FnOnce(&str) -> Option<T>,
-    ) -> Result<Option<T>, FieldError> {
-        let Some(text) = self.text(name) else { return Ok(None) };
-        match read(&text) {
-            Some(value) => Ok(Some(value)),
-            None => Err(FieldError { field: name.to_owned(), value: text.into_owned(), expected }),
-        }
+fn text_of(value: &Value) -> Option<Cow<'_, str>> {
+    let text: Cow<'_, str> = match value {
+        Value::Text(text) => trimmed(text).into(),
+        Value::Integer(integer) => integer.to_string().into(),
+        Value::Decimal(decimal) => decimal.to_string().into(),
+        Value::Boolean(boolean) => boolean.to_string().into(),
+    };
+    (!text.is_empty()).then_some(text)
+}
+
+fn parse<T>(
+    name: &str,
+    value: &Value,
+    expected: &'static str,
+    read: impl FnOnce(&str) -> Option<T>,
+) -> Result<Option<T>, FieldError> {
+    let Some(text) = text_of(value) else { return Ok(None) };
+    match read(&text) {
+        Some(value) => Ok(Some(value)),
+        None => Err(FieldError { field: name.to_owned(), value: text.into_owned(), expected }),
     }
 }
 

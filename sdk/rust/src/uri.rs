@@ -38,7 +38,7 @@ impl<'a> User<'a> {
 
     /// True where the number is written with `+`, and so with its country code.
     pub fn is_global(&self) -> bool {
-        self.name.starts_with('+') || self.name.starts_with("%2B") || self.name.starts_with("%2b")
+        begins_with_plus(self.name)
     }
 
     /// The name with its escapes resolved, where they are characters of a dialled number: `1234%23` is `1234#`.
@@ -65,6 +65,16 @@ impl<'a> User<'a> {
     }
 }
 
+/// As [`User::is_global`] of the URI's user; reads no further than it must.
+pub(crate) fn is_global(uri: &str) -> bool {
+    let rest = cut(uri, b':').map_or(uri, |(_, rest)| rest);
+    begins_with_plus(rest) && User::of(uri).is_global()
+}
+
+fn begins_with_plus(number: &str) -> bool {
+    matches!(number.as_bytes(), [b'+', ..] | [b'%', b'2', b'B' | b'b', ..])
+}
+
 /// The text before the first of these, an ASCII character, and after it. For short texts cheaper than `str::split_once`.
 fn cut(text: &str, at: u8) -> Option<(&str, &str)> {
     let at = text.bytes().position(|byte| byte == at)?;
@@ -85,6 +95,20 @@ mod tests {
             assert!(user.is_global());
             assert_eq!(user.parameter("npdi"), Some(""));
             assert_eq!(user.parameter("rn"), Some("+1-202-555-0000"));
+        }
+    }
+
+    #[test]
+    fn a_plus_counts_in_the_user_alone() {
+        for (uri, global) in [
+            ("sip:+12025550123@host", true),
+            ("sip:%2b12025550123@host", true),
+            ("tel:+12025550123", true),
+            ("sip:12025550123@host", false),
+            ("sip:+host", false),
+            ("", false),
+        ] {
+            assert_eq!((is_global(uri), User::of(uri).is_global()), (global, global), "{uri}");
         }
     }
 
