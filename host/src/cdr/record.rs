@@ -162,7 +162,7 @@ pub struct StageRecord {
     pub micros: u64,
     /// Wasm instructions, roughly.
     pub fuel: u64,
-    /// For people: the trap, the error text, the refused edit.
+    /// For people: the trap, the error text, the refused edit; beside a `route` the gateways that do not exist.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
 }

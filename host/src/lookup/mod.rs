@@ -36,6 +36,7 @@ use tokio::runtime::Handle;
 
 pub use error::{LookupError, Problem, ServiceError};
 pub use flight::{Answer, Load};
+pub(crate) use service::is_healthy;
 pub use service::{Method, Request, Response};
 pub use services::{ServiceStats, Services};
 pub use stats::Stats;

@@ -224,7 +224,7 @@ impl Service {
 }
 
 /// Whether this status speaks for the service. A 4xx is about the request, but for "too many requests".
-pub(super) fn is_healthy(status: u16) -> bool {
+pub(crate) fn is_healthy(status: u16) -> bool {
     status < 500 && status != 429
 }
 

@@ -24,10 +24,16 @@ impl Failure {
         Self { reason, detail: Some(detail) }
     }
 
-    /// Whether it speaks against the plugin: only such failures count towards its breaker.
-    pub(super) fn is_the_plugins(&self) -> bool {
+    /// Whether it speaks against the plugin: only such failures count towards its breaker. That it gave up or ran out
+    /// of time in an `outage` of what it asked does not: the service has a breaker of its own, and the plugin's would
+    /// keep calls from what the caches still answer.
+    pub(super) fn is_the_plugins(&self, outage: bool) -> bool {
         use StageOutcome::{Deadline, Error, Fuel, Invalid, Memory, Trap};
-        matches!(self.reason, Fuel | Deadline | Memory | Trap | Error | Invalid)
+        match self.reason {
+            Fuel | Memory | Trap | Invalid => true,
+            Deadline | Error => !outage,
+            _ => false,
+        }
     }
 
     /// Of an error that wasmtime returned: from a trap in the guest, from the host's refusal of what the guest handed

@@ -76,6 +76,11 @@ impl Instance {
         self.store.get_fuel().map_or(0, |left| self.fuel.saturating_sub(left))
     }
 
+    /// Whether the last call asked a table or a service that gave no answer.
+    pub(super) fn met_outage(&self) -> bool {
+        self.store.data().call.as_ref().is_some_and(|call| call.outage)
+    }
+
     /// Ends the call: what it took comes back to the caller, what it knew is forgotten.
     pub(super) fn leave(&mut self) -> Vec<Permit> {
         self.store.data_mut().call.take().map_or_else(Vec::new, |call| call.permits)

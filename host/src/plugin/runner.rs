@@ -105,12 +105,13 @@ impl Runner {
         let mut taken = None;
         let result = self.call(call, visit, &mut taken).await;
         let fuel = taken.as_ref().map_or(0, Instance::fuel_used);
+        let outage = taken.as_ref().is_some_and(Instance::met_outage);
         let judged =
             result.and_then(|outcome| judge(outcome).map_err(|refusal| Failure::new(StageOutcome::Invalid, refusal)));
         let permits = self.give_back(taken, judged.as_ref().err());
         let permits = if judged.is_ok() { permits } else { Vec::new() };
         let ended = Instant::now();
-        self.report(admission, started, ended, fuel, &judged);
+        self.report(admission, started, ended, fuel, outage, &judged);
         Run { result: judged.map(|(value, _)| value), permits, fuel, ended }
     }
 
@@ -118,8 +119,18 @@ impl Runner {
     /// work is cut, so that its fuel can be read.
     async fn call(&self, call: &Call, visit: Visit<'_>, taken: &mut Option<Instance>) -> Result<Outcome, Failure> {
         let Visit { headers, customer, call_id, now, started, deadline, cut, wait_until, cancel, trace } = visit;
-        let permits = Vec::new();
-        let on = OnCall { headers, customer, call_id, now, started, wait_until, permits, log_lines: 0, trace };
+        let on = OnCall {
+            headers,
+            customer,
+            call_id,
+            now,
+            started,
+            wait_until,
+            permits: Vec::new(),
+            log_lines: 0,
+            outage: false,
+            trace,
+        };
         let work = async {
             let instance = taken.insert(self.instance().await?);
             instance.handle(self.stage.settings.fuel, call, on).await
@@ -163,6 +174,7 @@ impl Runner {
         started: Instant,
         ended: Instant,
         fuel: u64,
+        outage: bool,
         judged: &Result<(T, StageOutcome), Failure>,
     ) {
         let micros = (ended - started).as_micros() as u64;
@@ -174,7 +186,7 @@ impl Runner {
                 (*outcome, false)
             }
             Err(failure) => {
-                let opened = failure.is_the_plugins() && self.stage.breaker.failed(admission, ended);
+                let opened = failure.is_the_plugins(outage) && self.stage.breaker.failed(admission, ended);
                 (failure.reason, opened)
             }
         };

@@ -54,6 +54,8 @@ pub(super) struct OnCall {
     pub(super) wait_until: Instant,
     pub(super) permits: Vec<Permit>,
     pub(super) log_lines: u32,
+    /// Whether a table or a service gave no answer in this call: what follows from that is not the plugin's failure.
+    pub(super) outage: bool,
     /// Who wants to hear what is asked.
     pub(super) trace: Option<Arc<Trace>>,
 }
@@ -62,5 +64,12 @@ impl State {
     /// Tells the trace, where the call carries one, what the guest asks.
     pub(super) fn ask(&self, question: impl FnOnce() -> Question) -> Option<Open> {
         self.call.as_ref()?.trace.as_ref()?.ask(question())
+    }
+
+    /// A table or a service that the guest asked failed, or did not answer in time.
+    pub(super) fn met_outage(&mut self) {
+        if let Some(call) = &mut self.call {
+            call.outage = true;
+        }
     }
 }

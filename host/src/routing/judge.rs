@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::customer::Customer;
 use super::facts::{Rate, TargetFacts};
-use super::gateway::Gateways;
+use super::gateway::{Gateway, Gateways};
 use super::money;
 use super::text;
 use super::view::Parties;
@@ -27,6 +27,10 @@ const MAX_EDITS: usize = 64;
 /// Gateways of one hunt, and Contacts of one redirection.
 const MAX_ROUTES: usize = 32;
 
+/// Characters of a gateway's name that are shown where there is no such gateway, and bytes of all of them.
+const MAX_GATEWAY_SHOWN: usize = 64;
+const MAX_GATEWAYS_SHOWN: usize = 1_000;
+
 /// Bytes of a reason phrase or a Contact.
 const MAX_TEXT: usize = 256;
 
@@ -42,6 +46,8 @@ pub(super) struct Judged {
     pub(super) attributes: Vec<Attribute>,
     /// What happens next.
     pub(super) ruling: Ruling,
+    /// For the record: what of the outcome could not be done, where the rest holds.
+    pub(super) left_out: Option<String>,
 }
 
 /// What a verdict means for the call.
@@ -73,14 +79,19 @@ impl Bench<'_> {
         self.check_attributes(&attributes)?;
         let message = self.edit(edits)?;
         let current = message.as_ref().unwrap_or(self.message);
+        let mut left_out = None;
         let (ruling, name) = match verdict {
             Verdict::Proceed => (Ruling::Proceed, StageOutcome::Proceed),
             Verdict::Reject(rejection) => (reject(rejection)?, StageOutcome::Reject),
             Verdict::Challenge(realm) => (self.challenge(&realm)?, StageOutcome::Challenge),
             Verdict::Redirect(contacts) => (redirect(contacts)?, StageOutcome::Redirect),
-            Verdict::Route(routes) => (self.hunt(routes, current)?, StageOutcome::Route),
+            Verdict::Route(routes) => {
+                let (ruling, unknown) = self.hunt(routes, current)?;
+                left_out = unknown;
+                (ruling, StageOutcome::Route)
+            }
         };
-        Ok((Judged { message, attributes, ruling }, name))
+        Ok((Judged { message, attributes, ruling, left_out }, name))
     }
 
     fn check_attributes(&self, added: &[Attribute]) -> Result<(), String> {
@@ -126,7 +137,9 @@ impl Bench<'_> {
         }
     }
 
-    fn hunt(&self, routes: Vec<Route>, message: &Message) -> Result<Ruling, String> {
+    /// The targets in order, and which routes are left out because the node has no such gateway: a deck may name a
+    /// carrier before its gateway is there or after it is gone, and that must not stop the calls that others can carry.
+    fn hunt(&self, routes: Vec<Route>, message: &Message) -> Result<(Ruling, Option<String>), String> {
         if routes.is_empty() {
             return Err("a route verdict without a route".to_owned());
         }
@@ -135,48 +148,66 @@ impl Bench<'_> {
         }
         let parties = Parties::of(message);
         let (mut targets, mut facts) = (Vec::with_capacity(routes.len()), Vec::with_capacity(routes.len()));
+        let mut unknown: Vec<String> = Vec::new();
         for route in routes {
-            let (target, fact) = self.target(route, message, &parties)?;
+            let Some(gateway) = self.gateways.get(&route.gateway) else {
+                let shown: String = route.gateway.chars().take(MAX_GATEWAY_SHOWN).collect();
+                unknown.push(format!("`{}`", shown.escape_debug()));
+                continue;
+            };
+            let (target, fact) = target(route, gateway, message, &parties)?;
             targets.push(target);
             facts.push(fact);
         }
-        Ok(Ruling::Hunt { targets, facts })
+        if unknown.is_empty() {
+            return Ok((Ruling::Hunt { targets, facts }, None));
+        }
+        unknown.sort_unstable();
+        unknown.dedup();
+        let mut names = unknown.join(", ");
+        names.truncate(names.floor_char_boundary(MAX_GATEWAYS_SHOWN));
+        if targets.is_empty() {
+            return Err(format!("no route is left: unknown gateways: {names}"));
+        }
+        Ok((Ruling::Hunt { targets, facts }, Some(format!("left out, unknown gateways: {names}"))))
     }
+}
 
-    fn target(&self, route: Route, message: &Message, parties: &Parties) -> Result<(Target, TargetFacts), String> {
-        let Route { gateway: name, callee, caller, rate, attempt_timeout, ring_timeout, headers } = route;
-        let gateway = self.gateways.get(&name).ok_or_else(|| {
-            let shown: String = name.chars().take(MAX_ATTRIBUTE_NAME).collect();
-            format!("a route over the unknown gateway `{}`", shown.escape_debug())
-        })?;
-        let rate = rate.map(read_rate).transpose()?;
-        let fact = TargetFacts {
-            gateway: Arc::clone(&gateway.name),
-            callee: callee.clone().unwrap_or_else(|| parties.callee.clone()),
-            caller: caller.clone().unwrap_or_else(|| parties.caller.clone()),
-            rate,
-        };
-        let edits: Vec<Edit> = callee
-            .map(Edit::CalleeNumber)
-            .into_iter()
-            .chain(caller.map(Edit::CallerNumber))
-            .chain(headers.into_iter().map(|header| Edit::SetHeader { name: header.name, value: header.value }))
-            .collect();
-        if edits.len() > MAX_EDITS {
-            return Err(format!("{} edits on the route over {name}; at most {MAX_EDITS}", edits.len()));
-        }
-        if !edits.is_empty() {
-            edited(message, &edits).map_err(|error| format!("the route over {name}: {error}"))?;
-        }
-        let target = Target {
-            destination: gateway.destination(),
-            request_host: gateway.request_host.clone(),
-            edits,
-            attempt_timeout: wait(attempt_timeout, gateway.attempt_timeout, "attempt-timeout")?,
-            ring_timeout: wait(ring_timeout, gateway.ring_timeout, "ring-timeout")?,
-        };
-        Ok((target, fact))
+/// The attempt over this gateway; a route that asks what cannot be is the plugin's fault and refuses the outcome.
+fn target(
+    route: Route,
+    gateway: &Gateway,
+    message: &Message,
+    parties: &Parties,
+) -> Result<(Target, TargetFacts), String> {
+    let Route { gateway: name, callee, caller, rate, attempt_timeout, ring_timeout, headers } = route;
+    let rate = rate.map(read_rate).transpose()?;
+    let fact = TargetFacts {
+        gateway: Arc::clone(&gateway.name),
+        callee: callee.clone().unwrap_or_else(|| parties.callee.clone()),
+        caller: caller.clone().unwrap_or_else(|| parties.caller.clone()),
+        rate,
+    };
+    let edits: Vec<Edit> = callee
+        .map(Edit::CalleeNumber)
+        .into_iter()
+        .chain(caller.map(Edit::CallerNumber))
+        .chain(headers.into_iter().map(|header| Edit::SetHeader { name: header.name, value: header.value }))
+        .collect();
+    if edits.len() > MAX_EDITS {
+        return Err(format!("{} edits on the route over {name}; at most {MAX_EDITS}", edits.len()));
     }
+    if !edits.is_empty() {
+        edited(message, &edits).map_err(|error| format!("the route over {name}: {error}"))?;
+    }
+    let target = Target {
+        destination: gateway.destination(),
+        request_host: gateway.request_host.clone(),
+        edits,
+        attempt_timeout: wait(attempt_timeout, gateway.attempt_timeout, "attempt-timeout")?,
+        ring_timeout: wait(ring_timeout, gateway.ring_timeout, "ring-timeout")?,
+    };
+    Ok((target, fact))
 }
 
 /// A later value of the same name replaces the earlier one, in its place.

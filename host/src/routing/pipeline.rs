@@ -164,7 +164,7 @@ impl<'a> Passage<'a> {
         match result {
             Ok((judged, name)) => {
                 self.permits.extend(permits);
-                self.record(lane, name, micros, fuel, None);
+                self.record(lane, name, micros, fuel, judged.left_out.clone());
                 Ok(judged)
             }
             Err(Failure { reason, detail }) => {
@@ -206,10 +206,10 @@ impl<'a> Passage<'a> {
 
     fn record(&mut self, lane: &Lane, outcome: StageOutcome, micros: u64, fuel: u64, detail: Option<String>) {
         let stage = lane.runner.stage();
-        if !outcome.is_verdict() {
+        if !outcome.is_verdict() || detail.is_some() {
             let (plugin, customer) = (&*stage.name, &*self.customer.name);
             let (call_id, detail) = (&*self.call_id, detail.as_deref().unwrap_or_default());
-            tracing::debug!(plugin, customer, call_id, ?outcome, detail, "stage failed");
+            tracing::debug!(plugin, customer, call_id, ?outcome, detail, "stage failed, or in part");
         }
         self.stages.push(StageRecord {
             stage: Arc::clone(&stage.name),

@@ -28,7 +28,9 @@
 //! Money is exact; a price in another currency than the cost cannot be compared with it and counts as unknown, and
 //! with `min-margin` a route of unknown price is left out. Rows in another currency than `currency` come last: costs
 //! in two currencies have no order. A row that cannot be read is left out and logged: one bad line must not stop the
-//! deck. The jurisdiction is the routing number's where the call was dipped, and never fails the stage.
+//! deck. Rows of a gateway that the configuration does not have are handed over, and the host leaves them out of the
+//! hunt (`route.gateway` in `wit/types.wit`). The jurisdiction is the routing number's where the call was dipped, and
+//! never fails the stage.
 
 mod deck;
 mod margin;

@@ -18,7 +18,9 @@ type Answer = Result<Option<contract::Row>, LookupError>;
 
 impl Host for State {
     async fn lookup(&mut self, table: String, key: String) -> Answer {
-        self.begin(&table, &key).finish().await
+        let answer = self.begin(&table, &key).finish().await;
+        self.heed(&answer);
+        answer
     }
 
     async fn lookup_all(&mut self, queries: Vec<Query>) -> Vec<Answer> {
@@ -30,7 +32,9 @@ impl Host for State {
         let begun: Vec<_> = queries.iter().map(|query| self.begin(&query.table, &query.key)).collect();
         let mut answers = Vec::with_capacity(begun.len());
         for lookup in begun {
-            answers.push(lookup.finish().await);
+            let answer = lookup.finish().await;
+            self.heed(&answer);
+            answers.push(answer);
         }
         answers
     }
@@ -45,7 +49,9 @@ impl Host for State {
                 Err(error) => story::Answer::Error(error.to_string()),
             });
         }
-        rows.map(|rows| rows.iter().map(|row| of_row(row)).collect()).map_err(of_error)
+        let answer = rows.map(|rows| rows.iter().map(|row| of_row(row)).collect()).map_err(of_error);
+        self.heed(&answer);
+        answer
     }
 }
 
@@ -53,6 +59,13 @@ impl State {
     /// No table while `configure` runs: its answer must not depend on the moment of the load.
     fn table(&self, name: &str) -> Result<&Arc<lookup::Table>, lookup::LookupError> {
         self.call.as_ref().and_then(|_| self.lent.tables.get(name)).ok_or(lookup::LookupError::UnknownTable)
+    }
+
+    /// A wrong table name or key is the guest's or the configuration's own mistake, and no outage.
+    fn heed<T>(&mut self, answer: &Result<T, LookupError>) {
+        if matches!(answer, Err(LookupError::Deadline | LookupError::Unavailable(_))) {
+            self.met_outage();
+        }
     }
 
     fn begin(&self, name: &str, key: &str) -> Begun {

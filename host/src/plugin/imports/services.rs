@@ -30,6 +30,12 @@ impl Host for State {
                 Err(error) => Answer::Error(error.to_string()),
             });
         }
+        if match &answer {
+            Ok(response) => !lookup::is_healthy(response.status),
+            Err(error) => matches!(error, lookup::ServiceError::Deadline | lookup::ServiceError::Unavailable(_)),
+        } {
+            self.met_outage();
+        }
         answer.map(|response| Response { status: response.status, body: response.body }).map_err(of_error)
     }
 }

@@ -109,6 +109,64 @@ async fn a_guest_that_sleeps_in_a_lookup_without_a_reserve_is_cut_at_the_deadlin
     assert!(began.elapsed() >= Duration::from_millis(40));
 }
 
+/// With a breaker that one failure opens.
+fn strict() -> StageSettings {
+    let mut limits = StageSettings { deadline: Duration::from_millis(40), fuel: u64::MAX / 200, ..settings() };
+    limits.breaker.failures = 1;
+    limits
+}
+
+/// Fails with a text after this.
+fn giving_up(after: &str) -> Guest {
+    Guest::failing("no dip").importing(LOOKUP).holding(512, b"dip").holding(520, b"1").after(after)
+}
+
+#[tokio::test]
+async fn a_stage_that_gives_up_on_a_table_in_outage_keeps_its_breaker_closed() {
+    let (_server, bed) = hanging();
+    let runner = bed.runner(&giving_up(ASK), strict()).await;
+    for _ in 0..3 {
+        assert_eq!(run(&runner).await.result.unwrap_err().reason, StageOutcome::Error);
+    }
+}
+
+#[tokio::test]
+async fn a_stage_that_runs_out_of_time_after_an_outage_keeps_its_breaker_closed() {
+    let (_server, bed) = hanging();
+    let guest = asking().after(&format!("{ASK} (loop $again (br $again))"));
+    let runner = bed.runner(&guest, strict()).await;
+    for _ in 0..3 {
+        assert_eq!(run(&runner).await.result.unwrap_err().reason, StageOutcome::Deadline);
+    }
+}
+
+#[tokio::test]
+async fn a_trap_opens_the_breaker_in_an_outage_too() {
+    let (_server, bed) = hanging();
+    let runner = bed.runner(&asking().after(&format!("{ASK} (unreachable)")), strict()).await;
+    assert_eq!(run(&runner).await.result.unwrap_err().reason, StageOutcome::Trap);
+    assert_eq!(run(&runner).await.result.unwrap_err().reason, StageOutcome::Breaker);
+}
+
+#[tokio::test]
+async fn a_stage_that_gives_up_on_a_table_that_does_not_exist_opens_its_breaker() {
+    let bed = Bed::new();
+    let runner = bed.runner(&giving_up(ASK), strict()).await;
+    assert_eq!(run(&runner).await.result.unwrap_err().reason, StageOutcome::Error);
+    assert_eq!(run(&runner).await.result.unwrap_err().reason, StageOutcome::Breaker);
+}
+
+#[tokio::test]
+async fn an_outage_in_one_call_excuses_no_failure_of_the_next() {
+    let (_server, bed) = hanging();
+    let once = format!("(if (i32.eqz (global.get $asked)) (then (global.set $asked (i32.const 1)) {ASK}))");
+    let guest = giving_up(&once).with("(global $asked (mut i32) (i32.const 0))");
+    let runner = bed.runner(&guest, strict()).await;
+    for expected in [StageOutcome::Error, StageOutcome::Error, StageOutcome::Breaker] {
+        assert_eq!(run(&runner).await.result.unwrap_err().reason, expected);
+    }
+}
+
 /// What the trace of a call tells of its one question.
 fn dip(trace: &Trace) -> Asked {
     match &*trace.stories() {

@@ -39,8 +39,37 @@ async fn one_bad_edit_among_good_ones_refuses_them_all() {
 }
 
 #[tokio::test]
-async fn a_route_over_an_unknown_gateway_refuses_the_outcome() {
-    assert!(refused(routing(vec![over("one"), over("nowhere")])).await.contains("nowhere"));
+async fn a_route_over_an_unknown_gateway_is_left_out_and_the_record_names_it() {
+    let routes = vec![over("nowhere"), over("two"), over("gone"), over("one"), over("nowhere")];
+    let routed = routed([passing(), passing(), Guest::answering(&routing(routes))]).await;
+    let Decision::Hunt { targets, .. } = &routed.decision else { panic!("an answer") };
+    let gateways: Vec<_> = routed.facts.targets.iter().map(|target| &*target.gateway).collect();
+    assert_eq!((targets.len(), gateways), (2, vec!["two", "one"]), "in their order");
+    let stage = &routed.facts.stages[2];
+    assert_eq!(stage.outcome, StageOutcome::Route);
+    assert_eq!(stage.detail.as_deref(), Some("left out, unknown gateways: `gone`, `nowhere`"));
+}
+
+#[tokio::test]
+async fn many_unknown_gateways_with_endless_names_make_no_endless_record() {
+    let unknown = (0..31).map(|n| over(&format!("{n}{}", "\u{1}é".repeat(10_000))));
+    let routes = unknown.chain([over("one")]).collect();
+    let routed = routed([passing(), passing(), Guest::answering(&routing(routes))]).await;
+    let stage = &routed.facts.stages[2];
+    assert_eq!(stage.outcome, StageOutcome::Route);
+    let bytes = stage.detail.as_ref().unwrap().len();
+    assert!((900..=1_100).contains(&bytes), "{bytes}");
+}
+
+#[tokio::test]
+async fn routes_over_nothing_but_unknown_gateways_refuse_the_outcome() {
+    assert!(refused(routing(vec![over("nowhere"), over("gone")])).await.contains("nowhere"));
+}
+
+#[tokio::test]
+async fn a_bad_route_beside_one_over_an_unknown_gateway_still_refuses_the_outcome() {
+    let bad = Route { attempt_timeout: Some(0), ..over("one") };
+    assert!(refused(routing(vec![over("nowhere"), over("two"), bad])).await.contains("attempt-timeout"));
 }
 
 #[tokio::test]
