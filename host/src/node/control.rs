@@ -184,6 +184,7 @@ fn samples(layout: &Layout, records: &Observer) -> Samples {
     let stores = records.lag().into_iter();
     Samples {
         journal_failing: records.journal().failing.is_some(),
+        log_lines_dropped: log::dropped(),
         stores: stores.map(|lag| StoreSample { name: lag.store, behind: lag.behind }).collect(),
         tables: tables.collect(),
         breakers: services.chain(stages).collect(),
