@@ -48,17 +48,25 @@ pub struct Config {
 }
 
 /// `[node]`
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Node {
     /// Stamps every record. Default: the host name.
     pub name: Option<String>,
     /// Worker threads; 0 = one per core.
     pub workers: usize,
+    /// How long a stop waits for calls in progress to end by themselves. Default 30 s; 0 cuts them at once.
+    pub drain: TimeSpan,
+}
+
+impl Default for Node {
+    fn default() -> Self {
+        Self { name: None, workers: 0, drain: TimeSpan::from_secs(30) }
+    }
 }
 
 /// `[listen]`
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Listen {
     /// UDP sockets.
@@ -70,7 +78,7 @@ pub struct Listen {
 }
 
 /// `[admin]`
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Admin {
     /// None: no HTTP API.
@@ -439,7 +447,7 @@ pub struct Digest {
 }
 
 /// `[cdr]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Cdr {
     /// The journal's folder. Default `var/journal`.
@@ -467,7 +475,7 @@ impl Default for Cdr {
 }
 
 /// `[cdr.stores.NAME]`: exactly one of these.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub enum Store {
     /// A SQL database.
@@ -477,7 +485,7 @@ pub enum Store {
 }
 
 /// A SQL database.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SqlStore {
     /// `sqlite:PATH`.
@@ -485,7 +493,7 @@ pub struct SqlStore {
 }
 
 /// Files in a folder.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct FileStore {
     /// Made when missing.
@@ -512,7 +520,7 @@ pub enum FileFormat {
 }
 
 /// `[cdr.fanout]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub enum Fanout {
     /// AMQP 0-9-1: RabbitMQ.
@@ -520,7 +528,7 @@ pub enum Fanout {
 }
 
 /// A fanout exchange.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct AmqpFanout {
     /// `amqp://user:password@host:port/vhost`
