@@ -91,7 +91,7 @@ pub struct Admin {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Call {
-    /// All stages together. Default 150 ms.
+    /// All stages together; beyond it, those whose failure refuses the call run on without waiting. Default 150 ms.
     pub setup_budget: TimeSpan,
     /// From an attempt's INVITE to its final response. Default 60 s.
     pub ring_timeout: TimeSpan,
@@ -139,7 +139,7 @@ impl Default for Timers {
 pub struct Log {
     /// `tracing` filter, such as `info` or `trunkline=debug`. Default `info`; `TRUNKLINE_LOG` overrides it.
     pub filter: Option<String>,
-    /// Write whole phone numbers at info level; else only their first digits.
+    /// Write whole phone numbers in plugins' lines at info and above; else only their first digits.
     pub full_numbers: bool,
 }
 
@@ -347,6 +347,15 @@ pub struct Plugin {
     /// Handed to `configure` as JSON.
     #[serde(default)]
     pub config: toml::Table,
+}
+
+impl Plugin {
+    /// What a failure of this plugin, so named, does: what only adds to a call is skipped; what decides about it fails
+    /// closed.
+    pub fn on_failure(&self, name: &str) -> OnFailure {
+        let default = if matches!(name, "lrn" | "cnam") { OnFailure::Skip } else { OnFailure::Reject(503) };
+        self.on_failure.unwrap_or(default)
+    }
 }
 
 fn default_fuel() -> u64 {
