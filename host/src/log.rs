@@ -1,21 +1,30 @@
 //! Logging: for people on a terminal, JSON otherwise; phone numbers cut unless the operator asks for them whole.
 //!
 //! The filter is `TRUNKLINE_LOG`, else `log.filter`, else `info`. Secrets never reach a log line: they live in
-//! [`crate::config::Loaded`], which logs nothing of itself.
+//! [`crate::config::Loaded`], which logs nothing of itself. A line waits for nobody: see [`writer`].
 
-use std::fmt;
+mod writer;
+
+use std::borrow::Cow;
 use std::io::{self, IsTerminal};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tracing_subscriber::EnvFilter;
 
 use crate::config::model::Log;
 
-/// How many characters of a phone number stay: the country and area code, which a trouble ticket needs.
-const SHOWN: usize = 5;
+pub use self::writer::Guard;
+
+/// So many digits in a row are a phone number.
+const NUMBER: usize = 7;
+/// How many of them stay: about the country and area code, which a trouble ticket needs.
+const SHOWN: usize = 4;
 
 /// `log.full-numbers`. Read on call paths, so it is a flag and not a part of the subscriber.
 static FULL_NUMBERS: AtomicBool = AtomicBool::new(false);
+
+/// Lines that standard error had no room for.
+static DROPPED: AtomicU64 = AtomicU64::new(0);
 
 /// Why logging could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -30,22 +39,31 @@ pub enum LogError {
         /// What the parser says.
         reason: String,
     },
+    /// The system gives no thread to write it.
+    #[error("logging did not start: {0}")]
+    Thread(#[from] io::Error),
     /// A subscriber is there already.
     #[error("logging was set up twice")]
     Twice,
 }
 
-/// Starts logging to standard error. Once per process.
-pub fn start(log: &Log) -> Result<(), LogError> {
+/// Starts logging to standard error. Once per process; the guard is for its end.
+pub fn start(log: &Log) -> Result<Guard, LogError> {
     show_full_numbers(log.full_numbers);
     let filter = filter(std::env::var("TRUNKLINE_LOG").ok().as_deref(), log)?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let (writer, guard) = writer::start(io::stderr(), &DROPPED)?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     let started = if io::stderr().is_terminal() {
         builder.with_target(false).try_init()
     } else {
         builder.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init()
     };
-    started.map_err(|_| LogError::Twice)
+    started.map(|()| guard).map_err(|_| LogError::Twice)
+}
+
+/// Lines that were dropped since the start because nobody read those before them.
+pub fn dropped() -> u64 {
+    DROPPED.load(Ordering::Relaxed)
 }
 
 /// Takes over `log.full-numbers` after a reload.
@@ -66,59 +84,53 @@ fn filter(environment: Option<&str>, log: &Log) -> Result<EnvFilter, LogError> {
     })
 }
 
-/// A phone number, or any user part, as it may stand in a log line: `12125…`.
-#[derive(Debug, Clone, Copy)]
-pub struct Number<'a>(pub &'a str);
-
-impl fmt::Display for Number<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_number(f, self.0, FULL_NUMBERS.load(Ordering::Relaxed))
-    }
+/// Text of others as it may stand in a log line: seven digits or more in a row are cut after the fourth, `1212…`, unless
+/// the operator asks for numbers whole.
+pub fn masked(text: &str) -> Cow<'_, str> {
+    if FULL_NUMBERS.load(Ordering::Relaxed) { Cow::Borrowed(text) } else { mask(text) }
 }
 
-fn write_number(f: &mut impl fmt::Write, number: &str, full: bool) -> fmt::Result {
-    // Never more than half: of a short number, the first five would be nearly all.
-    let length = number.chars().count();
-    let shown = SHOWN.min(length / 2);
-    if full || number.is_empty() {
-        return f.write_str(number);
+fn mask(text: &str) -> Cow<'_, str> {
+    let mut shown = String::new();
+    // What stands before here is in `shown`.
+    let mut taken = 0;
+    let mut digits = 0;
+    for (at, byte) in text.bytes().chain([b' ']).enumerate() {
+        if byte.is_ascii_digit() {
+            digits += 1;
+            continue;
+        }
+        if digits >= NUMBER {
+            shown.push_str(&text[taken..at - digits + SHOWN]);
+            shown.push('…');
+            taken = at;
+        }
+        digits = 0;
     }
-    number.chars().take(shown).try_for_each(|c| f.write_char(c))?;
-    f.write_char('…')
+    if taken == 0 {
+        return Cow::Borrowed(text);
+    }
+    shown.push_str(&text[taken..]);
+    Cow::Owned(shown)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{LogError, filter, write_number};
+    use super::{LogError, filter, mask};
     use crate::config::model::Log;
 
-    fn written(number: &str, full: bool) -> String {
-        let mut text = String::new();
-        write_number(&mut text, number, full).expect("a string takes everything");
-        text
+    #[test]
+    fn a_number_is_cut_after_its_first_digits_wherever_it_stands() {
+        assert_eq!(mask("12125550123"), "1212…");
+        assert_eq!(mask("lrn of +442079460000 is 5550123, not 13105550199."), "lrn of +4420… is 5550…, not 1310….");
+        assert_eq!(mask("жж13105550199жж"), "жж1310…жж");
     }
 
     #[test]
-    fn a_number_is_cut_after_its_first_digits() {
-        assert_eq!(written("12125550123", false), "12125…");
-        assert_eq!(written("+442079460000", false), "+4420…");
-    }
-
-    #[test]
-    fn a_short_number_shows_at_most_its_half() {
-        assert_eq!(written("911", false), "9…");
-        assert_eq!(written("7", false), "…");
-        assert_eq!(written("", false), "");
-    }
-
-    #[test]
-    fn an_operator_who_asks_sees_the_whole_number() {
-        assert_eq!(written("12125550123", true), "12125550123");
-    }
-
-    #[test]
-    fn a_name_outside_ascii_is_cut_between_characters() {
-        assert_eq!(written("жжжжжжжжжжжж", false), "жжжжж…");
+    fn what_is_too_short_for_a_number_stays() {
+        for text in ["", "911", "code 503 after 150000 us", "192.0.2.1:5060", "555-0123", "жжжжжжжжжжжж"] {
+            assert_eq!(mask(text), text);
+        }
     }
 
     #[test]

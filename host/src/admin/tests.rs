@@ -39,6 +39,7 @@ impl Control for Node {
 fn samples() -> Samples {
     Samples {
         journal_failing: true,
+        log_lines_dropped: 3,
         stores: vec![StoreSample { name: "main".to_owned(), behind: 12 }],
         tables: vec![TableSample { name: "lrn".to_owned(), hits: 40, stale: 2, entries: 5, ..TableSample::default() }],
         breakers: vec![BreakerSample { kind: "service", name: "lrn-api".to_owned(), state: BreakerState::Open }],
@@ -149,6 +150,7 @@ async fn the_page_of_metrics_counts_what_records_and_samples_say() {
         r#"trunkline_stage_fuel_total{stage="lrn"} 5000"#,
         r#"trunkline_drops_total{reason="malformed"} 1"#,
         "trunkline_journal_failing 1",
+        "trunkline_log_lines_dropped_total 3",
         r#"trunkline_store_behind{store="main"} 12"#,
         r#"trunkline_lookups_total{table="lrn",result="stale"} 2"#,
         r#"trunkline_table_entries{table="lrn"} 5"#,

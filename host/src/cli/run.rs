@@ -31,7 +31,7 @@ impl Run {
     /// The configuration is wrong, or the node could not start.
     pub fn execute(&self) -> anyhow::Result<()> {
         let loaded = self.config.load()?;
-        log::start(&loaded.config.log)?;
+        let _last_lines = log::start(&loaded.config.log)?;
         for warning in &loaded.warnings {
             tracing::warn!("{warning}");
         }

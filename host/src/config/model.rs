@@ -48,17 +48,25 @@ pub struct Config {
 }
 
 /// `[node]`
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Node {
     /// Stamps every record. Default: the host name.
     pub name: Option<String>,
     /// Worker threads; 0 = one per core.
     pub workers: usize,
+    /// How long a stop waits for calls in progress to end by themselves. Default 30 s; 0 cuts them at once.
+    pub drain: TimeSpan,
+}
+
+impl Default for Node {
+    fn default() -> Self {
+        Self { name: None, workers: 0, drain: TimeSpan::from_secs(30) }
+    }
 }
 
 /// `[listen]`
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Listen {
     /// UDP sockets.
@@ -70,7 +78,7 @@ pub struct Listen {
 }
 
 /// `[admin]`
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Admin {
     /// None: no HTTP API.
@@ -83,7 +91,7 @@ pub struct Admin {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Call {
-    /// All stages together. Default 150 ms.
+    /// All stages together; beyond it, those whose failure refuses the call run on without waiting. Default 150 ms.
     pub setup_budget: TimeSpan,
     /// From an attempt's INVITE to its final response. Default 60 s.
     pub ring_timeout: TimeSpan,
@@ -131,7 +139,7 @@ impl Default for Timers {
 pub struct Log {
     /// `tracing` filter, such as `info` or `trunkline=debug`. Default `info`; `TRUNKLINE_LOG` overrides it.
     pub filter: Option<String>,
-    /// Write whole phone numbers at info level; else only their first digits.
+    /// Write whole phone numbers in plugins' lines at info and above; else only their first digits.
     pub full_numbers: bool,
 }
 
@@ -341,6 +349,15 @@ pub struct Plugin {
     pub config: toml::Table,
 }
 
+impl Plugin {
+    /// What a failure of this plugin, so named, does: what only adds to a call is skipped; what decides about it fails
+    /// closed.
+    pub fn on_failure(&self, name: &str) -> OnFailure {
+        let default = if matches!(name, "lrn" | "cnam") { OnFailure::Skip } else { OnFailure::Reject(503) };
+        self.on_failure.unwrap_or(default)
+    }
+}
+
 fn default_fuel() -> u64 {
     2_000_000
 }
@@ -439,7 +456,7 @@ pub struct Digest {
 }
 
 /// `[cdr]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Cdr {
     /// The journal's folder. Default `var/journal`.
@@ -467,7 +484,7 @@ impl Default for Cdr {
 }
 
 /// `[cdr.stores.NAME]`: exactly one of these.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub enum Store {
     /// A SQL database.
@@ -477,7 +494,7 @@ pub enum Store {
 }
 
 /// A SQL database.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SqlStore {
     /// `sqlite:PATH`.
@@ -485,7 +502,7 @@ pub struct SqlStore {
 }
 
 /// Files in a folder.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct FileStore {
     /// Made when missing.
@@ -512,7 +529,7 @@ pub enum FileFormat {
 }
 
 /// `[cdr.fanout]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub enum Fanout {
     /// AMQP 0-9-1: RabbitMQ.
@@ -520,7 +537,7 @@ pub enum Fanout {
 }
 
 /// A fanout exchange.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct AmqpFanout {
     /// `amqp://user:password@host:port/vhost`

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::units::TimeSpan;
 use super::{ConfigErrors, Loaded, load_with};
 
 fn testdata() -> PathBuf {
@@ -143,4 +144,16 @@ fn the_example_of_the_documentation_is_right_and_draws_no_warning() {
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/example/trunkline.toml");
     let loaded = load_with(&example, &environment).unwrap_or_else(|errors| panic!("{errors}"));
     assert_eq!(loaded.warnings, []);
+}
+
+#[test]
+fn a_node_drains_for_half_a_minute_unless_it_is_told_otherwise() {
+    let drain = |node: &str| {
+        let text = format!("{node}\n[listen]\nudp = ['127.0.0.1:5060']\n");
+        load_text(&text).expect("a configuration").config.node.drain
+    };
+    assert_eq!(drain(""), TimeSpan::from_secs(30));
+    assert_eq!(drain("[node]\nname = 'edge-1'"), TimeSpan::from_secs(30));
+    assert_eq!(drain("[node]\ndrain = '10m'"), TimeSpan::from_secs(600));
+    assert_eq!(drain("[node]\ndrain = '0s'"), TimeSpan::from_secs(0), "cut at once");
 }

@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::crew::{Crew, hand_out};
+use super::fixed::Fixed;
 use super::listeners::Listeners;
 use super::plant::{Layout, Plant};
 use crate::admin::metrics::{BreakerSample, BreakerState, Samples, StoreSample, TableSample};
@@ -26,6 +27,7 @@ pub(super) struct Desk {
     pub(super) node: Arc<str>,
     pub(super) metrics: Arc<Metrics>,
     file: PathBuf,
+    fixed: Fixed,
     plant: Plant,
     layout: Arc<ArcSwap<Layout>>,
     records: Observer,
@@ -57,6 +59,7 @@ impl Desk {
             node,
             metrics: Arc::new(Metrics::new(move || samples(&sampled.0.load(), &sampled.1))),
             file: loaded.file.clone(),
+            fixed: Fixed::of(&loaded.config),
             plant,
             layout,
             records,
@@ -106,7 +109,8 @@ impl Desk {
         self.layout.store(Arc::new(layout));
         self.configured_at.store(unix_seconds(), Relaxed);
         log::show_full_numbers(loaded.config.log.full_numbers);
-        Ok(loaded.warnings.iter().map(ToString::to_string).collect())
+        let unheeded = self.fixed.unheeded(&loaded.config);
+        Ok(loaded.warnings.iter().map(ToString::to_string).chain(unheeded).collect())
     }
 }
 
@@ -151,7 +155,12 @@ impl Control for Desk {
         let result = self.try_reload();
         self.metrics.reloaded(result.is_ok());
         match &result {
-            Ok(warnings) => tracing::info!(?warnings, "configuration reloaded"),
+            Ok(warnings) => {
+                for warning in warnings {
+                    tracing::warn!("{warning}");
+                }
+                tracing::info!("configuration reloaded");
+            }
             Err(errors) => tracing::error!("configuration not reloaded, nothing has changed:\n{}", errors.join("\n")),
         }
         result
@@ -184,6 +193,7 @@ fn samples(layout: &Layout, records: &Observer) -> Samples {
     let stores = records.lag().into_iter();
     Samples {
         journal_failing: records.journal().failing.is_some(),
+        log_lines_dropped: log::dropped(),
         stores: stores.map(|lag| StoreSample { name: lag.store, behind: lag.behind }).collect(),
         tables: tables.collect(),
         breakers: services.chain(stages).collect(),

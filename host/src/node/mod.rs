@@ -6,10 +6,12 @@
 //! | `plant` | what outlives a reload, and the routing snapshots made with it |
 //! | `listeners` | sockets and the names they go by |
 //! | `crew` | the worker threads |
+//! | `fixed` | what of the configuration no reload changes |
 //! | `control` | what the admin API sees and does |
 
 mod control;
 mod crew;
+mod fixed;
 mod listeners;
 mod plant;
 
@@ -29,8 +31,6 @@ use crate::cdr::Cdr;
 use crate::config::Loaded;
 use crate::worker::Clock;
 
-/// How long SIGTERM waits for calls in progress to end by themselves.
-const DRAIN: Duration = Duration::from_secs(30);
 /// How long the stores have, after the last call, to confirm what the journal holds.
 const SHIP: Duration = Duration::from_secs(10);
 /// How often host names of gateways are asked for again.
@@ -98,7 +98,7 @@ async fn run(loaded: &Loaded, office: &Runtime) -> anyhow::Result<()> {
     drop(journal);
     desk.open(&crew);
     tracing::info!(node = &*desk.node, workers = crew.len(), listening = desk.status().listeners.join(", "), "ready");
-    let watched = watch(&desk, &crew, &mut signals).await;
+    let watched = watch(&desk, &crew, &mut signals, config.node.drain.get()).await;
     crew.stop().await;
     let shipped = cdr.shutdown(SHIP).await;
     if let Some(admin) = admin {
@@ -125,13 +125,13 @@ impl Signals {
     }
 }
 
-/// Serve until told to stop, then until the calls have ended.
+/// Serve until told to stop, then until the calls have ended, for as long as `drain`.
 ///
 /// # Errors
 ///
 /// A worker has fallen: a part of the calls would be lost for ever. The others' records are written; whoever runs the
 /// node starts it again.
-async fn watch(desk: &Arc<Desk>, crew: &Crew, signals: &mut Signals) -> anyhow::Result<()> {
+async fn watch(desk: &Arc<Desk>, crew: &Crew, signals: &mut Signals, drain: Duration) -> anyhow::Result<()> {
     let mut resolve = tokio::time::interval(RESOLVE);
     loop {
         tokio::select! {
@@ -153,7 +153,7 @@ async fn watch(desk: &Arc<Desk>, crew: &Crew, signals: &mut Signals) -> anyhow::
     crew.drain().await;
     tracing::info!(calls = desk.calls(), "draining: new calls get 503; a second signal stops at once");
     tokio::select! {
-        ended = tokio::time::timeout(DRAIN, crew.idle()) => {
+        ended = tokio::time::timeout(drain, crew.idle()) => {
             if ended.is_err() {
                 tracing::warn!(calls = desk.calls(), "calls still in progress are cut: their records say interrupted");
             }

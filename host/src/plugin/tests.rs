@@ -3,6 +3,7 @@
 mod instances;
 mod limits;
 mod load;
+mod logs;
 mod nonsense;
 mod waits;
 

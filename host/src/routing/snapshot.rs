@@ -12,7 +12,7 @@ use super::customer::{Customer, DigestRealm, Sources};
 use super::gateway::{Gateway, Gateways};
 use super::judge::MAX_ATTRIBUTES;
 use super::pipeline::Step;
-use crate::config::model::{self, Config, OnFailure};
+use crate::config::model::{self, Config};
 use crate::lookup::{Problem, Services, Tables};
 use crate::plugin::contract::Attribute;
 use crate::plugin::{Components, Lent, Limits, LoadError, Stage, StageSettings};
@@ -194,16 +194,10 @@ fn pipeline(
         };
         let reference = customer.plugins.get(stage).cloned().unwrap_or_else(|| reference(stage, plugin));
         if let Some(Some(loaded)) = loaded.get(&(stage.clone(), reference)) {
-            let on_failure = plugin.on_failure.unwrap_or_else(|| default_on_failure(stage));
-            steps.push(Step { stage: Arc::clone(loaded), on_failure });
+            steps.push(Step { stage: Arc::clone(loaded), on_failure: plugin.on_failure(stage) });
         }
     }
     steps
-}
-
-/// What only adds to a call is skipped; what decides about it fails closed.
-fn default_on_failure(stage: &str) -> OnFailure {
-    if matches!(stage, "lrn" | "cnam") { OnFailure::Skip } else { OnFailure::Reject(503) }
 }
 
 fn add_sources(

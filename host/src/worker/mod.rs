@@ -35,6 +35,9 @@ pub use self::mail::{Mail, Mailbox, mailboxes};
 
 /// Rounds of work before the runtime's own timers and wake-ups get their turn.
 const ROUNDS: usize = 4;
+/// Messages of other workers taken per round: what they cause is sent before the next ones come, so that the sockets'
+/// queues have room for it.
+const MAIL: usize = 32;
 /// How often the wall's clock is read again and the statistics are published.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
@@ -172,7 +175,8 @@ impl Driver {
 
     fn read_mail(&mut self, now: Time, cx: &mut Context<'_>) -> bool {
         let mut progress = false;
-        while let Poll::Ready(Some(mail)) = self.mailbox.poll_next(cx) {
+        for _ in 0..MAIL {
+            let Poll::Ready(Some(mail)) = self.mailbox.poll_next(cx) else { break };
             progress = true;
             match mail {
                 Mail::Datagrams(batch) => {

@@ -59,6 +59,7 @@ impl Stats {
             ("stray", now.strays - then.strays),
             ("overloaded", now.overloaded - then.overloaded),
             ("loop", now.loops - then.loops),
+            ("declined", now.declined - then.declined),
             ("unsent", unsent - self.unsent),
         ] {
             if count > 0 {

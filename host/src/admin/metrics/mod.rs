@@ -14,6 +14,7 @@
 //! | `trunkline_records_lost_total` | | records that no journal took: an alarm |
 //! | `trunkline_reloads_total` | result | `taken` or `refused` |
 //! | `trunkline_journal_failing` | | 1 while the disk refuses the journal, else 0: an alarm |
+//! | `trunkline_log_lines_dropped_total` | | log lines dropped because standard error was not read |
 //! | `trunkline_store_behind` | store | records that a store or the fanout has not confirmed |
 //! | `trunkline_lookups_total` | table, result | `hit`, `miss`, `negative`, `stale`, `error` |
 //! | `trunkline_table_loads_total` | table | loads from the source |

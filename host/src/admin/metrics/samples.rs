@@ -13,6 +13,8 @@ use prometheus_client::metrics::gauge::ConstGauge;
 pub struct Samples {
     /// The disk refuses the journal.
     pub journal_failing: bool,
+    /// Log lines dropped since the start.
+    pub log_lines_dropped: u64,
     /// The record stores and the fanout.
     pub stores: Vec<StoreSample>,
     /// The tables.
@@ -96,6 +98,14 @@ impl Collector for Sampler {
             "1 while the disk refuses the journal",
             None,
             MetricType::Gauge,
+        )?)?;
+
+        let dropped = ConstCounter::new(samples.log_lines_dropped);
+        dropped.encode(encoder.encode_descriptor(
+            "log_lines_dropped",
+            "Log lines dropped because standard error was not read",
+            None,
+            MetricType::Counter,
         )?)?;
 
         let behind = samples.stores.iter().map(|store| ([("store", store.name.as_str())], store.behind));

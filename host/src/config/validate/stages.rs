@@ -64,10 +64,15 @@ fn plugin(plugin_name: &str, plugin: &Plugin, config: &Config, folder: &Path, re
         report.error(&format!("{key}.on-failure.reject"), format!("`{code}` is no failure code: 400 to 699"));
     }
     if plugin.deadline > config.call.setup_budget {
+        // One that refuses the call where it fails is not cut: it only waits for nothing more.
+        let ends = match plugin.on_failure(plugin_name) {
+            OnFailure::Skip => "which ends the stage first",
+            OnFailure::Reject(_) => "which ends its lookups first",
+        };
         report.warn(
             &format!("{key}.deadline"),
             format!(
-                "{:?} is longer than `call.setup-budget`, {:?}, which ends the stage first",
+                "{:?} is longer than `call.setup-budget`, {:?}, {ends}",
                 plugin.deadline.get(),
                 config.call.setup_budget.get()
             ),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use crate::log;
 use crate::plugin::bindings::trunkline::routing::telemetry::{Host, Level};
 use crate::plugin::failure::truncate;
 use crate::plugin::state::State;
@@ -28,6 +29,8 @@ impl Host for State {
         };
         truncate(&mut message, MAX_LINE);
         let plugin = &*self.plugin;
+        // Whoever turns debug on wants to see everything.
+        let message = if level == Level::Debug { message.into() } else { log::masked(&message) };
         match level {
             Level::Debug => tracing::debug!(target: "trunkline::plugin", plugin, customer, call_id, "{message}"),
             Level::Info => tracing::info!(target: "trunkline::plugin", plugin, customer, call_id, "{message}"),

@@ -101,6 +101,8 @@ pub struct Counters {
     pub overloaded: u64,
     /// Requests that came back as they went (482).
     pub loops: u64,
+    /// Requests that may go no further: out of hops (483), or in need of what this node has not (420).
+    pub declined: u64,
     /// Answers that came too late, and were acknowledged and hung up by us.
     pub released: u64,
 }

@@ -24,11 +24,13 @@ impl<F> Core<F> {
     pub(super) fn refused(&mut self, request: &Incoming) -> bool {
         let message = &request.message;
         if matches!(message.max_forwards(), Some(Ok(0))) {
+            self.counters.declined += 1;
             self.refuse(request, 483, "", &[]);
         } else if is_loop(message, &self.settings) {
             self.counters.loops += 1;
             self.refuse(request, 482, "", &[]);
         } else if let Some(required) = message.get(Name::ProxyRequire) {
+            self.counters.declined += 1;
             let unsupported = String::from_utf8_lossy(required).into_owned();
             self.refuse(request, 420, "", &[("Unsupported", &unsupported)]);
         } else {

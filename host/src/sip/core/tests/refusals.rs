@@ -43,6 +43,20 @@ fn max_forwards_0_gets_483() {
 }
 
 #[test]
+fn an_invite_that_is_refused_before_the_stages_is_counted() {
+    let mut rig = Rig::new();
+    rig.receive(CALLER, request("INVITE").replace("Forwards: 70", "Forwards: 0"));
+    rig.receive(CALLER, request("INVITE").replace("Max-F", "Proxy-Require: x-magic\r\nMax-F"));
+    rig.receive(CALLER, request("INVITE").replace("Forwards: 70", "Forwards: many"));
+    rig.core.drain();
+    rig.receive(CALLER, request("INVITE"));
+    let codes: Vec<u16> = rig.sent.drain(..).map(|sent| sent.message.code()).collect();
+    assert_eq!(codes, [483, 420, 400, 503]);
+    let counters = rig.core.counters();
+    assert_eq!((counters.declined, counters.malformed, counters.overloaded), (2, 1, 1));
+}
+
+#[test]
 fn a_request_outside_of_a_call_that_opens_none_gets_405_with_allow() {
     assert_eq!(answer(&request("BYE")).code(), 481, "it names no dialog");
     for method in ["INFO", "REGISTER", "MESSAGE", "SUBSCRIBE", "PUBLISH", "X-NEW"] {
