@@ -77,7 +77,7 @@ impl Inner {
         let Parties { caller, callee } = Parties::of(&call.message);
         let side = |received: String| Sides { received, sent: String::new() };
         Routed {
-            decision: Decision::Respond { code: 403, reason: String::new(), headers: Vec::new() },
+            decision: Decision::Dismiss { code: 403 },
             facts: RoutingFacts {
                 customer: Arc::clone(&self.nobody),
                 stages: Vec::new(),

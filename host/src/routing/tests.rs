@@ -114,7 +114,7 @@ fn routing(routes: Vec<Route>) -> Outcome {
 
 fn code(routed: &Routed) -> u16 {
     match &routed.decision {
-        Decision::Respond { code, .. } => *code,
+        Decision::Respond { code, .. } | Decision::Dismiss { code } => *code,
         Decision::Hunt { .. } => panic!("a hunt"),
     }
 }

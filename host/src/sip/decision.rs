@@ -36,6 +36,12 @@ pub enum Decision {
         /// In order of preference; not empty.
         targets: Vec<Target>,
     },
+    /// The sender is nobody's: answer once with this failure code, and forget the request. Nothing is sent again, so
+    /// that a forged source address turns no storm of requests into a larger one on its victim.
+    Dismiss {
+        /// Status code, 400 to 699.
+        code: u16,
+    },
     /// Answer with this final response, 300 to 699.
     Respond {
         /// Status code.

@@ -18,8 +18,8 @@ impl Tally {
     /// What one line of output reports: `test result: …` of cargo, `Summary […]` of nextest; else nothing.
     pub(crate) fn of_line(line: &str) -> Self {
         let line = without_colours(line);
-        let line = line.trim_start();
-        if !line.starts_with("test result:") && !line.starts_with("Summary [") {
+        // Nextest shows what a failed test printed, cargo's own report with it, indented.
+        if !line.starts_with("test result:") && !line.trim_start().starts_with("Summary [") {
             return Self::default();
         }
         Self {
@@ -88,6 +88,7 @@ mod tests {
     #[test]
     fn other_lines_count_nothing() {
         assert_eq!(Tally::of_line("        PASS [   0.1s] x 3 failed"), Tally::default());
+        assert_eq!(Tally::of_line("    test result: FAILED. 0 passed; 1 failed; 0 ignored"), Tally::default());
     }
 
     #[test]

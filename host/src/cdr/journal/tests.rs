@@ -345,7 +345,12 @@ fn a_full_disk_loses_nothing_that_fits_the_queue_and_recovers_by_itself() {
         assert!(handle.append(call(number)));
     }
     disk.wait_for_refusal();
-    assert!(journal.status().failing.is_some());
+    // The disk refuses a moment before the journal says so.
+    let patience = Instant::now() + PATIENCE;
+    while journal.status().failing.is_none() {
+        assert!(Instant::now() < patience, "the journal does not say that its disk refuses");
+        std::thread::yield_now();
+    }
     assert_eq!(journal.status().synced.sequence, 1);
     disk.full.store(false, Ordering::Release);
     wait_synced(&journal, 500);

@@ -144,6 +144,13 @@ impl<F> Call<F> {
                 self.restore_from();
                 hunt::next(self, cx);
             }
+            Decision::Dismiss { code } => {
+                self.answer_setup(cx, code, "", &[]);
+                if let Some(server) = self.setup().and_then(|setup| setup.server.as_mut()) {
+                    server.forget();
+                }
+                self.end(cx, code, End::Refused);
+            }
             Decision::Respond { code, reason, headers } => {
                 let code = if (300..700).contains(&code) { code } else { 500 };
                 let headers: Vec<(&str, &str)> = headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();

@@ -78,6 +78,13 @@ impl Server {
         cx.send(self.flow, bytes);
     }
 
+    /// Send nothing more.
+    pub(super) fn forget(&mut self) {
+        self.state = State::Terminated;
+        self.last = None;
+        self.retransmit = None;
+    }
+
     /// The request came again.
     pub(super) fn on_retransmission<F>(&mut self, cx: &mut Cx<'_, F>) {
         if let (State::Proceeding | State::Completed, Some(last)) = (self.state, &self.last) {

@@ -141,3 +141,16 @@ fn within_a_call_max_forwards_0_gets_483_and_of_an_ack_silence() {
     call.rig.receive(CALLER, ack);
     call.rig.silence();
 }
+
+#[test]
+fn who_is_nobodys_is_answered_once_and_forgotten() {
+    let mut rig = Rig::new();
+    rig.receive(CALLER, request("INVITE"));
+    rig.next(CALLER, "100 INVITE");
+    rig.decide(crate::sip::decision::Decision::Dismiss { code: 403 });
+    rig.next(CALLER, "403 INVITE");
+    assert_eq!(rig.record().code, 403);
+    assert_eq!(rig.core.held(), 0);
+    rig.pass(super::rig::secs(40));
+    rig.silence();
+}
