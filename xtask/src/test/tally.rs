@@ -18,6 +18,7 @@ impl Tally {
     /// What one line of output reports: `test result: …` of cargo, `Summary […]` of nextest; else nothing.
     pub(crate) fn of_line(line: &str) -> Self {
         let line = without_colours(line);
+        let line = line.as_str();
         // Nextest shows what a failed test printed, cargo's own report with it, indented.
         if !line.starts_with("test result:") && !line.trim_start().starts_with("Summary [") {
             return Self::default();
