@@ -1,7 +1,7 @@
 //! Logging: for people on a terminal, JSON otherwise; phone numbers cut unless the operator asks for them whole.
 //!
 //! The filter is `TRUNKLINE_LOG`, else `log.filter`, else `info`. Secrets never reach a log line: they live in
-//! [`crate::config::Loaded`], which logs nothing of itself. A line waits for nobody: see [`writer`].
+//! [`crate::config::Loaded`], which logs nothing of itself. A line waits for nobody: see `log/writer.rs`.
 
 mod writer;
 
