@@ -1,0 +1,57 @@
+//! The node itself: where it listens, its HTTP API, its log.
+
+use std::net::SocketAddr;
+
+use serde::Deserialize;
+
+use super::super::units::{self, TimeSpan};
+
+/// `[node]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Node {
+    /// Stamps every record. Default: the host name.
+    pub name: Option<String>,
+    /// Worker threads; 0 = one per core.
+    pub workers: usize,
+    /// How long a stop waits for calls in progress to end by themselves. Default 30 s; 0 cuts them at once.
+    pub drain: TimeSpan,
+}
+
+impl Default for Node {
+    fn default() -> Self {
+        Self { name: None, workers: 0, drain: TimeSpan::from_secs(30) }
+    }
+}
+
+/// `[listen]`
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Listen {
+    /// UDP sockets.
+    #[serde(deserialize_with = "units::socket_addresses")]
+    pub udp: Vec<SocketAddr>,
+    /// The host, or host:port, written to Via and Record-Route. Default: the bound address; for a wildcard
+    /// address, the one that the default route leaves by.
+    pub advertise: Option<String>,
+}
+
+/// `[admin]`
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Admin {
+    /// None: no HTTP API.
+    pub bind: Option<SocketAddr>,
+    /// Bearer token; required when `bind` is not a loopback address.
+    pub token: Option<String>,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Log {
+    /// `tracing` filter, such as `info` or `trunkline=debug`. Default `info`; `TRUNKLINE_LOG` overrides it.
+    pub filter: Option<String>,
+    /// Write whole phone numbers in plugins' lines at info and above; else only their first digits.
+    pub full_numbers: bool,
+}

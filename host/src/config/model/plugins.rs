@@ -1,0 +1,83 @@
+//! Stages and their bounds.
+
+use serde::Deserialize;
+
+use super::super::units::{Size, TimeSpan};
+use super::lookups::{Breaker, default_concurrency};
+
+/// `[plugins.NAME]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Plugin {
+    /// One of the built-in five by name, or the path of a component. Default: the plugin's own name.
+    pub component: Option<String>,
+    /// Instructions per call. Default 2,000,000.
+    #[serde(default = "default_fuel")]
+    pub fuel: u64,
+    /// Wall clock per call, host waits included. Default 30 ms.
+    #[serde(default = "default_stage_deadline")]
+    pub deadline: TimeSpan,
+    /// Linear memory per instance. Default 16 MiB.
+    #[serde(default = "default_memory")]
+    pub memory: Size,
+    /// What a failure does. Default: skip for `lrn` and `cnam`, else reject with 503.
+    pub on_failure: Option<OnFailure>,
+    /// Whether instances are reused. Default warm.
+    #[serde(default)]
+    pub isolation: Isolation,
+    /// Calls at once in this stage, per worker. Default 256.
+    #[serde(default = "default_concurrency")]
+    pub max_concurrent: usize,
+    /// Default: 50 failures within 10 s open it for 5 s.
+    #[serde(default = "default_plugin_breaker")]
+    pub breaker: Breaker,
+    /// Handed to `configure` as JSON.
+    #[serde(default)]
+    pub config: toml::Table,
+}
+
+impl Plugin {
+    /// What a failure of this plugin, so named, does: what only adds to a call is skipped; what decides about it fails
+    /// closed.
+    pub fn on_failure(&self, name: &str) -> OnFailure {
+        let default = if matches!(name, "lrn" | "cnam") { OnFailure::Skip } else { OnFailure::Reject(503) };
+        self.on_failure.unwrap_or(default)
+    }
+}
+
+fn default_fuel() -> u64 {
+    2_000_000
+}
+
+fn default_stage_deadline() -> TimeSpan {
+    TimeSpan::from_millis(30)
+}
+
+fn default_memory() -> Size {
+    Size::from_mib(16)
+}
+
+fn default_plugin_breaker() -> Breaker {
+    Breaker { failures: 50, ..Breaker::default() }
+}
+
+/// What a failing stage does to the call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnFailure {
+    /// The call goes on without it.
+    Skip,
+    /// The call is refused with this code, 400 to 699.
+    Reject(u16),
+}
+
+/// Whether a stage's instances live on between calls.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Isolation {
+    /// Reused: about 1 µs a call.
+    #[default]
+    Warm,
+    /// A new instance for every call: about 30 µs.
+    Fresh,
+}

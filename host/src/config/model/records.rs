@@ -1,0 +1,102 @@
+//! The journal, the stores and the fanout of call records.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::super::units::{Size, TimeSpan};
+use super::Named;
+
+/// `[cdr]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Cdr {
+    /// The journal's folder. Default `var/journal`.
+    pub journal: PathBuf,
+    /// Records are synced to disk at least this often. Default 10 ms.
+    pub sync: TimeSpan,
+    /// Records that may wait in memory while the journal's disk refuses them. Default 65,536, about 200 MB.
+    pub queue: usize,
+    /// Independent stores.
+    pub stores: Named<Store>,
+    /// The broker that fans records out.
+    pub fanout: Option<Fanout>,
+}
+
+impl Default for Cdr {
+    fn default() -> Self {
+        Self {
+            journal: PathBuf::from("var/journal"),
+            sync: TimeSpan::from_millis(10),
+            queue: 65_536,
+            stores: Named::new(),
+            fanout: None,
+        }
+    }
+}
+
+/// `[cdr.stores.NAME]`: exactly one of these.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub enum Store {
+    /// A SQL database.
+    Sql(SqlStore),
+    /// Files in a folder.
+    Files(FileStore),
+}
+
+/// A SQL database.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct SqlStore {
+    /// `sqlite:PATH`.
+    pub url: String,
+}
+
+/// Files in a folder.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct FileStore {
+    /// Made when missing.
+    pub folder: PathBuf,
+    /// Default `jsonl`: one JSON object a line.
+    #[serde(default)]
+    pub format: FileFormat,
+    /// A new file begins after this many bytes. Default 64 MiB.
+    #[serde(default = "default_rotate")]
+    pub rotate: Size,
+}
+
+fn default_rotate() -> Size {
+    Size::from_mib(64)
+}
+
+/// The format of record files.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FileFormat {
+    /// One JSON object a line.
+    #[default]
+    Jsonl,
+}
+
+/// `[cdr.fanout]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub enum Fanout {
+    /// AMQP 0-9-1: RabbitMQ.
+    Amqp(AmqpFanout),
+}
+
+/// A fanout exchange.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct AmqpFanout {
+    /// `amqp://user:password@host:port/vhost`
+    pub url: String,
+    /// Declared durable, of type fanout.
+    pub exchange: String,
+    /// Declared durable and bound to the exchange. Default: none; consumers bind their own.
+    #[serde(default)]
+    pub queues: Vec<String>,
+}
