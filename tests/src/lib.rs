@@ -1,7 +1,7 @@
 //! Fixtures for end-to-end tests: real processes and real sockets on loopback.
 //!
 //! [`Setup`] describes a configuration and starts a [`Router`] with it; [`Sipp`] runs a scenario of `scenarios/`;
-//! [`Phone`] speaks SIP word by word; [`Rabbit`] is a private broker; [`LrnServer`] a number directory that can fail in
+//! [`Phone`] speaks SIP word by word; [`Rabbit`], [`Redis`] and [`Postgres`] are private servers; [`LrnServer`] a number directory that can fail in
 //! several ways. Every process belongs to the fixture that started it and ends with it, by its id.
 
 mod compiled;
@@ -9,8 +9,10 @@ mod http;
 mod lrn;
 mod phone;
 mod ports;
+mod postgres;
 mod process;
 mod rabbit;
+mod redis;
 mod router;
 mod setup;
 mod sipp;
@@ -20,8 +22,10 @@ pub use http::request;
 pub use lrn::{Fault, LrnServer};
 pub use phone::{Dialog, Message, Phone};
 pub use ports::{free_tcp, free_udp, is_bound};
+pub use postgres::Postgres;
 pub use process::{Process, statistic, tree};
 pub use rabbit::Rabbit;
+pub use redis::Redis;
 pub use router::Router;
 pub use setup::{Setup, plugins_folder};
 pub use sipp::{Counts, Load, Sipp};

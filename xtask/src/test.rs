@@ -19,8 +19,15 @@ pub(crate) struct Arguments {
 }
 
 /// The programs that the end-to-end tests run, and the Debian packages they come in.
-const PROGRAMS: [(&str, &str); 4] =
-    [("sipp", "sip-tester"), ("sipsak", "sipsak"), ("rabbitmq-server", "rabbitmq-server"), ("sqlite3", "sqlite3")];
+const PROGRAMS: [(&str, &str); 6] = [
+    ("sipp", "sip-tester"),
+    ("sipsak", "sipsak"),
+    ("rabbitmq-server", "rabbitmq-server"),
+    ("sqlite3", "sqlite3"),
+    ("redis-server", "redis-server"),
+    // The server itself is not in the path; this comes with it.
+    ("pg_createcluster", "postgresql"),
+];
 
 /// The end-to-end tests run beside SIPp, brokers and routers of their own: more at once than this and they disturb
 /// each other's timers on a small machine.
@@ -29,7 +36,7 @@ const END_TO_END_AT_ONCE: &str = "2";
 /// Run every test; an error when one failed.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let begin = Instant::now();
-    tools::need(&PROGRAMS, "the end-to-end tests (SIP clients, a broker, a database)")?;
+    tools::need(&PROGRAMS, "the end-to-end tests (SIP clients, a broker, databases)")?;
     plugins::run(&plugins::Arguments::default())?;
     setup::say("building everything (one profile for tests, demo and bench, so that wasmtime is compiled once)");
     setup::run(tools::cargo().args(["build", "--release", "--workspace"]))?;
