@@ -12,7 +12,7 @@ mod service;
 mod shippers;
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use journal::JournalHandle;
 pub use service::{Cdr, Observer, StartError};

@@ -3,7 +3,7 @@
 use super::record::{Attempt, AttemptOutcome, CallRecord, End, RecordKey, Sides, StageOutcome, StageRecord, Times};
 
 /// An answered call of 30 s with five stages and two attempts; the number makes it tell itself from others.
-pub(super) fn call(number: u64) -> Box<CallRecord> {
+pub(crate) fn call(number: u64) -> Box<CallRecord> {
     let start = 1_763_869_000_000_000 + number * 1_000;
     let attempt = |gateway: &str, code| Attempt {
         gateway: gateway.into(),

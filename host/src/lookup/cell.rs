@@ -42,7 +42,7 @@ fn boolean(text: &str) -> Option<bool> {
 }
 
 /// Exactly what is written, trailing zeros included; no float is ever between.
-fn decimal(text: &str) -> Option<Decimal> {
+pub(super) fn decimal(text: &str) -> Option<Decimal> {
     let (negative, unsigned) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),

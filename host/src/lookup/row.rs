@@ -1,6 +1,7 @@
 //! What a table answers with: typed fields.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 /// An exact decimal: `digits` × 10^-`scale`, `scale` at most 18.
@@ -45,6 +46,20 @@ impl Row {
     /// The value of the field of this name.
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.fields.iter().find(|field| &*field.name == name).map(|field| &field.value)
+    }
+}
+
+/// A text is no decimal number that a [`Decimal`] can hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a decimal such as `0.00345`: at most 18 digits after the point, no exponent and no separators")]
+pub struct NoDecimal;
+
+impl FromStr for Decimal {
+    type Err = NoDecimal;
+
+    /// Exactly what is written, trailing zeros included.
+    fn from_str(text: &str) -> Result<Self, NoDecimal> {
+        super::cell::decimal(text).ok_or(NoDecimal)
     }
 }
 
