@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::ConfigFile;
 use crate::config::{self, Loaded};
+use crate::ledger::rating::RateBook;
 use crate::node;
 
 /// Check a configuration and say everything that is wrong with it.
@@ -30,7 +31,7 @@ impl Check {
                 for warning in &loaded.warnings {
                     eprintln!("{warning}");
                 }
-                if let Err(problems) = node::rehearse(&loaded) {
+                if let Err(problems) = rehearse(&loaded) {
                     let count = problems.len();
                     eprintln!("{}\n{count} error{}", problems.join("\n"), if count == 1 { "" } else { "s" });
                     return ExitCode::FAILURE;
@@ -46,6 +47,17 @@ impl Check {
             }
         }
     }
+}
+
+/// Reads everything that the router and the ledger would read.
+fn rehearse(loaded: &Loaded) -> Result<(), Vec<String>> {
+    let mut problems = node::rehearse(loaded).err().unwrap_or_default();
+    if let Some(ledger) = &loaded.config.ledger
+        && let Err(error) = RateBook::load(ledger, &loaded.folder)
+    {
+        problems.push(format!("{error:#}"));
+    }
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
 }
 
 /// What the configuration sets up, in a few lines.
@@ -73,5 +85,8 @@ fn summary(loaded: &Loaded) -> String {
     line("tables", names(config.tables.keys().map(String::as_str).collect()));
     let fanout = config.cdr.fanout.is_some().then_some("fanout");
     line("records", names(config.cdr.stores.keys().map(String::as_str).chain(fanout).collect()));
+    if let Some(ledger) = &config.ledger {
+        line("ledger", format!("{} from queue {}", ledger.name, ledger.amqp.queue));
+    }
     text
 }

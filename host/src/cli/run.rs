@@ -31,6 +31,11 @@ impl Run {
     /// The configuration is wrong, or the node could not start.
     pub fn execute(&self) -> anyhow::Result<()> {
         let loaded = self.config.load()?;
+        anyhow::ensure!(
+            !loaded.config.is_ledger_alone(),
+            "{} is for `trunkline ledger` alone: a router needs a listener, such as `listen.udp = [\"0.0.0.0:5060\"]`",
+            loaded.file.display()
+        );
         let _last_lines = log::start(&loaded.config.log)?;
         for warning in &loaded.warnings {
             tracing::warn!("{warning}");

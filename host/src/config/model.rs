@@ -4,6 +4,7 @@
 //! count from the file's folder. `${NAME}` in a string is the environment variable of that name.
 
 mod call;
+mod ledger;
 mod lookups;
 mod node;
 mod plugins;
@@ -15,6 +16,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 pub use self::call::{Call, Timers};
+pub use self::ledger::{AmqpQueue, Deck, DeckVersion, Ledger, Moment};
 pub use self::lookups::{
     BodyFormat, Breaker, CsvSource, FieldType, HttpSource, JsonField, Match, Service, Source, Table,
 };
@@ -56,4 +58,13 @@ pub struct Config {
     pub customers: Named<Customer>,
     /// Call records.
     pub cdr: Cdr,
+    /// What becomes of them: `trunkline ledger`.
+    pub ledger: Option<Ledger>,
+}
+
+impl Config {
+    /// Whether the file is for `trunkline ledger` and sets up no router.
+    pub fn is_ledger_alone(&self) -> bool {
+        self.ledger.is_some() && self.listen == Listen::default()
+    }
 }

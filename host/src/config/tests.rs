@@ -57,6 +57,20 @@ fn names_that_lead_nowhere_are_told_with_the_nearest_one() {
 }
 
 #[test]
+fn a_wrong_ledger_is_told_with_what_would_be_right() {
+    snapshot("ledger");
+}
+
+#[test]
+fn a_file_for_the_ledger_alone_needs_no_listener() {
+    let ledger =
+        "[ledger]\namqp = { url = 'amqp://127.0.0.1', queue = 'a' }\nsql = { url = 'postgres://127.0.0.1/cdr' }\n";
+    let loaded = load_text(ledger).unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(loaded.warnings, []);
+    assert_eq!(loaded.config.ledger.expect("the ledger").increment.to_string(), "1/1");
+}
+
+#[test]
 fn values_out_of_range_are_told_with_what_would_be_right() {
     snapshot("ranges");
 }

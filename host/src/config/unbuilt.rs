@@ -8,7 +8,7 @@ use super::places::join;
 use super::problem::Report;
 
 /// The path (`*` stands for any name) and what it would do.
-const UNBUILT: [(&str, &str); 13] = [
+const UNBUILT: [(&str, &str); 12] = [
     ("listen.tcp", "SIP over TCP: this version listens on `listen.udp` only"),
     ("listen.tls", "SIP over TLS: this version listens on `listen.udp` only"),
     (
@@ -24,7 +24,6 @@ const UNBUILT: [(&str, &str); 13] = [
     ("tables.*.warm", "tables loaded before the first call"),
     ("tables.*.refresh-ahead", "refresh before expiry: `stale` serves the old answer while the new one loads"),
     ("cdr.stores.*.http", "records sent to a webhook: use `sql` or `files`"),
-    ("ledger", "the ledger"),
 ];
 
 /// Reports every such key and takes it out of the tree.

@@ -8,12 +8,16 @@ pub mod deck;
 pub mod increment;
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 
-use self::deck::{Deck, Tariff};
+use anyhow::Context as _;
+
+use self::deck::{Deck, Tariff, Version};
 use self::increment::Increment;
 use super::money::{Money, Rounding};
 use crate::cdr::record::{Attempt, CallRecord};
+use crate::config::model;
 use crate::lookup::row::Decimal;
 
 /// The decks' place for every name that has none of its own.
@@ -63,6 +67,33 @@ pub struct Charges {
 }
 
 impl RateBook {
+    /// Reads every deck that the configuration names; `folder` is the configuration file's.
+    ///
+    /// # Errors
+    ///
+    /// A deck that cannot be read: its key, its file, the line and what would be right.
+    pub fn load(config: &model::Ledger, folder: &Path) -> anyhow::Result<Self> {
+        let mut decks = HashMap::new();
+        for (name, deck) in &config.decks {
+            let version = |version: &model::DeckVersion| Version::load(&folder.join(&version.csv), version.from.0);
+            let versions: anyhow::Result<Vec<Version>> = deck.versions.iter().map(version).collect();
+            let versions = versions.with_context(|| format!("ledger.decks.{name}"))?;
+            decks.insert(name.as_str(), Arc::new(Deck::new(name, versions)));
+        }
+        let assigned = |to: &model::Named<String>| {
+            let deck = |(who, name): (&String, &String)| Some((who.clone(), Arc::clone(decks.get(name.as_str())?)));
+            to.iter().filter_map(deck).collect()
+        };
+        Ok(Self {
+            prices: assigned(&config.prices),
+            costs: assigned(&config.costs),
+            increment: config.increment,
+            currency: config.currency.as_str().into(),
+            places: config.places,
+            rounding: config.rounding,
+        })
+    }
+
     /// Rates a call.
     pub fn rate(&self, record: &CallRecord) -> Charges {
         if record.times.answered.is_none() {

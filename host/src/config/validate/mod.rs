@@ -1,6 +1,7 @@
 //! What serde cannot see: names that lead nowhere, numbers out of range, files that are not there.
 
 mod calls;
+mod ledger;
 mod lookups;
 mod network;
 mod records;
@@ -20,6 +21,7 @@ pub(super) fn validate(config: &Config, folder: &Path, report: &mut Report<'_>) 
     lookups::validate(config, folder, report);
     stages::validate(config, folder, report);
     records::validate(config, report);
+    ledger::validate(config, folder, report);
 }
 
 /// Names go into metrics, records and file names.

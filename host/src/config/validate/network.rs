@@ -37,7 +37,8 @@ fn node(config: &Config, report: &mut Report<'_>) {
 }
 
 fn listen(config: &Config, report: &mut Report<'_>) {
-    if config.listen.udp.is_empty() {
+    // A machine of its own for the ledger has a file of its own, without a router.
+    if config.listen.udp.is_empty() && !config.is_ledger_alone() {
         report.error("listen", "there is no listener: write `udp = [\"0.0.0.0:5060\"]`");
     }
     for (index, address) in config.listen.udp.iter().enumerate() {

@@ -42,7 +42,7 @@ pub(super) fn validate(config: &Config, report: &mut Report<'_>) {
     if let Some(Fanout::Amqp(amqp)) = &cdr.fanout {
         validate_amqp("cdr.fanout.amqp", amqp, report);
     }
-    if report.places().names("cdr.stores").is_empty() && cdr.fanout.is_none() {
+    if report.places().names("cdr.stores").is_empty() && cdr.fanout.is_none() && !config.is_ledger_alone() {
         report.warn("cdr", "has neither stores nor a fanout: records stay in the journal");
     }
 }
@@ -67,17 +67,7 @@ fn sql_place(key: &str, sql: &SqlStore, report: &mut Report<'_>) -> Option<Strin
 }
 
 fn validate_amqp(key: &str, amqp: &AmqpFanout, report: &mut Report<'_>) {
-    let url_key = format!("{key}.url");
-    match Url::parse(&amqp.url) {
-        Err(error) => {
-            report.error(&url_key, format!("is not a URL such as `amqp://user:password@host:5672/%2f`: {error}"));
-        }
-        Ok(url) if !matches!(url.scheme(), "amqp" | "amqps") => {
-            report.error(&url_key, format!("has the scheme `{}`: amqp or amqps", url.scheme()));
-        }
-        Ok(url) if url.host_str().is_none_or(str::is_empty) => report.error(&url_key, "names no host"),
-        Ok(_) => {}
-    }
+    amqp_url(&format!("{key}.url"), &amqp.url, report);
     // AMQP 0-9-1, short string: 255 bytes.
     let fits = |name: &str| (1..=255).contains(&name.len());
     if !fits(&amqp.exchange) {
@@ -91,5 +81,18 @@ fn validate_amqp(key: &str, amqp: &AmqpFanout, report: &mut Report<'_>) {
         if amqp.queues[..index].contains(queue) {
             report.error(&key, format!("`{queue}` is listed twice"));
         }
+    }
+}
+
+pub(super) fn amqp_url(key: &str, url: &str, report: &mut Report<'_>) {
+    match Url::parse(url) {
+        Err(error) => {
+            report.error(key, format!("is not a URL such as `amqp://user:password@host:5672/%2f`: {error}"));
+        }
+        Ok(url) if !matches!(url.scheme(), "amqp" | "amqps") => {
+            report.error(key, format!("has the scheme `{}`: amqp or amqps", url.scheme()));
+        }
+        Ok(url) if url.host_str().is_none_or(str::is_empty) => report.error(key, "names no host"),
+        Ok(_) => {}
     }
 }

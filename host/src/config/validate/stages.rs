@@ -32,7 +32,7 @@ pub(super) fn validate(config: &Config, folder: &Path, report: &mut Report<'_>) 
     network::shared_sources(config, report);
     unused(config, report);
     // The names as written: broken ones are there too.
-    if report.places().names("customers").is_empty() {
+    if report.places().names("customers").is_empty() && !config.is_ledger_alone() {
         report.warn("customers", "there is no customer: every call will be refused with 403");
     }
 }
