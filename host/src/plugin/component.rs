@@ -60,6 +60,13 @@ pub struct Component {
     pub(super) code: wasmtime::component::Component,
 }
 
+impl Component {
+    /// The first 16 hexadecimal digits of the digest, as in call records.
+    pub fn short_digest(&self) -> Arc<str> {
+        self.digest.get(..16).unwrap_or_default().into()
+    }
+}
+
 impl std::fmt::Debug for Component {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Component").field("digest", &self.digest).field("path", &self.path).finish_non_exhaustive()

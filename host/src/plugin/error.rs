@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::failure::Failure;
+use crate::cdr::record::StageOutcome;
+
 /// A load that was refused. Nothing of it meets a call.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -36,9 +39,25 @@ pub enum LoadError {
         /// What it asks for.
         imports: Vec<String>,
     },
-    /// It is no stage: an export is missing, or a type differs from the contract's.
-    #[error("is no `stage` of trunkline:routing@0.1: {0}")]
-    Contract(String),
+    /// It was built against a version of the contract that this host does not serve.
+    #[error(
+        "was built against trunkline:routing@{built} (it imports {import}); this host serves trunkline:routing@{}: build it with an SDK of that version, or run a host of its own",
+        super::version::CONTRACT_VERSION
+    )]
+    Version {
+        /// The component's version.
+        built: String,
+        /// The import that names it.
+        import: String,
+    },
+    /// It is none of the world that it is wanted for: an export is missing, or a type differs from the contract's.
+    #[error("is no `{world}` of trunkline:routing@{}: {why}", super::version::CONTRACT_VERSION)]
+    Contract {
+        /// `stage` or `rater`.
+        world: &'static str,
+        /// What the linker says.
+        why: String,
+    },
     /// Its `configure` refused, in its own words.
     #[error("refuses its configuration: {0}")]
     Refused(String),
@@ -56,6 +75,23 @@ pub enum LoadError {
     /// The engine cannot be made on this machine.
     #[error("the WebAssembly engine cannot start: {0}")]
     Engine(String),
+}
+
+impl LoadError {
+    /// Of a start that failed: its `configure` refused, or it met a limit.
+    pub(super) fn of_start(failure: Failure) -> Self {
+        let detail = failure.detail.unwrap_or_default();
+        let reason = match failure.reason {
+            StageOutcome::Error => return Self::Refused(detail),
+            StageOutcome::Fuel => "fuel",
+            StageOutcome::Memory => "memory",
+            StageOutcome::Trap => "trap",
+            StageOutcome::Saturated => "saturated",
+            StageOutcome::Deadline => "deadline",
+            _ => "invalid",
+        };
+        Self::Failed { reason, detail }
+    }
 }
 
 fn list(paths: &[PathBuf]) -> String {

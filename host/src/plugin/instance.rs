@@ -14,14 +14,14 @@ use crate::cdr::record::StageOutcome;
 
 /// Fuel between two looks at the clock: 15 to 30 µs. Longer, and a looping guest holds its worker's other calls;
 /// shorter, and every call of a large guest pays for turns that nobody needs.
-const YIELD_INTERVAL: u64 = 100_000;
+pub(super) const YIELD_INTERVAL: u64 = 100_000;
 
 /// A guest gets so many times a call's fuel for its start and its `configure`.
-const START_FUEL_FACTOR: u64 = 100;
+pub(super) const START_FUEL_FACTOR: u64 = 100;
 
 /// Bytes that the host takes from a guest in one hand-over (an outcome, an import's arguments), strings and lists
 /// together. One string that a million list items share would otherwise cost the host a million strings.
-const MAX_HANDED_OVER: usize = 1 << 20;
+pub(super) const MAX_HANDED_OVER: usize = 1 << 20;
 
 pub(super) struct Instance {
     store: Store<State>,

@@ -17,11 +17,13 @@ mod imports;
 mod instance;
 mod limits;
 mod memory;
+pub mod rater;
 mod runner;
 mod stage;
 mod state;
 mod stats;
 pub mod trace;
+mod version;
 mod within;
 
 #[cfg(test)]
@@ -44,3 +46,4 @@ pub use stage::{Stage, StageSettings};
 pub use state::{Headers, Lent};
 pub use stats::{Stats, StatsSnapshot};
 pub use trace::Trace;
+pub use version::CONTRACT_VERSION;

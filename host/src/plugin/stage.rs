@@ -9,14 +9,13 @@ use super::component::Component;
 use super::counters::Counters;
 use super::engine::Engine;
 use super::error::LoadError;
+use super::failure::Failure;
 use super::instance::Instance;
 use super::state::{Lent, State};
 use super::stats::Stats;
+use super::version;
 use crate::cdr::record::StageOutcome;
 use crate::config::model::{self, Isolation};
-
-/// The interfaces that a guest may import all begin so.
-const OURS: &str = "trunkline:routing/";
 
 /// How long a guest may take to start at load time. Off the call path: there the stage's own deadline holds.
 const START_DEADLINE: Duration = Duration::from_secs(10);
@@ -91,7 +90,7 @@ impl Stage {
         let pre = link(engine, component)?;
         let stage = Self {
             name: name.into(),
-            digest: component.digest.get(..16).unwrap_or_default().into(),
+            digest: component.short_digest(),
             breaker: Breaker::new(&settings.breaker, Instant::now()),
             settings,
             stats: Stats::default(),
@@ -110,22 +109,10 @@ impl Stage {
     }
 
     async fn try_start(&self) -> Result<(), LoadError> {
-        let failed = |reason, detail| LoadError::Failed { reason, detail };
-        match tokio::time::timeout(START_DEADLINE, Instance::start(self)).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(failure)) => {
-                let detail = failure.detail.unwrap_or_default();
-                Err(match failure.reason {
-                    StageOutcome::Error => LoadError::Refused(detail),
-                    StageOutcome::Fuel => failed("fuel", detail),
-                    StageOutcome::Memory => failed("memory", detail),
-                    StageOutcome::Trap => failed("trap", detail),
-                    StageOutcome::Saturated => failed("saturated", detail),
-                    _ => failed("invalid", detail),
-                })
-            }
-            Err(_) => Err(failed("deadline", format!("not started after {} s", START_DEADLINE.as_secs()))),
-        }
+        let started = tokio::time::timeout(START_DEADLINE, Instance::start(self)).await;
+        let late = || format!("not started after {} s", START_DEADLINE.as_secs());
+        let started = started.unwrap_or_else(|_| Err(Failure::new(StageOutcome::Deadline, late())));
+        started.map(drop).map_err(LoadError::of_start)
     }
 }
 
@@ -145,12 +132,13 @@ fn link(engine: &Engine, component: &Component) -> Result<StagePre<State>, LoadE
         .component_type()
         .imports(engine.wasm())
         .map(|(name, _)| name.to_owned())
-        .filter(|name| !name.starts_with(OURS))
+        .filter(|name| !name.starts_with(version::PACKAGE))
         .collect();
     if !foreign.is_empty() {
         return Err(LoadError::Imports { imports: foreign });
     }
-    let contract = |error: wasmtime::Error| LoadError::Contract(format!("{error:#}"));
+    version::check(engine, &component.code)?;
+    let contract = |error: wasmtime::Error| LoadError::Contract { world: "stage", why: format!("{error:#}") };
     let linked = engine.linker().instantiate_pre(&component.code).map_err(contract)?;
     StagePre::new(linked).map_err(contract)
 }

@@ -100,8 +100,9 @@ impl Guest {
         let pages = heap / 65_536 + 2;
         let data: String = self.image.iter().fold(String::new(), |text, byte| text + &format!("\\{byte:02x}"));
         let Self { imports, functions, configure, handle, .. } = self;
-        encode(&format!(
-            r#"(module
+        encode(
+            &format!(
+                r#"(module
                 {imports}
                 (memory (export "memory") {pages})
                 (global $heap (mut i32) (i32.const {heap}))
@@ -118,15 +119,18 @@ impl Guest {
                 (func (export "handle") (param $call i32) (result i32) {handle})
                 (func (export "cabi_post_handle") (param i32) (global.set $heap (i32.const {heap})))
                 (data (i32.const 0) "{data}"))"#
-        ))
+            ),
+            "stage",
+        )
     }
 }
 
-fn encode(core: &str) -> Vec<u8> {
+/// A component of this world from the text of a core module.
+pub(crate) fn encode(core: &str, world: &str) -> Vec<u8> {
     let mut module = wat::parse_str(core).expect("the guest's text");
     let mut resolve = Resolve::default();
     let (package, _) = resolve.push_dir(contract_folder()).expect("wit/");
-    let world = resolve.select_world(&[package], Some("stage")).expect("the world");
+    let world = resolve.select_world(&[package], Some(world)).expect("the world");
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).expect("metadata");
     let encoder = ComponentEncoder::default().validate(true).module(&module).expect("a module of this world");
     let mut encoder = encoder;
