@@ -6,9 +6,11 @@
 //! After the call the [`ledger`], a process of its own, rates the records and sums them up.
 
 pub mod admin;
+pub mod amqp;
 pub mod cdr;
 pub mod cli;
 pub mod config;
+pub mod events;
 pub mod ledger;
 pub mod log;
 pub mod lookup;

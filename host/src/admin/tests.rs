@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 
 use super::metrics::{BreakerSample, BreakerState, Samples, StoreSample, TableSample, WorkerMetrics};
 use super::{Admin, Control, Metrics, Status, Token, router};
+use crate::cdr::chain::ChainHash;
 use crate::cdr::record::{
     Attempt, AttemptOutcome, CallRecord, End, RecordKey, Sides, StageOutcome, StageRecord, Times,
 };
@@ -192,6 +193,7 @@ fn record() -> CallRecord {
         detail: None,
     };
     CallRecord {
+        hash: ChainHash::NONE,
         key: RecordKey::default(),
         call_id: "a@b".to_owned(),
         customer: "acme".to_owned(),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::chain::ChainHash;
 use super::journal::{Position, sync_folder};
 use super::record::RecordKey;
 
@@ -22,6 +23,9 @@ pub struct Cursor {
     pub epoch: u64,
     /// Of the last confirmed record; 0 where there is none yet.
     pub sequence: u64,
+    /// Of the last confirmed record.
+    #[serde(default)]
+    pub hash: ChainHash,
 }
 
 impl Cursor {

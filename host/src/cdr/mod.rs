@@ -4,6 +4,8 @@
 //! shipper per store and one for the fanout read it from there, each at its own pace with its own [`cursor`], until all
 //! have confirmed it and its segment may go. Every store knows a record by (node, epoch, sequence) and takes it once.
 
+pub mod chain;
+pub mod codec;
 pub mod cursor;
 pub mod journal;
 pub mod query;
@@ -16,4 +18,5 @@ pub(crate) mod testing;
 
 pub use journal::JournalHandle;
 pub use service::{Cdr, Observer, StartError};
+pub(crate) use shippers::Backoff;
 pub use shippers::Lag;

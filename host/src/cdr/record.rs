@@ -1,11 +1,17 @@
 //! The call record: all that happened to one call, written by the host alone.
 //!
 //! Times are microseconds since 1970-01-01 00:00 UTC. Money is text in decimal notation, never a float.
+//!
+//! Stores and consumers get a record as one flat JSON object. The journal keeps it in a compact form, and the chain
+//! hashes that form: see [`super::codec`]. A field that is added here is added there too; the compiler says so. Variants
+//! of the enumerations below are known there by their order: new ones go to the end.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+
+use super::chain::ChainHash;
 
 /// Microseconds since 1970-01-01 00:00 UTC.
 pub type UnixMicros = u64;
@@ -16,6 +22,8 @@ pub struct CallRecord {
     /// Where and as which one it was written. Stamped by the journal; with `node` the key in every store.
     #[serde(flatten)]
     pub key: RecordKey,
+    /// Over this record and all that the node has recorded before it: see [`super::chain`]. Stamped by the journal.
+    pub hash: ChainHash,
     /// The Call-ID header field.
     pub call_id: String,
     /// The customer's name in the configuration; empty where the source belongs to none.
@@ -163,7 +171,6 @@ pub struct StageRecord {
     /// Wasm instructions, roughly.
     pub fuel: u64,
     /// For people: the trap, the error text, the refused edit; beside a `route` the gateways that do not exist.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
 }
 

@@ -22,12 +22,13 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use self::backoff::Backoff;
+pub(crate) use self::backoff::Backoff;
 pub(super) use self::sql::sqlite_path;
 pub use self::status::Lag;
 pub(super) use self::status::Status;
 use super::cursor::{Cursor, CursorFile};
-use super::journal::{Batch, Entry, GapCause, Position, Reader, Synced};
+use super::journal::{Batch, Gap, GapCause, Position, Reader, Synced};
+use super::record::{CallRecord, RecordKey};
 use super::service::StartError;
 use crate::config::model;
 
@@ -47,7 +48,7 @@ pub(super) trait Sink: Send + 'static {
     /// Returns when the store has all of `batch`, or says why not; then the same batch comes again.
     ///
     /// May be dropped at any await. Every wait in it has a deadline.
-    fn deliver(&mut self, batch: &[Entry]) -> impl Future<Output = anyhow::Result<()>> + Send;
+    fn deliver(&mut self, batch: &[CallRecord]) -> impl Future<Output = anyhow::Result<()>> + Send;
 
     /// Records that were delivered to nobody, since the start.
     fn unroutable(&self) -> u64 {
@@ -92,9 +93,9 @@ pub(super) fn plan(config: &model::Cdr, base: &Path) -> Result<Vec<(String, Ship
         ships.push((format!("store {name}"), ship));
     }
     if let Some(model::Fanout::Amqp(fanout)) = &config.fanout {
-        let sink = amqp::AmqpSink::new(fanout).map_err(|error| StartError::Config {
-            key: "cdr.fanout.amqp.url".to_owned(),
-            problem: format!("{error:#}"),
+        let sink = amqp::AmqpSink::new(fanout, base).map_err(|error| StartError::Config {
+            key: format!("cdr.fanout.amqp.{}", error.key()),
+            problem: error.to_string(),
         })?;
         ships.push(("fanout".to_owned(), Ship::Amqp(Box::new(sink))));
     }
@@ -146,10 +147,10 @@ impl Shipper {
             }
             let Some((read, batch)) = self.read(reader.take(), target, S::BATCH).await else { continue };
             self.report(&batch);
-            if !self.deliver(&mut sink, &batch.entries).await {
+            if !self.deliver(&mut sink, &batch.records).await {
                 break;
             }
-            self.advance(&read, batch.entries.len() as u64);
+            self.advance(&read, &batch.records);
             reader = Some(read);
             if self.unsaved_since.is_some_and(|since| since.elapsed() >= SAVE) {
                 self.save().await;
@@ -194,13 +195,13 @@ impl Shipper {
     }
 
     /// The next batch behind the cursor, and the reader that stands behind it.
-    async fn read(&self, reader: Option<Reader>, until: Position, max: usize) -> Option<(Reader, Batch)> {
+    async fn read(&self, reader: Option<Reader>, until: Position, max: usize) -> Option<(Reader, Load)> {
         let folder = self.folder.clone();
         let cursor = self.cursor.clone();
         let read = tokio::task::spawn_blocking(move || {
             let mut reader = reader.unwrap_or_else(|| Reader::new(&folder, cursor.position, cursor.last()));
             let batch = reader.read(Some(until), max)?;
-            io::Result::Ok((reader, batch))
+            io::Result::Ok((reader, Load::of(batch)))
         });
         match read.await {
             Ok(Ok(read)) => Some(read),
@@ -215,7 +216,7 @@ impl Shipper {
         }
     }
 
-    fn report(&self, batch: &Batch) {
+    fn report(&self, batch: &Load) {
         let store = self.status.name();
         for gap in &batch.gaps {
             let (node, epoch, first, last) = (&*gap.node, gap.epoch, gap.first, gap.last);
@@ -239,21 +240,25 @@ impl Shipper {
             }
             self.status.missing(last - first + 1);
         }
+        for problem in &batch.unreadable {
+            tracing::error!(store, "{problem}: passed over");
+            self.status.missing(1);
+        }
         if batch.damaged_bytes > 0 {
             tracing::error!(store, bytes = batch.damaged_bytes, "damaged bytes in the journal were passed over");
         }
     }
 
     /// Tries until the sink has confirmed. False when the time to drain is up before that.
-    async fn deliver<S: Sink>(&mut self, sink: &mut S, entries: &[Entry]) -> bool {
-        if entries.is_empty() {
+    async fn deliver<S: Sink>(&mut self, sink: &mut S, records: &[CallRecord]) -> bool {
+        if records.is_empty() {
             return true;
         }
         let mut backoff = Backoff::new();
         let mut drain = self.drain.clone();
         loop {
             let attempt = tokio::select! {
-                attempt = sink.deliver(entries) => attempt,
+                attempt = sink.deliver(records) => attempt,
                 () = deadline(&mut drain) => return false,
             };
             self.status.unroutable(sink.unroutable());
@@ -273,14 +278,15 @@ impl Shipper {
         }
     }
 
-    fn advance(&mut self, read: &Reader, records: u64) {
+    fn advance(&mut self, read: &Reader, records: &[CallRecord]) {
         self.cursor.position = read.position();
         if let Some(last) = read.last() {
-            self.cursor =
-                Cursor { position: read.position(), node: last.node, epoch: last.epoch, sequence: last.sequence };
+            let hash = records.last().map_or(self.cursor.hash, |record| record.hash);
+            let RecordKey { node, epoch, sequence } = last;
+            self.cursor = Cursor { position: read.position(), node, epoch, sequence, hash };
         }
         self.unsaved_since.get_or_insert_with(Instant::now);
-        self.status.advanced(&self.cursor, records);
+        self.status.advanced(&self.cursor, records.len() as u64);
     }
 
     async fn save(&mut self) {
@@ -299,6 +305,30 @@ impl Shipper {
             }
             Err(_) => {}
         }
+    }
+}
+
+/// What one read of the journal brings to a sink.
+struct Load {
+    records: Vec<CallRecord>,
+    gaps: Vec<Gap>,
+    /// Records that this version cannot read.
+    unreadable: Vec<String>,
+    damaged_bytes: u64,
+}
+
+impl Load {
+    fn of(batch: Batch) -> Self {
+        let mut records = Vec::with_capacity(batch.entries.len());
+        let mut unreadable = Vec::new();
+        for entry in batch.entries {
+            let RecordKey { node, epoch, sequence } = &entry.key;
+            match entry.record() {
+                Ok(record) => records.push(record),
+                Err(error) => unreadable.push(format!("the record {node}/{epoch}/{sequence} {error}")),
+            }
+        }
+        Self { records, gaps: batch.gaps, unreadable, damaged_bytes: batch.damaged_bytes }
     }
 }
 

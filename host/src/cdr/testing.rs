@@ -1,5 +1,6 @@
 //! Records to test with.
 
+use super::chain::ChainHash;
 use super::record::{Attempt, AttemptOutcome, CallRecord, End, RecordKey, Sides, StageOutcome, StageRecord, Times};
 
 /// An answered call of 30 s with five stages and two attempts; the number makes it tell itself from others.
@@ -28,6 +29,7 @@ pub(crate) fn call(number: u64) -> Box<CallRecord> {
     };
     Box::new(CallRecord {
         key: RecordKey::default(),
+        hash: ChainHash::NONE,
         call_id: format!("call-{number}@192.0.2.1"),
         customer: "acme".to_owned(),
         source: "192.0.2.1:5060".parse().unwrap(),

@@ -4,6 +4,7 @@
 //! count from the file's folder. `${NAME}` in a string is the environment variable of that name.
 
 mod call;
+mod events;
 mod ledger;
 mod lookups;
 mod node;
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 pub use self::call::{Call, Timers};
+pub use self::events::{AmqpEvents, AmqpTls, Events};
 pub use self::ledger::{AmqpQueue, Deck, DeckVersion, Ledger, Moment};
 pub use self::lookups::{
     BodyFormat, Breaker, CsvSource, FieldType, HttpSource, JsonField, Match, Service, Source, Table,
@@ -60,6 +62,8 @@ pub struct Config {
     pub cdr: Cdr,
     /// What becomes of them: `trunkline ledger`.
     pub ledger: Option<Ledger>,
+    /// Where events are published; nowhere by default.
+    pub events: Option<Events>,
 }
 
 impl Config {

@@ -29,6 +29,7 @@ pub use self::plant::Plant;
 use crate::admin::{self, Admin, Control as _, Token};
 use crate::cdr::Cdr;
 use crate::config::Loaded;
+use crate::events::Publisher;
 use crate::worker::Clock;
 
 /// How long the stores have, after the last call, to confirm what the journal holds.
@@ -94,6 +95,10 @@ async fn run(loaded: &Loaded, office: &Runtime) -> anyhow::Result<()> {
         }
         None => None,
     };
+    let events = match &config.events {
+        Some(events) => Some(Publisher::start(events, &desk.node, &loaded.folder, office.handle())?),
+        None => None,
+    };
     let crew = Crew::start(config, listeners, &desk, &journal, clock)?;
     drop(journal);
     desk.open(&crew);
@@ -103,6 +108,9 @@ async fn run(loaded: &Loaded, office: &Runtime) -> anyhow::Result<()> {
     let shipped = cdr.shutdown(SHIP).await;
     if let Some(admin) = admin {
         admin.close().await;
+    }
+    if let Some(events) = events {
+        events.stop();
     }
     shipped.context("call records were lost")?;
     watched

@@ -244,9 +244,9 @@ impl Driver {
                 }
                 Action::StopRouting(call) => self.pipelines.cancel(call),
                 Action::Record(report) => {
-                    let record = Box::new(record::record(*report, &self.clock));
+                    let record = record::record(*report, &self.clock);
                     self.stats.ended(&record);
-                    if !self.journal.append(record) {
+                    if !self.journal.append(&record) {
                         self.stats.record_lost();
                     }
                 }

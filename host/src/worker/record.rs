@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::clock::Clock;
+use crate::cdr::chain::ChainHash;
 use crate::cdr::record::{Attempt, AttemptOutcome, CallRecord, RecordKey, Times};
 use crate::routing::{RoutingFacts, TargetFacts};
 use crate::sip::core::{AttemptReport, CallReport};
@@ -18,6 +19,7 @@ pub(super) fn record(report: CallReport<RoutingFacts>, clock: &Clock) -> CallRec
     let wall = |time| clock.on_wall(time);
     CallRecord {
         key: RecordKey::default(),
+        hash: ChainHash::NONE,
         call_id: String::from_utf8_lossy(&report.call_id).into_owned(),
         customer: facts.customer.to_string(),
         source: report.flow.remote,

@@ -6,19 +6,20 @@
 //! | 4 | CRC32C of all that follows, little-endian |
 //! | 4 | length of the payload, little-endian |
 //! | 1 | kind, see [`Kind`] |
-//! | 8 | sequence number, little-endian |
-//! | … | payload |
+//! | 8 | sequence number of a record, name of a call, little-endian |
+//! | 4 | mask |
+//! | … | payload, every byte XORed with one of the mask |
 //!
-//! A reader passes over kinds that it does not know, so that later versions can journal more than whole records.
+//! A reader passes over kinds that it does not know, so that later versions can journal more.
+//!
+//! The mask is random, another one for each frame: a payload holds what callers wrote, and a reader that looks for the
+//! next good frame behind damaged bytes must not find one that somebody planted in a Call-ID.
 
 /// Marks a possible start of a frame, for readers that look for the next good one behind damaged bytes.
-///
-/// Control characters: the payload of a record is JSON, which never contains them, whatever a caller puts into a
-/// Call-ID. So nobody on the network can plant a frame inside a record.
 pub(super) const MAGIC: [u8; 4] = [0x1e, 0x01, 0x1f, 0x02];
 
 /// Bytes before the payload.
-pub(super) const HEADER: usize = 21;
+pub(super) const HEADER: usize = 25;
 
 /// The longest payload: far above any real record, low enough to bound what a damaged length can make a reader load.
 pub(super) const MAX_PAYLOAD: usize = 16 << 20;
@@ -28,11 +29,15 @@ pub(super) const MAX_PAYLOAD: usize = 16 << 20;
 pub(super) enum Kind {
     /// First in every segment: whose records follow. The sequence number is that of the first record.
     Segment,
-    /// A call record as JSON.
+    /// The end of a call: its record, see [`super::payload`].
     Record,
     /// Records that were lost before they reached the journal: how many, as 8 bytes little-endian. The sequence number
     /// is that of the last one.
     Lost,
+    /// A call has routes and is being set up: see [`crate::cdr::open`]. The number is the call's name.
+    Start,
+    /// It was answered: the same.
+    Answer,
     /// Written by a later version.
     Other,
 }
@@ -43,6 +48,8 @@ impl Kind {
             Self::Segment => 0,
             Self::Record => 1,
             Self::Lost => 2,
+            Self::Start => 3,
+            Self::Answer => 4,
             Self::Other => u8::MAX,
         }
     }
@@ -52,6 +59,8 @@ impl Kind {
             0 => Self::Segment,
             1 => Self::Record,
             2 => Self::Lost,
+            3 => Self::Start,
+            4 => Self::Answer,
             _ => Self::Other,
         }
     }
@@ -62,13 +71,20 @@ impl Kind {
 pub(super) struct Frame<'a> {
     pub(super) kind: Kind,
     pub(super) sequence: u64,
-    pub(super) payload: &'a [u8],
+    mask: [u8; 4],
+    masked: &'a [u8],
 }
 
 impl Frame<'_> {
     /// Bytes on disk.
     pub(super) fn len(&self) -> usize {
-        HEADER + self.payload.len()
+        HEADER + self.masked.len()
+    }
+
+    pub(super) fn payload(&self) -> Vec<u8> {
+        let mut payload = self.masked.to_vec();
+        mask(&mut payload, self.mask);
+        payload
     }
 }
 
@@ -90,6 +106,8 @@ pub(super) enum EncodeError {
     TooLong(usize),
     #[error(transparent)]
     Json(#[from] serde_json::Error),
+    #[error(transparent)]
+    Compact(#[from] postcard::Error),
 }
 
 /// Appends a frame whose payload `write` appends. `out` is as before when it fails.
@@ -104,12 +122,15 @@ pub(super) fn append(
     out.extend_from_slice(&[0; 8]);
     out.push(kind.byte());
     out.extend_from_slice(&sequence.to_le_bytes());
+    let key = fastrand::u32(..).to_le_bytes();
+    out.extend_from_slice(&key);
     let written = write(out).and_then(|()| {
         let length = out.len() - start - HEADER;
         if length > MAX_PAYLOAD { Err(EncodeError::TooLong(length)) } else { Ok(length) }
     });
     match written {
         Ok(length) => {
+            mask(&mut out[start + HEADER..], key);
             out[start + 8..start + 12].copy_from_slice(&(length as u32).to_le_bytes());
             let crc = crc32c::crc32c(&out[start + 8..]);
             out[start + 4..start + 8].copy_from_slice(&crc.to_le_bytes());
@@ -131,6 +152,9 @@ pub(super) fn decode(bytes: &[u8]) -> Decoded<'_> {
     let (Some(crc), Some(length), Some(sequence)) = (u32_at(bytes, 4), u32_at(bytes, 8), u64_at(bytes, 13)) else {
         return Decoded::Incomplete(HEADER);
     };
+    if bytes.len() < HEADER {
+        return Decoded::Incomplete(HEADER);
+    }
     let length = length as usize;
     if length > MAX_PAYLOAD {
         return Decoded::Damaged;
@@ -141,7 +165,21 @@ pub(super) fn decode(bytes: &[u8]) -> Decoded<'_> {
     if crc32c::crc32c(checked) != crc {
         return Decoded::Damaged;
     }
-    Decoded::Whole(Frame { kind: Kind::of(bytes[12]), sequence, payload: &bytes[HEADER..HEADER + length] })
+    let key = [bytes[21], bytes[22], bytes[23], bytes[24]];
+    let masked = &bytes[HEADER..HEADER + length];
+    Decoded::Whole(Frame { kind: Kind::of(bytes[12]), sequence, mask: key, masked })
+}
+
+fn mask(bytes: &mut [u8], key: [u8; 4]) {
+    let mut words = bytes.chunks_exact_mut(4);
+    for word in &mut words {
+        for (byte, key) in word.iter_mut().zip(key) {
+            *byte ^= key;
+        }
+    }
+    for (byte, key) in words.into_remainder().iter_mut().zip(key) {
+        *byte ^= key;
+    }
 }
 
 /// The next place behind the start of `bytes` where a frame stands, or could once more bytes are there.
@@ -179,10 +217,8 @@ mod tests {
         #[test]
         fn what_was_appended_is_read_back(sequence: u64, payload: Vec<u8>) {
             let bytes = framed(sequence, &payload);
-            prop_assert_eq!(
-                decode(&bytes),
-                Decoded::Whole(Frame { kind: Kind::Record, sequence, payload: &payload })
-            );
+            let Decoded::Whole(frame) = decode(&bytes) else { return Err(TestCaseError::fail("not whole")) };
+            prop_assert_eq!((frame.kind, frame.sequence, frame.payload()), (Kind::Record, sequence, payload));
         }
 
         #[test]
@@ -211,6 +247,13 @@ mod tests {
             let _ = decode(&bytes);
             let _ = find_next(&bytes);
         }
+    }
+
+    #[test]
+    fn a_frame_inside_a_payload_is_never_found() {
+        let planted = framed(9, b"planted");
+        let bytes = framed(8, &planted);
+        assert_eq!(find_next(&bytes), None);
     }
 
     #[test]

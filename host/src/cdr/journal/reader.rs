@@ -9,8 +9,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::frame::{self, Decoded, Frame, Kind};
+use super::payload::Payload;
 use super::recovery::head_of_record;
 use super::segment::{self, Head, Position};
+use crate::cdr::chain::ChainHash;
+use crate::cdr::codec::{self, DecodeError};
 use crate::cdr::record::{CallRecord, RecordKey};
 
 /// Bytes that one read brings in, unless a single frame is longer.
@@ -21,14 +24,16 @@ const CHUNK: usize = 256 << 10;
 pub struct Entry {
     /// Its identity in every store.
     pub key: RecordKey,
-    /// The record as JSON.
-    pub json: Bytes,
+    /// Its link of the chain.
+    pub hash: ChainHash,
+    /// The record in its compact form.
+    pub canonical: Bytes,
 }
 
 impl Entry {
     /// The record itself.
-    pub fn record(&self) -> serde_json::Result<CallRecord> {
-        serde_json::from_slice(&self.json)
+    pub fn record(&self) -> Result<CallRecord, DecodeError> {
+        codec::decode(&self.canonical, self.hash)
     }
 }
 
@@ -146,18 +151,18 @@ impl Reader {
         // What is still being written is not damage.
         let growing = until.is_none() && !self.has_successor()?;
         let whole = chunk.len() == left;
-        self.take(&Bytes::from(chunk), whole && !growing, max, batch);
+        self.take(&chunk, whole && !growing, max, batch);
         Ok(())
     }
 
     /// Takes the frames of a chunk. `last`: nothing comes behind it in this segment.
-    fn take(&mut self, chunk: &Bytes, last: bool, max: usize, batch: &mut Batch) {
+    fn take(&mut self, chunk: &[u8], last: bool, max: usize, batch: &mut Batch) {
         let mut at = 0;
         while at < chunk.len() && batch.entries.len() < max {
             match frame::decode(&chunk[at..]) {
                 Decoded::Whole(frame) => {
                     let end = at + frame.len();
-                    self.take_frame(&frame, &chunk.slice(at + frame::HEADER..end), batch);
+                    self.take_frame(&frame, batch);
                     at = end;
                 }
                 Decoded::Incomplete(_) if !last => break,
@@ -181,7 +186,7 @@ impl Reader {
         self.position.offset += at as u64;
     }
 
-    fn take_frame(&mut self, frame: &Frame<'_>, json: &Bytes, batch: &mut Batch) {
+    fn take_frame(&mut self, frame: &Frame<'_>, batch: &mut Batch) {
         let Some(open) = &mut self.open else { return };
         if let Some(head) = Head::of(frame) {
             self.expect(&head, head.first, GapCause::Damaged, batch);
@@ -199,17 +204,21 @@ impl Reader {
         };
         match frame.kind {
             Kind::Record => {
+                let payload = Bytes::from(frame.payload());
+                // Whole, but not as we write it: its number stays missing.
+                let Some(Payload { hash, canonical, .. }) = Payload::of(&payload) else { return };
+                let canonical = payload.slice_ref(canonical);
                 self.expect(&head, frame.sequence, GapCause::Damaged, batch);
                 let key = RecordKey { node: head.node, epoch: head.epoch, sequence: frame.sequence };
                 self.expected = Some(RecordKey { sequence: frame.sequence + 1, ..key.clone() });
-                batch.entries.push(Entry { key, json: json.clone() });
+                batch.entries.push(Entry { key, hash, canonical });
             }
             Kind::Lost => {
-                let count = json.as_ref().try_into().map_or(1, u64::from_le_bytes);
+                let count = frame.payload().try_into().map_or(1, u64::from_le_bytes);
                 self.expect(&head, (frame.sequence + 1).saturating_sub(count), GapCause::Damaged, batch);
                 self.expect(&head, frame.sequence + 1, GapCause::NeverWritten, batch);
             }
-            Kind::Segment | Kind::Other => {}
+            Kind::Segment | Kind::Start | Kind::Answer | Kind::Other => {}
         }
     }
 

@@ -7,7 +7,10 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::frame::{self, Decoded, Kind};
+use super::payload::Payload;
 use super::segment::{self, Head};
+use crate::cdr::chain::ChainHash;
+use crate::cdr::codec;
 
 /// Where the writer begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +21,8 @@ pub(super) struct Start {
     pub(super) sequence: u64,
     /// Number of the segment to make.
     pub(super) segment: u64,
+    /// The hash before the next record.
+    pub(super) hash: ChainHash,
 }
 
 /// What opening a journal found.
@@ -36,10 +41,12 @@ pub struct Recovered {
 }
 
 /// How far a store came: the records up to here were given out and their numbers are never given again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Given {
+    pub(super) node: Arc<str>,
     pub(super) epoch: u64,
     pub(super) sequence: u64,
+    pub(super) hash: ChainHash,
 }
 
 /// Finds the end of the journal in `folder`, cuts off what the last crash tore, and says where to go on.
@@ -57,7 +64,7 @@ pub(super) fn recover(folder: &Path, node: &str, given: &[Given]) -> io::Result<
         if let Some(head) = scan.head {
             recovered.damaged_bytes = scan.damaged;
             cut_tail(&path, &bytes, scan.end, &mut recovered)?;
-            newest = Some((head, scan.sequence));
+            newest = Some((head, scan.sequence, scan.hash));
             break;
         }
         let aside = path.with_extension("unreadable");
@@ -66,19 +73,22 @@ pub(super) fn recover(folder: &Path, node: &str, given: &[Given]) -> io::Result<
     }
     segment::sync_folder(folder)?;
 
-    let (epoch, sequence) = match &newest {
-        Some((head, last)) if &*head.node == node => {
-            let after_given = given.iter().filter(|g| g.epoch == head.epoch).map(|g| g.sequence + 1).max();
-            (head.epoch, (last + 1).max(after_given.unwrap_or(0)))
-        }
+    let furthest = given.iter().filter(|given| &*given.node == node).max_by_key(|given| (given.epoch, given.sequence));
+    let (epoch, sequence, hash) = match &newest {
+        Some((head, last, hash)) if &*head.node == node => match furthest {
+            Some(given) if given.epoch == head.epoch && given.sequence > *last => {
+                (head.epoch, given.sequence + 1, given.hash)
+            }
+            _ => (head.epoch, last + 1, *hash),
+        },
         _ => {
             recovered.new_epoch = true;
-            let known = newest.iter().map(|(head, _)| head.epoch).chain(given.iter().map(|g| g.epoch)).max();
+            let known = newest.iter().map(|(head, ..)| head.epoch).chain(given.iter().map(|g| g.epoch)).max();
             // A clock that was set back must not bring an old epoch back.
-            (now().max(known.map_or(0, |known| known + 1)), 1)
+            (now().max(known.map_or(0, |known| known + 1)), 1, furthest.map_or(ChainHash::NONE, |given| given.hash))
         }
     };
-    Ok((Start { node: Arc::from(node), epoch, sequence, segment: next_segment }, recovered))
+    Ok((Start { node: Arc::from(node), epoch, sequence, segment: next_segment, hash }, recovered))
 }
 
 fn now() -> u64 {
@@ -104,6 +114,8 @@ struct Scan {
     head: Option<Head>,
     /// The highest sequence number that was used; one less than the head's first where there is none.
     sequence: u64,
+    /// Of the last record.
+    hash: ChainHash,
     /// Behind the last whole frame.
     end: usize,
     /// Bytes before `end` that belong to no whole frame.
@@ -112,7 +124,7 @@ struct Scan {
 
 impl Scan {
     fn of(bytes: &[u8]) -> Self {
-        let mut scan = Self { head: None, sequence: 0, end: 0, damaged: 0 };
+        let mut scan = Self { head: None, sequence: 0, hash: ChainHash::NONE, end: 0, damaged: 0 };
         let mut at = 0;
         while at < bytes.len() {
             if let Decoded::Whole(frame) = frame::decode(&bytes[at..]) {
@@ -120,15 +132,21 @@ impl Scan {
                 match frame.kind {
                     Kind::Segment => {
                         scan.head = Head::of(&frame);
+                        scan.hash = scan.head.as_ref().map_or(scan.hash, |head| head.before);
                         scan.sequence = scan.sequence.max(frame.sequence.saturating_sub(1));
                     }
                     Kind::Record | Kind::Lost => {
+                        if frame.kind == Kind::Record
+                            && let Some(payload) = Payload::of(&frame.payload())
+                        {
+                            scan.hash = payload.hash;
+                        }
                         scan.sequence = scan.sequence.max(frame.sequence);
                         if scan.head.is_none() {
                             scan.head = head_of_record(&frame);
                         }
                     }
-                    Kind::Other => {}
+                    Kind::Start | Kind::Answer | Kind::Other => {}
                 }
                 at += frame.len();
                 scan.end = at;
@@ -144,7 +162,8 @@ impl Scan {
 
 /// Where the head itself is damaged, the records tell whose they are.
 pub(super) fn head_of_record(frame: &frame::Frame<'_>) -> Option<Head> {
-    let key: crate::cdr::record::RecordKey =
-        (frame.kind == Kind::Record).then(|| serde_json::from_slice(frame.payload).ok()).flatten()?;
-    Some(Head::new(key.node, key.epoch, key.sequence))
+    let payload = (frame.kind == Kind::Record).then(|| frame.payload())?;
+    let payload = Payload::of(&payload)?;
+    let key = codec::key_of(payload.canonical).ok()?;
+    Some(Head::new(key.node, key.epoch, key.sequence, ChainHash::NONE))
 }

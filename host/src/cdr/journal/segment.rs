@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::frame::{self, EncodeError, Frame, Kind};
+use crate::cdr::chain::ChainHash;
 
 const EXTENSION: &str = "journal";
 
@@ -28,11 +29,13 @@ pub(super) struct Head {
     pub(super) epoch: u64,
     /// Sequence number of the first record.
     pub(super) first: u64,
+    /// The hash before it.
+    pub(super) before: ChainHash,
 }
 
 impl Head {
-    pub(super) fn new(node: Arc<str>, epoch: u64, first: u64) -> Self {
-        Self { format: 1, node, epoch, first }
+    pub(super) fn new(node: Arc<str>, epoch: u64, first: u64, before: ChainHash) -> Self {
+        Self { format: 2, node, epoch, first, before }
     }
 
     pub(super) fn encode(&self) -> Result<Vec<u8>, EncodeError> {
@@ -43,7 +46,7 @@ impl Head {
 
     /// `None` when the frame is of another kind or its payload is not a head.
     pub(super) fn of(frame: &Frame<'_>) -> Option<Self> {
-        (frame.kind == Kind::Segment).then(|| serde_json::from_slice(frame.payload).ok()).flatten()
+        (frame.kind == Kind::Segment).then(|| serde_json::from_slice(&frame.payload()).ok()).flatten()
     }
 }
 

@@ -5,6 +5,7 @@ use tempfile::TempDir;
 
 use super::disk::SegmentFile;
 use super::*;
+use crate::cdr::chain::{Link, Verifier};
 use crate::cdr::cursor::{Cursor, CursorFile};
 use crate::cdr::record::RecordKey;
 use crate::cdr::testing::call;
@@ -19,7 +20,7 @@ fn open(folder: &Path) -> (Journal, JournalHandle) {
 fn written(folder: &Path, numbers: std::ops::Range<u64>) -> Synced {
     let (journal, handle) = open(folder);
     for number in numbers {
-        assert!(handle.append(call(number)));
+        assert!(handle.append(&call(number)));
     }
     journal.close(PATIENCE).unwrap()
 }
@@ -65,9 +66,38 @@ fn records_come_back_as_they_were_appended_with_their_keys() {
     for (entry, number) in batch.entries.iter().zip(1..) {
         let mut expected = call(number);
         expected.key = RecordKey { node: "edge-1".into(), epoch: synced.epoch, sequence: number };
+        expected.hash = entry.hash;
         assert_eq!(entry.record().unwrap(), *expected);
         assert_eq!(entry.key, expected.key);
     }
+}
+
+/// What the chain says of the records of all numbers that were read.
+fn links(batch: &Batch) -> Vec<Link> {
+    let mut verifier = Verifier::default();
+    batch.entries.iter().map(|entry| verifier.check(&entry.record().unwrap())).collect()
+}
+
+#[test]
+fn the_chain_goes_on_over_restarts_and_into_a_new_epoch() {
+    let folder = tempfile::tempdir().unwrap();
+    written(folder.path(), 0..3);
+    let before = written(folder.path(), 3..5);
+    let batch = read_all(folder.path());
+    assert_eq!(links(&batch), [Link::Whole; 5]);
+    // The journal is lost; a store's cursor is what is left of it.
+    let last = &batch.entries[4];
+    let cursor =
+        Cursor { epoch: before.epoch, sequence: 5, node: "edge-1".into(), hash: last.hash, ..Cursor::default() };
+    CursorFile::new(folder.path(), "main").unwrap().write(&cursor).unwrap();
+    for number in segment::list(folder.path()).unwrap() {
+        fs::remove_file(segment::path(folder.path(), number)).unwrap();
+    }
+    written(folder.path(), 5..7);
+    let batch = read_all(folder.path());
+    let mut verifier = Verifier::after(last.key.clone(), last.hash);
+    assert_eq!(verifier.check(&batch.entries[0].record().unwrap()), Link::Whole);
+    assert_eq!(verifier.check(&batch.entries[1].record().unwrap()), Link::Whole);
 }
 
 #[test]
@@ -96,7 +126,7 @@ fn another_node_name_begins_an_epoch_of_its_own() {
     let folder = tempfile::tempdir().unwrap();
     let before = written(folder.path(), 0..3);
     let (journal, handle) = Journal::open(folder.path(), "edge-2", Options::default()).unwrap();
-    handle.append(call(9));
+    handle.append(&call(9));
     let after = journal.close(PATIENCE).unwrap();
     assert!(after.epoch > before.epoch);
     let last = read_all(folder.path()).entries.pop().unwrap();
@@ -108,7 +138,7 @@ fn what_is_synced_survives_a_crash() {
     let folder = tempfile::tempdir().unwrap();
     let (journal, handle) = open(folder.path());
     for number in 0..100 {
-        handle.append(call(number));
+        handle.append(&call(number));
     }
     wait_synced(&journal, 100);
     let copy = as_after_a_crash(folder.path());
@@ -129,7 +159,7 @@ fn a_torn_last_frame_is_cut_off_kept_and_its_number_given_again() {
     let recovered = journal.recovered().clone();
     assert!(recovered.torn_bytes > 0 && !recovered.new_epoch && recovered.damaged_bytes == 0, "{recovered:?}");
     assert_eq!(fs::metadata(recovered.torn_file.unwrap()).unwrap().len(), recovered.torn_bytes);
-    handle.append(call(77));
+    handle.append(&call(77));
     journal.close(PATIENCE).unwrap();
     let batch = read_all(folder.path());
     assert_eq!(sequences(&batch), [1, 2, 3, 4, 5]);
@@ -141,7 +171,9 @@ fn a_torn_last_frame_is_cut_off_kept_and_its_number_given_again() {
 fn the_number_of_a_shipped_record_is_never_given_again_though_the_record_was_damaged() {
     let folder = tempfile::tempdir().unwrap();
     let synced = written(folder.path(), 0..5);
-    let cursor = Cursor { position: synced.position, node: "edge-1".into(), epoch: synced.epoch, sequence: 5 };
+    let hash = read_all(folder.path()).entries[4].hash;
+    let (position, epoch) = (synced.position, synced.epoch);
+    let cursor = Cursor { position, node: "edge-1".into(), epoch, sequence: 5, hash };
     CursorFile::new(folder.path(), "main").unwrap().write(&cursor).unwrap();
     let length = fs::metadata(segment::path(folder.path(), 1)).unwrap().len();
     flip_bit(folder.path(), 1, length - 3);
@@ -194,13 +226,13 @@ fn any_single_flipped_bit_loses_at_most_one_record() {
 #[test]
 fn damage_longer_than_a_chunk_is_passed_over() {
     let folder = tempfile::tempdir().unwrap();
-    written(folder.path(), 0..1_000);
+    written(folder.path(), 0..3_000);
     let file = File::options().write(true).open(segment::path(folder.path(), 1)).unwrap();
     file.write_all_at(&vec![0x1e; 700_000], 200_000).unwrap();
     let batch = read_all(folder.path());
     let read = sequences(&batch);
-    assert_eq!((read.first(), read.last(), batch.gaps.len()), (Some(&1), Some(&1_000), 1));
-    assert_eq!(read.len() as u64 + (batch.gaps[0].last - batch.gaps[0].first + 1), 1_000);
+    assert_eq!((read.first(), read.last(), batch.gaps.len()), (Some(&1), Some(&3_000), 1));
+    assert_eq!(read.len() as u64 + (batch.gaps[0].last - batch.gaps[0].first + 1), 3_000);
 }
 
 #[test]
@@ -209,7 +241,7 @@ fn records_pass_from_segment_to_segment_without_a_gap() {
     let options = Options { segment_bytes: 10_000, sync: Duration::ZERO, ..Options::default() };
     let (journal, handle) = Journal::open(folder.path(), "edge-1", options).unwrap();
     for number in 0..200 {
-        handle.append(call(number));
+        handle.append(&call(number));
         if number % 10 == 0 {
             wait_synced(&journal, number);
         }
@@ -261,7 +293,7 @@ fn the_segment_that_is_written_is_never_removed() {
         written(folder.path(), run..run + 1);
     }
     let (journal, handle) = open(folder.path());
-    handle.append(call(1));
+    handle.append(&call(1));
     wait_synced(&journal, 4);
     assert_eq!(journal.monitor().remove_before(u64::MAX).unwrap(), 3);
     assert_eq!(segment::list(folder.path()).unwrap(), [4]);
@@ -338,11 +370,11 @@ fn a_full_disk_loses_nothing_that_fits_the_queue_and_recovers_by_itself() {
     let disk = Moody { torn: Arc::new(100.into()), ..Moody::default() };
     let (journal, handle) =
         Journal::open_on(folder.path(), "edge-1", Options::default(), Box::new(disk.clone())).unwrap();
-    handle.append(call(0));
+    handle.append(&call(0));
     wait_synced(&journal, 1);
     disk.full.store(true, Ordering::Release);
     for number in 1..500 {
-        assert!(handle.append(call(number)));
+        assert!(handle.append(&call(number)));
     }
     disk.wait_for_refusal();
     // The disk refuses a moment before the journal says so.
@@ -367,10 +399,10 @@ fn records_that_find_the_queue_full_are_counted_and_leave_a_gap_that_says_so() {
     disk.full.store(true, Ordering::Release);
     let options = Options { queue: 10, ..Options::default() };
     let (journal, handle) = Journal::open_on(folder.path(), "edge-1", options, Box::new(disk.clone())).unwrap();
-    handle.append(call(0));
+    handle.append(&call(0));
     // From here on the thread is busy with the disk and takes nothing.
     disk.wait_for_refusal();
-    let kept = 1 + (1..100).filter(|&number| handle.append(call(number))).count() as u64;
+    let kept = 1 + (1..100).filter(|&number| handle.append(&call(number))).count() as u64;
     assert_eq!((kept, journal.status().lost), (11, 89));
     disk.full.store(false, Ordering::Release);
     wait_synced(&journal, 100);
@@ -389,7 +421,7 @@ fn closing_on_a_dead_disk_ends_in_time_and_says_why() {
     disk.full.store(true, Ordering::Release);
     let (journal, handle) =
         Journal::open_on(folder.path(), "edge-1", Options::default(), Box::new(disk.clone())).unwrap();
-    handle.append(call(0));
+    handle.append(&call(0));
     disk.wait_for_refusal();
     let error = journal.close(Duration::from_millis(10)).unwrap_err();
     assert!(error.to_string().contains("no storage space"), "{error}");
@@ -401,7 +433,7 @@ fn appending_to_a_closed_journal_is_refused_and_counted() {
     let (journal, handle) = open(folder.path());
     let monitor = journal.monitor();
     journal.close(PATIENCE).unwrap();
-    assert!(!handle.append(call(0)));
+    assert!(!handle.append(&call(0)));
     assert_eq!(monitor.status().lost, 1);
 }
 
@@ -412,7 +444,7 @@ fn a_segment_of_nothing_but_garbage_is_set_aside_and_numbers_go_on() {
     fs::write(segment::path(folder.path(), 2), [0; 5_000]).unwrap();
     let (journal, handle) = open(folder.path());
     assert_eq!(journal.recovered().unreadable.len(), 1);
-    handle.append(call(3));
+    handle.append(&call(3));
     journal.close(PATIENCE).unwrap();
     assert_eq!(sequences(&read_all(folder.path())), [1, 2, 3, 4]);
 }

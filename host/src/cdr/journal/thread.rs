@@ -104,10 +104,10 @@ impl JournalThread {
     }
 
     fn take(&mut self, entrant: Entrant) {
-        let Entrant::Record(mut record) = entrant else { return };
-        if let Err(error) = self.writer.push(&mut record) {
+        let Entrant::Record { call, body } = entrant else { return };
+        if let Err(error) = self.writer.push(call, &body) {
             self.shared.lost.fetch_add(1, Ordering::Relaxed);
-            tracing::error!(call_id = %record.call_id, %error, "a call record cannot be journalled");
+            tracing::error!(%error, "a call record cannot be journalled");
         }
     }
 

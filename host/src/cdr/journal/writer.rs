@@ -7,9 +7,10 @@ use std::sync::Arc;
 use super::Synced;
 use super::disk::{Disk, SegmentFile};
 use super::frame::{self, EncodeError, Kind};
+use super::payload;
 use super::recovery::Start;
 use super::segment::{self, Head, Position};
-use crate::cdr::record::{CallRecord, RecordKey};
+use crate::cdr::chain::ChainHash;
 
 /// Appends to the last segment.
 ///
@@ -23,6 +24,8 @@ pub(super) struct Writer {
     epoch: u64,
     /// Of the next record.
     sequence: u64,
+    /// Of the last record.
+    hash: ChainHash,
     segment: u64,
     /// `None` until the first group needs it.
     file: Option<Box<dyn SegmentFile>>,
@@ -45,6 +48,7 @@ impl Writer {
             node: Arc::clone(&start.node),
             epoch: start.epoch,
             sequence: start.sequence,
+            hash: start.hash,
             segment: start.segment,
             file: None,
             segment_bytes,
@@ -58,10 +62,26 @@ impl Writer {
     }
 
     /// Stamps a record and adds it to the group. A record that cannot be encoded uses up no number.
-    pub(super) fn push(&mut self, record: &mut CallRecord) -> Result<(), EncodeError> {
-        record.key = RecordKey { node: Arc::clone(&self.node), epoch: self.epoch, sequence: self.sequence };
-        frame::append(&mut self.group, Kind::Record, self.sequence, |out| Ok(serde_json::to_writer(out, record)?))?;
+    pub(super) fn push(&mut self, call: u64, body: &[u8]) -> Result<(), EncodeError> {
+        let (before, sequence) = (self.hash, self.sequence);
+        let key = (&*self.node, self.epoch, sequence);
+        let hash = &mut self.hash;
+        frame::append(&mut self.group, Kind::Record, sequence, |out| {
+            *hash = payload::append(out, before, call, key, body)?;
+            Ok(())
+        })
+        .inspect_err(|_| self.hash = before)?;
         self.sequence += 1;
+        self.waiting += 1;
+        Ok(())
+    }
+
+    /// Adds what is known of a call that has not ended.
+    pub(super) fn note(&mut self, kind: Kind, call: u64, payload: &[u8]) -> Result<(), EncodeError> {
+        frame::append(&mut self.group, kind, call, |out| {
+            out.extend_from_slice(payload);
+            Ok(())
+        })?;
         self.waiting += 1;
         Ok(())
     }
@@ -115,7 +135,7 @@ impl Writer {
     fn begin_segment(&mut self) {
         self.file = None;
         self.synced = 0;
-        let head = Head::new(Arc::clone(&self.node), self.epoch, self.sequence);
+        let head = Head::new(Arc::clone(&self.node), self.epoch, self.sequence, self.hash);
         // A name and three numbers are always JSON; without a head, readers go by the keys in the records.
         self.group = head.encode().unwrap_or_default();
     }

@@ -6,19 +6,20 @@
 
 use std::collections::BTreeSet;
 use std::future::Future;
+use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, bail};
 use lapin::options::{
     BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
 };
 use lapin::types::FieldTable;
-use lapin::uri::AMQPUri;
-use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, ExchangeKind};
+use lapin::{BasicProperties, Channel, Confirmation, Connection, ExchangeKind};
 use tokio::time::timeout;
 
 use super::Sink;
-use crate::cdr::journal::Entry;
+use crate::amqp::{Broker, BrokerError};
+use crate::cdr::record::CallRecord;
 use crate::config::model::AmqpFanout;
 
 /// Connecting and declaring, all together.
@@ -30,9 +31,7 @@ const PERSISTENT: u8 = 2;
 
 /// Publishes with confirms.
 pub(in crate::cdr) struct AmqpSink {
-    uri: AMQPUri,
-    /// `host:port/vhost`: the URL without its credentials.
-    place: String,
+    broker: Broker,
     exchange: String,
     /// Without doubles.
     queues: BTreeSet<String>,
@@ -46,15 +45,9 @@ struct Link {
 }
 
 impl AmqpSink {
-    pub(super) fn new(config: &AmqpFanout) -> anyhow::Result<Self> {
-        // Neither the URL nor the parser's words: both may hold the password.
-        let uri: AMQPUri = config.url.parse().map_err(|_| {
-            anyhow!("is not an AMQP URL: write `amqp://USER:PASSWORD@HOST:PORT/VHOST`, the vhost `/` as `%2f`")
-        })?;
-        let place = format!("{}:{}/{}", uri.authority.host, uri.authority.port, uri.vhost.trim_start_matches('/'));
+    pub(super) fn new(config: &AmqpFanout, base: &Path) -> Result<Self, BrokerError> {
         Ok(Self {
-            uri,
-            place,
+            broker: Broker::new(&config.url, config.tls.as_ref(), base)?,
             exchange: config.exchange.clone(),
             queues: config.queues.iter().cloned().collect(),
             link: None,
@@ -63,8 +56,7 @@ impl AmqpSink {
     }
 
     async fn connect(&self) -> anyhow::Result<Link> {
-        let properties = ConnectionProperties::default().with_connection_name("trunkline cdr".into());
-        let connection = Connection::connect_uri(self.uri.clone(), properties).await?;
+        let connection = self.broker.connect("trunkline cdr").await?;
         let channel = connection.create_channel().await?;
         channel.confirm_select(ConfirmSelectOptions::default()).await?;
         let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
@@ -89,15 +81,16 @@ impl AmqpSink {
                 .await
                 .with_context(|| format!("cannot bind the queue `{queue}` to `{}`", self.exchange))?;
         }
-        tracing::info!(broker = %self.place, exchange = %self.exchange, "connected");
+        tracing::info!(broker = self.broker.place(), exchange = %self.exchange, "connected");
         Ok(Link { connection, channel })
     }
 
     /// Publishes a batch and waits for all of its confirms. How many of them no queue took.
-    async fn publish(&self, link: &Link, batch: &[Entry]) -> anyhow::Result<u64> {
+    async fn publish(&self, link: &Link, batch: &[CallRecord]) -> anyhow::Result<u64> {
         let mut confirms = Vec::with_capacity(batch.len());
-        for entry in batch {
-            let key = &entry.key;
+        for record in batch {
+            let key = &record.key;
+            let json = serde_json::to_vec(record)?;
             let properties = BasicProperties::default()
                 .with_delivery_mode(PERSISTENT)
                 .with_content_type("application/json".into())
@@ -105,7 +98,7 @@ impl AmqpSink {
                 .with_message_id(format!("{}/{}/{}", key.node, key.epoch, key.sequence).into());
             let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
             let published =
-                link.channel.basic_publish(self.exchange.as_str().into(), "".into(), options, &entry.json, properties);
+                link.channel.basic_publish(self.exchange.as_str().into(), "".into(), options, &json, properties);
             confirms.push(link.patiently(published).await?);
         }
         let mut returned = 0;
@@ -135,7 +128,7 @@ impl AmqpSink {
         Ok(())
     }
 
-    async fn attempt(&mut self, batch: &[Entry]) -> anyhow::Result<()> {
+    async fn attempt(&mut self, batch: &[CallRecord]) -> anyhow::Result<()> {
         // Taken out, so that a link that failed or was given up half-way is never used again.
         let link = match self.link.take().filter(|link| link.connection.status().connected()) {
             Some(link) => link,
@@ -184,9 +177,9 @@ impl Sink for AmqpSink {
     const BATCH: usize = 1_000;
     const LINGER: Duration = Duration::from_millis(20);
 
-    async fn deliver(&mut self, batch: &[Entry]) -> anyhow::Result<()> {
-        let place = self.place.clone();
-        self.attempt(batch).await.with_context(|| format!("broker {place}"))
+    async fn deliver(&mut self, batch: &[CallRecord]) -> anyhow::Result<()> {
+        let attempt = self.attempt(batch).await;
+        attempt.with_context(|| format!("broker {}", self.broker.place()))
     }
 
     fn unroutable(&self) -> u64 {

@@ -7,17 +7,17 @@ const LAST: Duration = Duration::from_secs(5);
 
 /// Doubles from 100 ms to 5 s, each pause between half and all of it, so that the nodes of a cluster do not come back
 /// to a broker that has just started all at once.
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     next: Duration,
 }
 
 impl Backoff {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { next: FIRST }
     }
 
     /// The next pause.
-    pub(super) fn pause(&mut self) -> Duration {
+    pub(crate) fn pause(&mut self) -> Duration {
         let whole = self.next;
         self.next = (whole * 2).min(LAST);
         whole.mul_f64(0.5 + fastrand::f64() / 2.0)

@@ -12,8 +12,8 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 
 use super::Sink;
-use crate::cdr::journal::{Entry, sync_folder};
-use crate::cdr::record::RecordKey;
+use crate::cdr::journal::sync_folder;
+use crate::cdr::record::{CallRecord, RecordKey};
 
 const EXTENSION: &str = "jsonl";
 
@@ -44,7 +44,7 @@ impl Sink for FileSink {
     const BATCH: usize = 1_000;
     const LINGER: Duration = Duration::from_millis(100);
 
-    async fn deliver(&mut self, batch: &[Entry]) -> anyhow::Result<()> {
+    async fn deliver(&mut self, batch: &[CallRecord]) -> anyhow::Result<()> {
         let (folder, rotate, out) = (self.folder.clone(), self.rotate, self.out.take());
         let batch = batch.to_vec();
         // A write that hangs in the kernel has no deadline that anyone could set; it holds a thread of the blocking
@@ -57,14 +57,14 @@ impl Sink for FileSink {
     }
 }
 
-fn write(folder: &Path, rotate: u64, out: Option<Out>, batch: &[Entry]) -> io::Result<Out> {
+fn write(folder: &Path, rotate: u64, out: Option<Out>, batch: &[CallRecord]) -> io::Result<Out> {
     let mut out = match out {
         Some(out) => Some(out),
         None => open_newest(folder)?,
     };
     let mut lines = Vec::new();
-    for entry in batch {
-        if out.as_ref().is_some_and(|out| out.has(&entry.key)) {
+    for record in batch {
+        if out.as_ref().is_some_and(|out| out.has(&record.key)) {
             continue;
         }
         if let Some(full) = out.as_mut().filter(|out| out.length + lines.len() as u64 >= rotate) {
@@ -73,11 +73,11 @@ fn write(folder: &Path, rotate: u64, out: Option<Out>, batch: &[Entry]) -> io::R
         }
         let out = match &mut out {
             Some(out) => out,
-            None => out.insert(Out::create(folder, &entry.key)?),
+            None => out.insert(Out::create(folder, &record.key)?),
         };
-        lines.extend_from_slice(&entry.json);
+        serde_json::to_writer(&mut lines, record)?;
         lines.push(b'\n');
-        out.last = Some(entry.key.clone());
+        out.last = Some(record.key.clone());
     }
     match out {
         Some(mut out) => out.append(&mut lines).map(|()| out),

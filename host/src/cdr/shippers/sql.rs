@@ -9,7 +9,7 @@ use sqlx::{ConnectOptions as _, Connection as _};
 use tokio::time::timeout;
 
 use super::Sink;
-use crate::cdr::journal::Entry;
+use crate::cdr::record::CallRecord;
 
 /// Opening, or writing one batch.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -47,14 +47,14 @@ impl SqlSink {
         Ok(connection)
     }
 
-    async fn insert(&mut self, batch: &[Entry]) -> anyhow::Result<()> {
+    async fn insert(&mut self, batch: &[CallRecord]) -> anyhow::Result<()> {
         // Taken out, so that a connection that failed or was given up half-way is never used again.
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => self.open().await?,
         };
         sqlx::query(include_str!("sql/insert.sql"))
-            .bind(json_array(batch))
+            .bind(serde_json::to_string(batch)?)
             .execute(&mut connection)
             .await
             .with_context(|| format!("cannot write to {}", self.path.display()))?;
@@ -67,7 +67,7 @@ impl Sink for SqlSink {
     const BATCH: usize = 1_000;
     const LINGER: Duration = Duration::from_millis(100);
 
-    async fn deliver(&mut self, batch: &[Entry]) -> anyhow::Result<()> {
+    async fn deliver(&mut self, batch: &[CallRecord]) -> anyhow::Result<()> {
         let path = self.path.clone();
         timeout(PATIENCE, self.insert(batch))
             .await
@@ -98,16 +98,4 @@ async fn migrate(connection: &mut SqliteConnection) -> anyhow::Result<()> {
     }
     transaction.commit().await?;
     Ok(())
-}
-
-fn json_array(batch: &[Entry]) -> String {
-    let length = batch.iter().map(|entry| entry.json.len() + 1).sum::<usize>() + 2;
-    let mut array = Vec::with_capacity(length);
-    for entry in batch {
-        array.push(if array.is_empty() { b'[' } else { b',' });
-        array.extend_from_slice(&entry.json);
-    }
-    array.push(b']');
-    // The journal's checksum has vouched for the bytes that our own encoder wrote.
-    String::from_utf8(array).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }

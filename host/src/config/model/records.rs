@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::super::units::{Size, TimeSpan};
-use super::Named;
+use super::{AmqpTls, Named};
 
 /// `[cdr]`
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -99,4 +99,6 @@ pub struct AmqpFanout {
     /// Declared durable and bound to the exchange. Default: none; consumers bind their own.
     #[serde(default)]
     pub queues: Vec<String>,
+    /// Certificates, for `amqps`.
+    pub tls: Option<AmqpTls>,
 }

@@ -20,8 +20,9 @@ pub(super) fn validate(config: &Config, folder: &Path, report: &mut Report<'_>) 
     calls::validate(config, report);
     lookups::validate(config, folder, report);
     stages::validate(config, folder, report);
-    records::validate(config, report);
     ledger::validate(config, folder, report);
+    records::validate(config, folder, report);
+    records::validate_events(config, folder, report);
 }
 
 /// Names go into metrics, records and file names.

@@ -1,17 +1,18 @@
 //! `[cdr]`.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use reqwest::Url;
 
-use super::super::model::{AmqpFanout, Config, Fanout, SqlStore, Store};
+use super::super::model::{AmqpFanout, AmqpTls, Config, Fanout, SqlStore, Store};
 use super::super::problem::Report;
-use super::{name, not_zero};
+use super::{at_least_one, file, name, not_zero};
 
 /// A store's name names its cursor's file in the journal's folder; this one is the broker's.
 const RESERVED: &str = "fanout";
 
-pub(super) fn validate(config: &Config, report: &mut Report<'_>) {
+pub(super) fn validate(config: &Config, folder: &Path, report: &mut Report<'_>) {
     let cdr = &config.cdr;
     if cdr.journal.as_os_str().is_empty() {
         report.error("cdr.journal", "is empty: name a folder");
@@ -40,7 +41,7 @@ pub(super) fn validate(config: &Config, report: &mut Report<'_>) {
         }
     }
     if let Some(Fanout::Amqp(amqp)) = &cdr.fanout {
-        validate_amqp("cdr.fanout.amqp", amqp, report);
+        validate_amqp("cdr.fanout.amqp", amqp, folder, report);
     }
     if report.places().names("cdr.stores").is_empty() && cdr.fanout.is_none() && !config.is_ledger_alone() {
         report.warn("cdr", "has neither stores nor a fanout: records stay in the journal");
@@ -66,10 +67,39 @@ fn sql_place(key: &str, sql: &SqlStore, report: &mut Report<'_>) -> Option<Strin
     None
 }
 
-fn validate_amqp(key: &str, amqp: &AmqpFanout, report: &mut Report<'_>) {
-    amqp_url(&format!("{key}.url"), &amqp.url, report);
-    // AMQP 0-9-1, short string: 255 bytes.
-    let fits = |name: &str| (1..=255).contains(&name.len());
+pub(super) fn validate_events(config: &Config, folder: &Path, report: &mut Report<'_>) {
+    let Some(events) = &config.events else { return };
+    at_least_one("events.queue", events.queue as u64, report);
+    broker("events.amqp", &events.amqp.url, events.amqp.tls.as_ref(), folder, report);
+    if !fits(&events.amqp.exchange) {
+        report.error("events.amqp.exchange", "must have 1 to 255 bytes");
+    }
+}
+
+/// AMQP 0-9-1, short string: 255 bytes.
+fn fits(name: &str) -> bool {
+    (1..=255).contains(&name.len())
+}
+
+/// The way to a RabbitMQ.
+fn broker(key: &str, url: &str, tls: Option<&AmqpTls>, folder: &Path, report: &mut Report<'_>) {
+    amqp_url(&format!("{key}.url"), url, report);
+    let Some(tls) = tls else { return };
+    if url.starts_with("amqp:") {
+        report.error(&format!("{key}.tls"), "is for `amqps://`, and the URL says `amqp://`");
+    }
+    for (name, path) in [("ca", &tls.ca), ("certificate", &tls.certificate), ("key", &tls.key)] {
+        if let Some(path) = path {
+            file(&format!("{key}.tls.{name}"), path, folder, report);
+        }
+    }
+    if tls.certificate.is_some() != tls.key.is_some() {
+        report.error(&format!("{key}.tls"), "needs both `certificate` and `key`, or neither");
+    }
+}
+
+fn validate_amqp(key: &str, amqp: &AmqpFanout, folder: &Path, report: &mut Report<'_>) {
+    broker(key, &amqp.url, amqp.tls.as_ref(), folder, report);
     if !fits(&amqp.exchange) {
         report.error(&format!("{key}.exchange"), "must have 1 to 255 bytes");
     }
