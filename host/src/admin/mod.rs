@@ -7,12 +7,18 @@
 //! | `GET /metrics` | [`metrics`] as OpenMetrics text |
 //! | `GET /v1/status` | [`Status`] as JSON |
 //! | `POST /v1/reload` | 200 with the warnings, or 422 with every error; a refused reload changes nothing |
+//! | `GET /v1/tables` | every table with its numbers |
+//! | `GET /v1/tables/{table}/{key}` | what memory holds for the key, where it is from and how old |
+//! | `DELETE /v1/tables/{table}/{key}` | forgets the key |
+//! | `DELETE /v1/tables/{table}?prefix=…` | forgets every key that begins so; all of them where the prefix is empty |
+//! | `POST /v1/services/{service}/breaker` | body `open`, `closed` or `auto`: who decides over the breaker |
 //!
 //! It runs on the back-office runtime. Every request has a deadline and every body a bound.
 
 mod auth;
 mod connections;
 mod histogram;
+mod lookups;
 pub mod metrics;
 mod routes;
 mod serve;
@@ -28,6 +34,8 @@ pub use routes::router;
 use serde::Serialize;
 pub use serve::{Admin, AdminError};
 
+use crate::lookup::{Services, Tables};
+
 /// What the API can see and do; the node implements it.
 pub trait Control: Send + Sync + 'static {
     /// A snapshot of the node. Must not wait: it is called on the runtime's thread.
@@ -35,6 +43,9 @@ pub trait Control: Send + Sync + 'static {
 
     /// Whether new calls are taken.
     fn is_ready(&self) -> bool;
+
+    /// The tables and services in use now.
+    fn lookups(&self) -> Option<(Tables, Services)>;
 
     /// Reads the configuration again and swaps it in whole, or changes nothing. May block: it is called on a thread
     /// for that.
@@ -101,6 +112,8 @@ pub struct ServiceStatus {
     pub name: String,
     /// `closed`, `open`, `half-open`.
     pub breaker: String,
+    /// Whether an operator holds it so.
+    pub held: bool,
 }
 
 /// One record store, or the fanout.

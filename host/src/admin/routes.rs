@@ -14,7 +14,7 @@ use axum::{Json, Router};
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
-use super::{Control, Metrics, Token};
+use super::{Control, Metrics, Token, lookups};
 
 /// No request of this API has a body worth reading.
 const MAX_BODY: usize = 4 << 10;
@@ -28,8 +28,8 @@ const RELOAD_DEADLINE: Duration = Duration::from_mins(2);
 /// Requests at once; one more is told 503.
 const MAX_REQUESTS: usize = 64;
 
-struct Shared<C> {
-    control: Arc<C>,
+pub(super) struct Shared<C> {
+    pub(super) control: Arc<C>,
     metrics: Arc<Metrics>,
     token: Option<Token>,
     requests: Semaphore,
@@ -37,7 +37,7 @@ struct Shared<C> {
     reload: Arc<Semaphore>,
 }
 
-type Api<C> = State<Arc<Shared<C>>>;
+pub(super) type Api<C> = State<Arc<Shared<C>>>;
 
 /// The API over `control`. Without a token every request is answered: bind it to a loopback address.
 pub fn router<C: Control>(control: Arc<C>, metrics: Arc<Metrics>, token: Option<Token>) -> Router {
@@ -52,6 +52,7 @@ pub fn router<C: Control>(control: Arc<C>, metrics: Arc<Metrics>, token: Option<
         .route("/metrics", only(get(metrics_page::<C>), &Method::GET))
         .route("/v1/status", only(get(status::<C>), &Method::GET))
         .route("/v1/reload", only(post(reload::<C>), &Method::POST))
+        .merge(lookups::routes())
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), require_token::<C>));
     Router::new()
         .route("/healthz", only(get(healthz), &Method::GET))
@@ -145,6 +146,6 @@ async fn reload<C: Control>(State(shared): Api<C>) -> Response {
     }
 }
 
-fn problem(status: StatusCode, message: &str) -> Response {
+pub(super) fn problem(status: StatusCode, message: &str) -> Response {
     (status, Json(serde_json::json!({ "error": message }))).into_response()
 }

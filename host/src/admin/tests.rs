@@ -13,6 +13,7 @@ use crate::cdr::chain::ChainHash;
 use crate::cdr::record::{
     Attempt, AttemptOutcome, CallRecord, End, RecordKey, Sides, StageOutcome, StageRecord, Times,
 };
+use crate::lookup::{Services, Tables};
 
 #[derive(Default)]
 struct Node {
@@ -29,6 +30,10 @@ impl Control for Node {
         self.ready.load(Ordering::Relaxed)
     }
 
+    fn lookups(&self) -> Option<(Tables, Services)> {
+        None
+    }
+
     fn reload(&self) -> Result<Vec<String>, Vec<String>> {
         if self.refuses.load(Ordering::Relaxed) {
             return Err(vec!["trunkline.toml:3:1: listen: there is no listener".to_owned()]);
@@ -43,7 +48,12 @@ fn samples() -> Samples {
         log_lines_dropped: 3,
         stores: vec![StoreSample { name: "main".to_owned(), behind: 12 }],
         tables: vec![TableSample { name: "lrn".to_owned(), hits: 40, stale: 2, entries: 5, ..TableSample::default() }],
-        breakers: vec![BreakerSample { kind: "service", name: "lrn-api".to_owned(), state: BreakerState::Open }],
+        breakers: vec![BreakerSample {
+            kind: "service",
+            name: "lrn-api".to_owned(),
+            state: BreakerState::Open,
+            opened: Some(4),
+        }],
     }
 }
 

@@ -20,7 +20,8 @@ pub use self::call::{Call, Timers};
 pub use self::events::{AmqpEvents, AmqpTls, Events};
 pub use self::ledger::{AmqpQueue, Deck, DeckVersion, Ledger, Moment};
 pub use self::lookups::{
-    BodyFormat, Breaker, CsvSource, FieldType, HttpSource, JsonField, Match, Service, Source, Table,
+    BodyFormat, Breaker, Capacity, CsvSource, FieldType, HttpSource, JsonField, Match, Service, ServiceBreaker, Source,
+    Table, Webhook,
 };
 pub use self::node::{Admin, Listen, Log, Node};
 pub use self::plugins::{Isolation, OnFailure, Plugin};

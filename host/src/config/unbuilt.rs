@@ -22,7 +22,6 @@ const UNBUILT: [(&str, &str); 12] = [
     ("tables.*.source.sql", "tables read from a database: use `csv` or `http`"),
     ("tables.*.source.enum", "ENUM: use `csv` or `http`"),
     ("tables.*.warm", "tables loaded before the first call"),
-    ("tables.*.refresh-ahead", "refresh before expiry: `stale` serves the old answer while the new one loads"),
     ("cdr.stores.*.http", "records sent to a webhook: use `sql` or `files`"),
 ];
 

@@ -1,18 +1,36 @@
-//! Flies past a failing service at once, and finds out by itself when it is back.
+//! Flies past a failing or slow service at once, and finds out by itself when it is back.
 //!
-//! Closed, it counts failures; so many within the window open it. Open, it refuses in nanoseconds. When the time is
-//! over, one request is let through as a probe: its success closes the breaker, its failure opens it anew.
+//! Closed, it counts failures and slow answers; so many failures within the window, or such a share of slow ones, open
+//! it. Open, it refuses in nanoseconds. When the time is over, one request is let through as a probe: its success
+//! closes the breaker, its failure opens it anew. An operator can hold it open or closed.
+
+mod pace;
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use self::pace::Pace;
 use super::clock::{Clock, nanos};
+use super::events::Events;
 use crate::config::model;
 
 const CLOSED: u64 = 0;
 /// A probe is under way: open until it has ended.
 const PROBING: u64 = u64::MAX;
+
+/// Who decides over a breaker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Hold {
+    /// It does.
+    Auto = 0,
+    /// An operator: nothing is asked.
+    Open = 1,
+    /// An operator: everything is asked.
+    Closed = 2,
+}
 
 /// A service's breaker.
 #[derive(Debug)]
@@ -22,11 +40,22 @@ pub(super) struct Breaker {
     failures: usize,
     window: u64,
     open: u64,
+    slow: Duration,
+    slow_percent: u8,
     /// [`CLOSED`], [`PROBING`], or when the next probe may go.
     gate: AtomicU64,
-    /// The times of the last failures. Locked on failures and transitions only.
-    recent: Mutex<VecDeque<u64>>,
+    hold: AtomicU8,
+    /// Locked when a request ends, never by an answer from memory.
+    recent: Mutex<Recent>,
     opened: AtomicU64,
+    events: Events,
+}
+
+#[derive(Debug, Default)]
+struct Recent {
+    /// The times of the last failures.
+    failures: VecDeque<u64>,
+    pace: Pace,
 }
 
 /// The leave to send one request. Whoever holds it says how the request ended; dropping it says that nobody knows.
@@ -38,21 +67,38 @@ pub(super) struct Ticket {
 }
 
 impl Breaker {
-    pub(super) fn new(service: Arc<str>, config: &model::Breaker, clock: Clock) -> Self {
+    /// `deadline` is what an answer is slow by where the configuration says nothing.
+    pub(super) fn new(
+        service: Arc<str>,
+        config: &model::ServiceBreaker,
+        deadline: Duration,
+        clock: Clock,
+        events: Events,
+    ) -> Self {
         Self {
             service,
             clock,
             failures: config.failures.max(1) as usize,
             window: nanos(config.window.get()),
             open: nanos(config.open.get()),
+            slow: config.slow.map_or(deadline, |slow| slow.get()),
+            slow_percent: config.slow_percent,
             gate: AtomicU64::new(CLOSED),
+            hold: AtomicU8::new(Hold::Auto as u8),
             recent: Mutex::default(),
             opened: AtomicU64::new(0),
+            events,
         }
     }
 
     /// `None` while it is open.
     pub(super) fn admit(self: &Arc<Self>) -> Option<Ticket> {
+        let ticket = |probe| Some(Ticket { breaker: Arc::clone(self), probe, reported: false });
+        match self.hold() {
+            Hold::Auto => {}
+            Hold::Open => return None,
+            Hold::Closed => return ticket(false),
+        }
         let gate = self.gate.load(Ordering::Acquire);
         let probe = gate != CLOSED;
         if probe {
@@ -62,63 +108,115 @@ impl Breaker {
             // Of all who come after the time is over, one wins the probe.
             self.gate.compare_exchange(gate, PROBING, Ordering::AcqRel, Ordering::Relaxed).ok()?;
         }
-        Some(Ticket { breaker: Arc::clone(self), probe, reported: false })
+        ticket(probe)
     }
 
     /// Whether requests are refused now.
     pub(super) fn is_open(&self) -> bool {
-        let gate = self.gate.load(Ordering::Acquire);
-        gate != CLOSED && self.clock.now() < gate
+        match self.hold() {
+            Hold::Open => true,
+            Hold::Closed => false,
+            Hold::Auto => {
+                let gate = self.gate.load(Ordering::Acquire);
+                gate != CLOSED && self.clock.now() < gate
+            }
+        }
     }
 
-    /// How often it went from closed to open.
+    /// Who decides.
+    pub(super) fn hold(&self) -> Hold {
+        match self.hold.load(Ordering::Acquire) {
+            1 => Hold::Open,
+            2 => Hold::Closed,
+            _ => Hold::Auto,
+        }
+    }
+
+    /// Whoever held it before, this holds now. Given back to itself, it begins closed and knows of no failure.
+    pub(super) fn set_hold(&self, hold: Hold) {
+        let was_open = self.is_open();
+        let mut recent = self.recent();
+        if hold == Hold::Auto {
+            *recent = Recent::default();
+            self.gate.store(CLOSED, Ordering::Release);
+        }
+        self.hold.store(hold as u8, Ordering::Release);
+        drop(recent);
+        if was_open != self.is_open() {
+            let state = if was_open { "closed" } else { "open" };
+            self.events.tell(&self.service, state, "an operator said so".to_owned());
+        }
+    }
+
+    /// How often it went from closed to open by itself.
     pub(super) fn times_opened(&self) -> u64 {
         self.opened.load(Ordering::Relaxed)
     }
 
-    fn failed(&self, probe: bool) {
+    fn recent(&self) -> MutexGuard<'_, Recent> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ended(&self, probe: bool, well: bool, took: Duration) {
         let now = self.clock.now();
-        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let slow = took >= self.slow;
+        let mut recent = self.recent();
         if probe {
-            self.gate.store(now.saturating_add(self.open).min(PROBING - 1), Ordering::Release);
+            if well && !slow {
+                *recent = Recent::default();
+                self.gate.store(CLOSED, Ordering::Release);
+                drop(recent);
+                self.events.tell(&self.service, "closed", "the probe succeeded".to_owned());
+            } else {
+                self.shut(now);
+            }
             return;
         }
         if self.gate.load(Ordering::Acquire) != CLOSED {
             // It went out before the breaker opened and tells nothing new.
             return;
         }
-        while recent.len() >= self.failures {
-            recent.pop_front();
+        let mut why = None;
+        if !well {
+            while recent.failures.len() >= self.failures {
+                recent.failures.pop_front();
+            }
+            recent.failures.push_back(now);
+            let within = recent.failures.front().is_some_and(|first| now - first <= self.window);
+            if recent.failures.len() == self.failures && within {
+                why = Some(format!("{} failures within {} s", self.failures, seconds(self.window)));
+            }
         }
-        recent.push_back(now);
-        let within = recent.front().is_some_and(|first| now - first <= self.window);
-        if recent.len() == self.failures && within {
-            recent.clear();
-            self.opened.fetch_add(1, Ordering::Relaxed);
-            self.gate.store(now.saturating_add(self.open).min(PROBING - 1), Ordering::Release);
-            let seconds = self.open as f64 / 1e9;
-            tracing::warn!(service = %self.service, failures = self.failures, seconds, "breaker opened");
+        if recent.pace.count(now, self.window, slow, self.slow_percent) {
+            let millis = self.slow.as_millis();
+            why = why.or(Some(format!("{} % or more of the answers took {millis} ms or more", self.slow_percent)));
         }
+        let Some(why) = why else { return };
+        if self.hold() == Hold::Closed {
+            return;
+        }
+        recent.failures.clear();
+        recent.pace.clear();
+        self.opened.fetch_add(1, Ordering::Relaxed);
+        self.shut(now);
+        drop(recent);
+        self.events.tell(&self.service, "open", format!("{why}; a probe in {} s", seconds(self.open)));
     }
 
-    fn succeeded(&self, probe: bool) {
-        if probe {
-            self.recent.lock().unwrap_or_else(PoisonError::into_inner).clear();
-            self.gate.store(CLOSED, Ordering::Release);
-            tracing::info!(service = %self.service, "breaker closed");
-        }
+    fn shut(&self, now: u64) {
+        self.gate.store(now.saturating_add(self.open).min(PROBING - 1), Ordering::Release);
     }
 }
 
-impl Ticket {
-    pub(super) fn succeeded(mut self) {
-        self.reported = true;
-        self.breaker.succeeded(self.probe);
-    }
+fn seconds(nanos: u64) -> f64 {
+    nanos as f64 / 1e9
+}
 
-    pub(super) fn failed(mut self) {
+impl Ticket {
+    /// The request has ended after so long; `well` says whether the answer speaks for the service.
+    pub(super) fn ended(mut self, well: bool, took: Duration) {
         self.reported = true;
-        self.breaker.failed(self.probe);
+        self.breaker.ended(self.probe, well, took);
     }
 }
 
@@ -132,81 +230,4 @@ impl Drop for Ticket {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::config::units::TimeSpan;
-
-    const SECOND: Duration = Duration::from_secs(1);
-
-    fn breaker() -> (Arc<Breaker>, Clock) {
-        let clock = Clock::new();
-        let config = model::Breaker { failures: 3, window: TimeSpan::from_secs(10), open: TimeSpan::from_secs(5) };
-        (Arc::new(Breaker::new("lrn".into(), &config, clock.clone())), clock)
-    }
-
-    fn fail(breaker: &Arc<Breaker>, times: usize) {
-        for _ in 0..times {
-            breaker.admit().expect("it is closed").failed();
-        }
-    }
-
-    #[test]
-    fn so_many_failures_within_the_window_open_it() {
-        let (breaker, clock) = breaker();
-        fail(&breaker, 2);
-        clock.advance(11 * SECOND);
-        fail(&breaker, 2);
-        assert!(!breaker.is_open(), "the first two are too old");
-        fail(&breaker, 1);
-        assert!(breaker.admit().is_none());
-        assert_eq!(breaker.times_opened(), 1);
-    }
-
-    #[test]
-    fn after_its_time_one_probe_goes_and_its_success_closes_it() {
-        let (breaker, clock) = breaker();
-        fail(&breaker, 3);
-        clock.advance(6 * SECOND);
-        let probe = breaker.admit().expect("a probe may go");
-        assert!(breaker.admit().is_none(), "one at a time");
-        probe.succeeded();
-        fail(&breaker, 2);
-        assert!(!breaker.is_open(), "the failures from before count no more");
-    }
-
-    #[test]
-    fn a_probe_that_fails_opens_it_anew() {
-        let (breaker, clock) = breaker();
-        fail(&breaker, 3);
-        clock.advance(6 * SECOND);
-        breaker.admit().expect("a probe may go").failed();
-        clock.advance(4 * SECOND);
-        assert!(breaker.admit().is_none());
-        clock.advance(2 * SECOND);
-        assert!(breaker.admit().is_some());
-    }
-
-    #[test]
-    fn a_probe_that_is_given_up_lets_the_next_one_probe() {
-        let (breaker, clock) = breaker();
-        fail(&breaker, 3);
-        clock.advance(6 * SECOND);
-        drop(breaker.admit().expect("a probe may go"));
-        assert!(breaker.admit().is_some());
-    }
-
-    #[test]
-    fn requests_from_before_it_opened_change_nothing() {
-        let (breaker, clock) = breaker();
-        let (late_failure, late_success) = (breaker.admit().unwrap(), breaker.admit().unwrap());
-        fail(&breaker, 3);
-        clock.advance(4 * SECOND);
-        late_failure.failed();
-        late_success.succeeded();
-        assert!(breaker.is_open());
-        clock.advance(2 * SECOND);
-        assert!(!breaker.is_open(), "the late failure did not prolong it");
-    }
-}
+mod tests;

@@ -1,117 +1,154 @@
 //! A table in front of a slow source: answers from memory while an answer is fresh, answers with the old one while it
 //! is stale and asks for a new one behind the call's back, and loads each key once for all who wait.
 
-use std::sync::Arc;
-use std::time::Duration;
+mod background;
+mod store;
 
-use hashbrown::DefaultHashBuilder;
-use moka::sync::Cache;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
 use tokio::runtime::Handle;
 
+pub(super) use self::store::Entry;
+pub use self::store::Via;
+use self::store::{Store, Used};
 use super::clock::{Clock, nanos};
 use super::error::LookupError;
 use super::flight::{Flights, Landing};
-use super::http::{HttpRows, unavailable};
+use super::gate::Admission;
 use super::row::Row;
-use super::service::Admission;
 use super::services::Services;
+use super::source::{Given, Source};
 use super::stats::{Counters, Stats};
 use super::table::{Origin, Probe};
 use crate::config::model;
 
-/// A source's answer, and how long it is worth something.
-#[derive(Debug, Clone)]
-struct Entry {
-    /// `None`: the source has no such row.
-    row: Option<Arc<Row>>,
-    loaded: u64,
-    fresh_until: u64,
-    stale_until: u64,
-}
+/// Between two attempts to refresh one key whose source fails.
+const RETRY: u64 = 100_000_000;
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct CachedTable {
     config: model::Table,
-    source: HttpRows,
-    ttl: u64,
-    negative_ttl: u64,
-    stale: u64,
-    /// Bounded by entries. Worn-out ones leave when their place is needed or their key is loaded again: no timers.
-    cache: Cache<Box<str>, Entry, DefaultHashBuilder>,
+    source: Source,
+    store: Store,
     flights: Arc<Flights>,
+    /// Moves on with every purge: what was asked for before it is not kept.
+    purges: AtomicU64,
+    /// When the source last gave something; 0: never.
+    last_load: AtomicU64,
     clock: Clock,
     back_office: Handle,
     counters: Counters,
+    /// Whether its background work has begun.
+    begun: AtomicBool,
 }
 
 impl CachedTable {
-    pub(super) fn new(source: HttpRows, config: &model::Table, services: &Services) -> Self {
+    pub(super) fn new(source: Source, config: &model::Table, services: &Services) -> Self {
         Self {
             config: config.clone(),
             source,
-            ttl: nanos(config.ttl.get()),
-            negative_ttl: nanos(config.negative_ttl.get()),
-            stale: nanos(config.stale.get()),
-            cache: Cache::builder().max_capacity(config.capacity).build_with_hasher(DefaultHashBuilder::default()),
+            store: Store::new(config.capacity),
             flights: Arc::default(),
+            purges: AtomicU64::new(0),
+            last_load: AtomicU64::new(0),
             clock: services.clock().clone(),
             back_office: services.back_office().clone(),
             counters: Counters::default(),
+            begun: AtomicBool::new(false),
         }
     }
 
     /// Whether it is what this configuration asks for, and its service is one of these.
     pub(super) fn still_holds(&self, config: &model::Table, services: &Services) -> bool {
         let own = self.source.service();
-        self.config == *config
-            && services.get(own.name()).is_some_and(|service| std::ptr::eq(Arc::as_ptr(service), own))
+        self.config == *config && services.get(own.name()).is_some_and(|service| Arc::ptr_eq(service, own))
     }
 
     pub(super) fn probe(self: &Arc<Self>, key: &str) -> Probe {
-        if let Some(entry) = self.cache.get(key) {
+        let held = self.store.get(key);
+        if let Some(entry) = &held {
             let now = self.clock.now();
+            entry.used.now(now);
             if now < entry.fresh_until {
+                if now >= entry.refresh_from {
+                    self.refresh(key, entry, now);
+                }
                 return self.answer(entry);
             }
             if now < entry.stale_until {
-                Counters::add(&self.counters.stale);
-                self.refresh(key);
-                return self.answer(entry);
+                self.refresh(key, entry, now);
+                return self.answer_stale(entry);
             }
         }
-        Counters::add(&self.counters.misses);
+        self.counters.missed();
         self.load(key).unwrap_or_else(|error| {
             self.counters.failed(&error);
-            Probe::Ready(Err(error))
+            match held.filter(|entry| self.clock.now() < entry.error_until) {
+                Some(entry) => self.answer_stale(&entry),
+                None => Probe::Ready(Err(error)),
+            }
         })
     }
 
     /// Where an answer would come from now.
     pub(super) fn origin(&self, key: &str) -> Origin {
-        let Some(entry) = self.cache.get(key) else { return Origin::Loaded };
+        self.store.peek(key).map_or(Origin::Loaded, |entry| self.origin_of(&entry))
+    }
+
+    /// What is held under a key, whether it may still be served or not. Counts as no look-up.
+    pub(super) fn peek(&self, key: &str) -> Option<(Option<Arc<Row>>, Origin)> {
+        let entry = self.store.peek(key)?;
+        Some((entry.row.clone(), self.origin_of(&entry)))
+    }
+
+    fn origin_of(&self, entry: &Entry) -> Origin {
         let now = self.clock.now();
         let age = Duration::from_nanos(now.saturating_sub(entry.loaded));
         if now < entry.fresh_until {
-            Origin::Fresh { age }
+            Origin::Fresh { age, via: entry.via }
         } else if now < entry.stale_until {
-            Origin::Stale { age }
+            Origin::Stale { age, via: entry.via }
         } else {
             Origin::Loaded
         }
     }
 
+    /// Forgets a key; whether it was there.
+    pub(super) fn purge_key(&self, key: &str) -> bool {
+        self.purges.fetch_add(1, Ordering::AcqRel);
+        self.store.remove(key)
+    }
+
+    /// Forgets all keys that begin so; how many there were.
+    pub(super) fn purge_prefix(&self, prefix: &str) -> usize {
+        self.purges.fetch_add(1, Ordering::AcqRel);
+        if prefix.is_empty() {
+            return self.store.clear();
+        }
+        self.store.iter().filter(|(key, _)| key.starts_with(prefix) && self.store.remove(key)).count()
+    }
+
     pub(super) fn stats(&self) -> Stats {
-        self.counters.snapshot(self.cache.entry_count(), 0)
+        let last = self.last_load.load(Ordering::Relaxed);
+        let age = (last > 0).then(|| self.clock.now().saturating_sub(last) as f64 / 1e9);
+        self.counters.snapshot(self.store.len() as u64, self.store.bytes(), age)
     }
 
     pub(super) fn counters(&self) -> &Counters {
         &self.counters
     }
 
-    fn answer(&self, entry: Entry) -> Probe {
+    fn answer(&self, entry: &Entry) -> Probe {
         self.counters.answered(entry.row.is_some());
-        Probe::Ready(Ok(entry.row))
+        Probe::Ready(Ok(entry.row.clone()))
+    }
+
+    fn answer_stale(&self, entry: &Entry) -> Probe {
+        self.counters.was_stale();
+        self.answer(entry)
     }
 
     /// Joins the load of this key, or starts it.
@@ -121,55 +158,100 @@ impl CachedTable {
             return Ok(Probe::Pending(load.clone()));
         }
         // It may have landed between our look into the cache and the lock.
-        if let Some(entry) = self.cache.get(key).filter(|entry| self.clock.now() < entry.fresh_until) {
-            return Ok(Probe::Ready(Ok(entry.row)));
+        if let Some(entry) = self.store.peek(key).filter(|entry| self.clock.now() < entry.fresh_until) {
+            return Ok(Probe::Ready(Ok(entry.row.clone())));
         }
-        let request = self.source.request(key)?;
-        let admission = self.source.service().admit().map_err(unavailable)?;
+        self.source.check(key)?;
+        let admission = self.source.service().gate().admit()?;
         let (landing, load) = board.start(key);
-        self.spawn(landing, admission, request);
+        self.spawn(landing, admission);
         Ok(Probe::Pending(load))
     }
 
     /// Has the key loaded anew, unless that is under way or the source is known to be down. Nobody waits for it.
-    fn refresh(self: &Arc<Self>, key: &str) {
-        if self.source.service().breaker().is_open() {
+    fn refresh(self: &Arc<Self>, key: &str, entry: &Entry, now: u64) {
+        if !entry.used.may_ask(now, RETRY) || self.source.service().gate().breaker().is_open() {
             return;
         }
         let board = self.flights.board();
         if board.under_way(key).is_some() {
             return;
         }
-        if let (Ok(request), Ok(admission)) = (self.source.request(key), self.source.service().admit()) {
+        if let (Ok(()), Ok(admission)) = (self.source.check(key), self.source.service().gate().admit()) {
             let (landing, _) = board.start(key);
-            self.spawn(landing, admission, request);
+            self.spawn(landing, admission);
         }
     }
 
-    fn spawn(self: &Arc<Self>, landing: Landing, admission: Admission, request: reqwest::Request) {
+    fn spawn(self: &Arc<Self>, landing: Landing, admission: Admission) {
         let table = Arc::clone(self);
+        let purges = self.purges.load(Ordering::Acquire);
         self.back_office.spawn(async move {
-            Counters::add(&table.counters.loads);
-            let answer = match table.source.load(admission, request).await {
-                Ok(row) => Ok(table.keep(landing.key(), row)),
-                Err(error) => Err(error),
+            let answer = match table.fetch(landing.key(), admission).await {
+                Ok(fetched) => Ok(table.keep(landing.key(), fetched, purges)),
+                Err(error) => {
+                    table.counters.failed(&error);
+                    table.instead(landing.key(), error)
+                }
             };
-            if let Err(error) = &answer {
-                table.counters.failed(error);
-            }
             landing.land(answer);
         });
     }
 
-    fn keep(&self, key: &str, row: Option<Row>) -> Option<Arc<Row>> {
-        let row = row.map(Arc::new);
-        let now = self.clock.now();
-        let ttl = if row.is_some() { self.ttl } else { self.negative_ttl };
-        let fresh_until = now.saturating_add(ttl);
-        let stale_until = fresh_until.saturating_add(self.stale);
-        self.cache.insert(key.into(), Entry { row: row.clone(), loaded: now, fresh_until, stale_until });
+    async fn fetch(&self, key: &str, admission: Admission) -> Result<Fetched, LookupError> {
+        let began = Instant::now();
+        let given = self.source.load(admission, key).await;
+        self.counters.loaded(began.elapsed().as_micros() as u64);
+        given.map(|given| {
+            let now = self.clock.now();
+            self.last_load.store(now, Ordering::Relaxed);
+            Fetched { given, loaded: now, via: Via::Source }
+        })
+    }
+
+    /// What is served where a load failed: the old answer, for as long as that is allowed.
+    fn instead(&self, key: &str, error: LookupError) -> Result<Option<Arc<Row>>, LookupError> {
+        let old = self.store.peek(key).filter(|entry| self.clock.now() < entry.error_until);
+        old.map_or(Err(error), |entry| {
+            self.counters.was_stale();
+            self.counters.answered(entry.row.is_some());
+            Ok(entry.row.clone())
+        })
+    }
+
+    /// Takes an answer into the cache, unless something was purged since it was asked for: it may be the very thing.
+    fn keep(&self, key: &str, fetched: Fetched, purges: u64) -> Option<Arc<Row>> {
+        let Fetched { given, loaded, via } = fetched;
+        let row = given.row.map(Arc::new);
+        if self.purges.load(Ordering::Acquire) != purges {
+            return row;
+        }
+        let ttl = if row.is_some() { self.config.ttl } else { self.config.negative_ttl };
+        let ttl = given.ttl.map_or(ttl.get(), |own| own.min(ttl.get()));
+        let fresh_until = loaded.saturating_add(nanos(ttl));
+        let ahead = nanos(self.config.refresh_ahead.get()).min(nanos(ttl) / 2);
+        let stale_until = fresh_until.saturating_add(nanos(self.config.stale.get()));
+        let entry = Entry {
+            row: row.clone(),
+            via,
+            loaded,
+            refresh_from: if ahead > 0 { fresh_until.saturating_sub(ahead) } else { u64::MAX },
+            fresh_until,
+            stale_until,
+            error_until: stale_until.max(fresh_until.saturating_add(nanos(self.config.stale_if_error.get()))),
+            used: Used::carried_on(self.store.peek(key).as_ref().map(|before| &before.used)),
+        };
+        self.store.insert(key, entry);
         row
     }
+}
+
+/// A source's answer, and where it was taken from.
+struct Fetched {
+    given: Given,
+    /// By the clock.
+    loaded: u64,
+    via: Via,
 }
 
 #[cfg(test)]
@@ -178,7 +260,7 @@ impl CachedTable {
         self.flights.board().under_way(key).cloned()
     }
 
-    pub(super) fn settle(&self) {
-        self.cache.run_pending_tasks();
+    pub(super) fn sweep(self: &Arc<Self>) -> usize {
+        self.due().len()
     }
 }

@@ -2,6 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+/// Ten years.
+const BEFORE: u64 = 10 * 365 * 86_400 * 1_000_000_000;
+
 /// Monotonic time. A clone reads the same clock.
 #[derive(Debug, Clone)]
 pub(super) struct Clock {
@@ -20,9 +23,10 @@ impl Clock {
         }
     }
 
-    /// Nanoseconds since this clock was made; never 0, so that 0 can mean "never". 64 bits last 584 years.
+    /// Nanoseconds since ten years before this clock was made, so that what another node loaded has its place on it.
+    /// Never 0, so that 0 can mean "never". 64 bits last 584 years.
     pub(super) fn now(&self) -> u64 {
-        let passed = nanos(self.origin.elapsed()).saturating_add(1);
+        let passed = nanos(self.origin.elapsed()).saturating_add(BEFORE);
         #[cfg(test)]
         let passed = passed + self.ahead.load(std::sync::atomic::Ordering::Relaxed);
         passed

@@ -38,6 +38,11 @@ impl MemoryTable {
         row
     }
 
+    /// What it has for a key, by whichever match. Counts as no look-up.
+    pub(super) fn peek(&self, key: &str) -> SmallVec<[Arc<Row>; 8]> {
+        self.rows.matches(key).unwrap_or_else(|| self.rows.get(key).map(Arc::new).into_iter().collect())
+    }
+
     pub(super) fn matches(&self, digits: &str) -> Option<SmallVec<[Arc<Row>; 8]>> {
         let rows = self.rows.matches(digits)?;
         self.counters.answered(!rows.is_empty());
@@ -50,7 +55,8 @@ impl MemoryTable {
     }
 
     pub(super) fn stats(&self) -> Stats {
-        self.counters.snapshot(self.rows.entries as u64, self.rows.bytes() as u64)
+        let age = self.age().map(|age| age.as_secs_f64());
+        self.counters.snapshot(self.rows.entries as u64, self.rows.bytes() as u64, age)
     }
 
     pub(super) fn counters(&self) -> &Counters {

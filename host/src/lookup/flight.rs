@@ -10,7 +10,7 @@ use futures_util::FutureExt;
 use futures_util::future::Shared;
 use tokio::sync::oneshot;
 
-use super::error::LookupError;
+use super::error::{LookupError, Trouble};
 use super::row::Row;
 
 /// What a look-up ends with.
@@ -30,7 +30,9 @@ impl Future for Load {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answer> {
         let received = ready!(self.0.poll_unpin(context));
         // The sender is dropped when its task dies: at shutdown, or by a panic that must not hang a call.
-        Poll::Ready(received.unwrap_or_else(|_| Err(LookupError::Unavailable("the load was given up".into()))))
+        Poll::Ready(
+            received.unwrap_or_else(|_| Err(LookupError::Unavailable(Trouble::Failed, "the load was given up".into()))),
+        )
     }
 }
 

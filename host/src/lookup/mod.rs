@@ -5,20 +5,22 @@
 //!
 //! ```text
 //! worker:       Table::probe ─ key ─ cache ─ flight under way? ─ breaker ─ permit ─┐        ┌─► Load wakes the stage
-//! back office:                                                                     └► HTTP ─┴─► cache
+//! back office:                                                                     └► source ┴─► cache
 //! ```
 
 mod breaker;
 mod cached;
 mod cell;
+mod client;
 mod clock;
 mod csv;
 mod digits;
 mod error;
+mod events;
 mod exact;
 mod file;
 mod flight;
-mod http;
+mod gate;
 mod key;
 mod packed;
 mod prefix;
@@ -26,18 +28,23 @@ mod projection;
 pub mod row;
 mod service;
 mod services;
+mod source;
 mod stats;
 mod table;
 mod tables;
+mod webhook;
 
 use std::path::Path;
 
 use tokio::runtime::Handle;
 
-pub use error::{LookupError, Problem, ServiceError};
+pub use breaker::Hold;
+pub use cached::Via;
+pub(crate) use client::is_healthy;
+pub use client::{Method, Request, Response};
+pub use error::{LookupError, Problem, ServiceError, Trouble};
+pub use events::{BreakerEvent, Events};
 pub use flight::{Answer, Load};
-pub(crate) use service::is_healthy;
-pub use service::{Method, Request, Response};
 pub use services::{ServiceStats, Services};
 pub use stats::Stats;
 pub use table::{Origin, Probe, Table};

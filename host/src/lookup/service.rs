@@ -1,81 +1,33 @@
-//! One named HTTP service: its client, its deadline, its breaker, its bound on requests at once.
+//! One named service: a client by the scheme of its URL, and the gate before it.
 
-use std::error::Error;
 use std::sync::Arc;
-use std::time::Duration;
 
-use reqwest::header::{
-    CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE,
-};
-use reqwest::{Client, Url};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
-use super::breaker::{Breaker, Ticket};
+use super::client::{HttpClient, Request, Response, is_healthy};
 use super::clock::Clock;
-use super::error::{Problem, ServiceError};
+use super::error::{Problem, ServiceError, Trouble};
+use super::events::Events;
+use super::gate::{Admission, Gate};
 use crate::config::model;
-
-/// Bytes of a request's body.
-const LONGEST_REQUEST: usize = 64 << 10;
-/// Bytes of a response's body.
-const LONGEST_RESPONSE: usize = 256 << 10;
-
-/// What to do with the path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
-    /// GET
-    Get,
-    /// POST
-    Post,
-}
-
-/// A request to a service.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
-    /// The method.
-    pub method: Method,
-    /// Path and query, appended to the service's URL. Begins with `/`.
-    pub path: String,
-    /// Names and values. What the service's own `headers` name, they cannot change.
-    pub headers: Vec<(String, String)>,
-    /// At most 64 KiB.
-    pub body: Vec<u8>,
-}
-
-/// A service's answer, whatever its status.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Response {
-    /// The HTTP status code.
-    pub status: u16,
-    /// At most 256 KiB.
-    pub body: Vec<u8>,
-}
 
 /// A named service.
 #[derive(Debug)]
 pub(super) struct Service {
     name: Arc<str>,
     config: model::Service,
+    gate: Gate,
     client: Client,
-    base: Url,
-    headers: HeaderMap,
-    deadline: Duration,
-    permits: Arc<Semaphore>,
-    breaker: Arc<Breaker>,
-    /// Made once: refusing must cost nanoseconds.
-    open: ServiceError,
-    busy: ServiceError,
 }
 
-/// The leave to send one request now.
+/// By what it is spoken to.
 #[derive(Debug)]
-pub(super) struct Admission {
-    ticket: Ticket,
-    _permit: OwnedSemaphorePermit,
+pub(super) enum Client {
+    Http(HttpClient),
 }
 
 impl Service {
-    pub(super) fn new(name: &str, config: &model::Service, clock: Clock) -> Result<Self, Vec<Problem>> {
+    pub(super) fn new(name: &str, config: &model::Service, clock: Clock, events: Events) -> Result<Self, Vec<Problem>> {
         let place = |key: &str| format!("services.{name}.{key}");
         let mut problems = Vec::new();
         let mut check = |fine: bool, key: &str, message: &str| {
@@ -88,31 +40,12 @@ impl Service {
         check(concurrent.contains(&config.max_concurrent), "max-concurrent", "must be at least 1, such as `256`");
         let failures = 1..=10_000;
         check(failures.contains(&config.breaker.failures), "breaker.failures", "must be 1 to 10,000, such as `5`");
-        let base = base_url(&config.url).map_err(|message| problems.push(Problem::new(place("url"), message)));
-        let headers = headers(config.headers.iter()).map_err(|name| {
-            // Not the value: it may be a credential.
-            let message = "not a header that HTTP allows; a value is visible ASCII on one line";
-            problems.push(Problem::new(place(&format!("headers.{name}")), message));
-        });
-        let (Ok(base), Ok(headers), true) = (base, headers, problems.is_empty()) else { return Err(problems) };
-        let client = client(&base, config.max_concurrent)
-            .map_err(|error| vec![Problem::new(place("url"), format!("no HTTP client: {}", cause(&error)))])?;
-        let refusal = |why: &str| ServiceError::Unavailable(format!("service `{name}`: {why}").into());
-        Ok(Self {
-            name: name.into(),
-            config: config.clone(),
-            client,
-            base,
-            headers,
-            deadline: config.deadline.get(),
-            permits: Arc::new(Semaphore::new(config.max_concurrent)),
-            breaker: Arc::new(Breaker::new(name.into(), &config.breaker, clock)),
-            open: refusal("breaker open"),
-            busy: refusal(&format!("{} requests at once already", config.max_concurrent)),
-        })
+        let client = HttpClient::new(name, config).map(Client::Http).map_err(|found| problems.extend(found));
+        let (Ok(client), true) = (client, problems.is_empty()) else { return Err(problems) };
+        Ok(Self { name: name.into(), config: config.clone(), gate: Gate::new(name, config, clock, events), client })
     }
 
-    pub(super) fn name(&self) -> &str {
+    pub(super) fn name(&self) -> &Arc<str> {
         &self.name
     }
 
@@ -121,169 +54,36 @@ impl Service {
         &self.config
     }
 
-    /// The leave to send a request now; never waits.
-    pub(super) fn admit(&self) -> Result<Admission, ServiceError> {
-        // The breaker first: refusing by it must not need a permit. A ticket that is then dropped gives a probe back.
-        let ticket = self.breaker.admit().ok_or_else(|| self.open.clone())?;
-        let permit = Arc::clone(&self.permits).try_acquire_owned().map_err(|_| self.busy.clone())?;
-        Ok(Admission { ticket, _permit: permit })
+    pub(super) fn gate(&self) -> &Gate {
+        &self.gate
     }
 
-    pub(super) fn breaker(&self) -> &Breaker {
-        &self.breaker
+    pub(super) fn client(&self) -> &Client {
+        &self.client
     }
 
-    /// The request that [`Service::send`] sends.
+    /// Sends a plugin's request. Runs on the back office.
+    pub(super) async fn call(&self, admission: Admission, request: reqwest::Request) -> Result<Response, ServiceError> {
+        let Client::Http(http) = &self.client;
+        let work = async {
+            let response = http.exchange(request).await.map_err(|why| self.failed(&why))?;
+            Ok((is_healthy(response.status), response))
+        };
+        self.gate.pass(admission, work).await
+    }
+
+    /// The request that [`Service::call`] sends.
     pub(super) fn prepare(&self, request: Request) -> Result<reqwest::Request, ServiceError> {
-        let bad = |why: String| ServiceError::BadRequest(why.into());
-        if request.body.len() > LONGEST_REQUEST {
-            return Err(bad(format!("the body has {} bytes; at most {LONGEST_REQUEST}", request.body.len())));
-        }
-        let url = self.url(&request.path)?;
-        let mut headers = headers(request.headers.iter().map(|(name, value)| (name, value)))
-            .map_err(|name| bad(format!("`{name}` is not a header that HTTP allows")))?;
-        // The operator's credentials stand above what a plugin sets.
-        for (name, value) in &self.headers {
-            headers.insert(name, value.clone());
-        }
-        let method = match request.method {
-            Method::Get => reqwest::Method::GET,
-            Method::Post => reqwest::Method::POST,
-        };
-        let mut prepared = reqwest::Request::new(method, url);
-        *prepared.headers_mut() = headers;
-        if !request.body.is_empty() || request.method == Method::Post {
-            *prepared.body_mut() = Some(request.body.into());
-        }
-        Ok(prepared)
+        let Client::Http(http) = &self.client;
+        http.prepare(request)
     }
 
-    /// Sends it and reads the answer whole, all within the service's deadline. `healthy` says whether the answer speaks
-    /// for the service; the breaker learns by it. Runs on the back office.
-    pub(super) async fn send<T>(
-        &self,
-        admission: Admission,
-        request: reqwest::Request,
-        accept: impl FnOnce(Response) -> (bool, T),
-    ) -> Result<T, ServiceError> {
-        let outcome = tokio::time::timeout(self.deadline, self.exchange(request)).await;
-        match outcome.unwrap_or(Err(ServiceError::Deadline)) {
-            Ok(response) => {
-                let (healthy, answer) = accept(response);
-                if healthy {
-                    admission.ticket.succeeded();
-                } else {
-                    admission.ticket.failed();
-                }
-                Ok(answer)
-            }
-            Err(error) => {
-                admission.ticket.failed();
-                Err(error)
-            }
-        }
+    /// `why` is the rest of a sentence.
+    pub(super) fn failed(&self, why: &str) -> ServiceError {
+        self.unavailable(Trouble::Failed, why)
     }
 
-    async fn exchange(&self, request: reqwest::Request) -> Result<Response, ServiceError> {
-        let failed = |error: reqwest::Error| self.unavailable(&cause(&error));
-        let mut response = self.client.execute(request).await.map_err(failed)?;
-        let too_long = || self.unavailable("the answer is longer than 256 KiB");
-        let announced = response.content_length().unwrap_or(0);
-        if announced > LONGEST_RESPONSE as u64 {
-            return Err(too_long());
-        }
-        let mut body = Vec::with_capacity(announced as usize);
-        while let Some(chunk) = response.chunk().await.map_err(failed)? {
-            if body.len() + chunk.len() > LONGEST_RESPONSE {
-                return Err(too_long());
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(Response { status: response.status().as_u16(), body })
+    pub(super) fn unavailable(&self, trouble: Trouble, why: &str) -> ServiceError {
+        ServiceError::Unavailable(trouble, format!("service `{}`: {why}", self.name).into())
     }
-
-    pub(super) fn unavailable(&self, why: &str) -> ServiceError {
-        ServiceError::Unavailable(format!("service `{}`: {why}", self.name).into())
-    }
-
-    /// The path cannot lead out of the service's own: whoever gives a plugin `http://host/v1` gives it no `/admin`.
-    fn url(&self, path: &str) -> Result<Url, ServiceError> {
-        let bad = |why: &str| ServiceError::BadRequest(format!("path `{path}`: {why}").into());
-        if !path.starts_with('/') {
-            return Err(bad("must begin with `/`"));
-        }
-        if path.bytes().any(|byte| byte <= b' ' || byte >= 0x7f || byte == b'\\' || byte == b'#') {
-            return Err(bad("holds a character that must be percent-encoded"));
-        }
-        let base = self.base.as_str().trim_end_matches('/');
-        let url = Url::parse(&format!("{base}{path}")).map_err(|_| bad("no URL can hold it"))?;
-        let own = self.base.path().trim_end_matches('/');
-        let inside = url.path().strip_prefix(own).is_some_and(|rest| rest.starts_with('/'));
-        if inside { Ok(url) } else { Err(bad("leads out of the service's URL")) }
-    }
-}
-
-/// Whether this status speaks for the service. A 4xx is about the request, but for "too many requests".
-pub(crate) fn is_healthy(status: u16) -> bool {
-    status < 500 && status != 429
-}
-
-fn base_url(text: &str) -> Result<Url, String> {
-    let example = "write the base of the service, such as `http://127.0.0.1:8099/v1`";
-    let url = Url::parse(text).map_err(|error| format!("`{text}` is not a URL ({error}); {example}"))?;
-    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-        return Err(format!("`{text}` is neither http nor https; {example}"));
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(format!("`{text}` has a query or a fragment; those belong to the path of a table; {example}"));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("credentials belong in `headers`, as `authorization`".to_owned());
-    }
-    Ok(url)
-}
-
-/// The error is the name that is wrong, or whose value is. What HTTP itself owns is refused too.
-fn headers<'a>(pairs: impl Iterator<Item = (&'a String, &'a String)>) -> Result<HeaderMap, String> {
-    let mut map = HeaderMap::new();
-    for (name, value) in pairs {
-        let parsed = HeaderName::try_from(name).ok().zip(HeaderValue::try_from(value).ok());
-        let owned = [CONNECTION, CONTENT_LENGTH, HOST, TE, TRANSFER_ENCODING, UPGRADE];
-        match parsed {
-            Some((name, value)) if !owned.contains(&name) => map.append(name, value),
-            _ => return Err(name.clone()),
-        };
-    }
-    Ok(map)
-}
-
-/// No proxy from the environment, no redirect to another address, no retry that hides a failure from the breaker.
-fn client(base: &Url, max_concurrent: usize) -> reqwest::Result<Client> {
-    let mut builder = Client::builder()
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .referer(false)
-        .tcp_nodelay(true)
-        .pool_max_idle_per_host(max_concurrent)
-        .user_agent(concat!("trunkline/", env!("CARGO_PKG_VERSION")));
-    // An error means that another part installed a provider first: as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    if base.scheme() == "http" {
-        // The default would read the system's certificates, and fail on a machine that has none.
-        let no_roots = rustls::ClientConfig::builder()
-            .with_root_certificates(rustls::RootCertStore::empty())
-            .with_no_client_auth();
-        builder = builder.tls_backend_preconfigured(no_roots);
-    }
-    builder.build()
-}
-
-/// The innermost error: the outer ones tell the URL, which holds a number, and nothing of the cause.
-fn cause(error: &reqwest::Error) -> String {
-    let mut inner = error.source();
-    while let Some(deeper) = inner.and_then(Error::source) {
-        inner = Some(deeper);
-    }
-    inner.map_or_else(|| "the request failed".to_owned(), ToString::to_string)
 }

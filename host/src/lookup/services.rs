@@ -4,58 +4,81 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
 use futures_util::FutureExt;
 use futures_util::future::Either;
 use tokio::runtime::Handle;
 
+use super::breaker::Hold;
+use super::client::{Request, Response};
 use super::clock::Clock;
-use super::error::{Problem, ServiceError};
-use super::service::{Request, Response, Service, is_healthy};
-use crate::config::model::{self, Named};
+use super::error::{Problem, ServiceError, Trouble};
+use super::events::Events;
+use super::service::Service;
+use crate::config::model;
 
 /// The configured services. A clone is the same services.
 #[derive(Debug, Clone)]
 pub struct Services {
-    named: Arc<HashMap<String, Arc<Service>>>,
+    named: Arc<Named>,
     back_office: Handle,
     clock: Clock,
+    events: Events,
+    current: Current,
 }
+
+/// By their names in the configuration.
+pub(super) type Named = HashMap<String, Arc<Service>>;
+
+/// Those in use now, of all that came of one another by reloads.
+type Current = Arc<ArcSwapOption<Named>>;
 
 /// A snapshot of one service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ServiceStats {
     /// Whether its breaker refuses requests now.
     pub open: bool,
-    /// How often its breaker went from closed to open.
+    /// How often its breaker went from closed to open by itself.
     pub times_opened: u64,
+    /// Who decides over its breaker.
+    pub hold: Hold,
 }
 
 impl Services {
     /// Builds the services that can be built, and says what is wrong with the others.
     /// Requests run on the `back_office` runtime, which needs its I/O and time drivers.
-    pub fn new(config: &Named<model::Service>, back_office: Handle) -> (Self, Vec<Problem>) {
+    pub fn new(config: &model::Named<model::Service>, back_office: Handle) -> (Self, Vec<Problem>) {
         Self::with_clock(config, back_office, Clock::new())
     }
 
     /// The services of another configuration. One whose part has not changed lives on, with its connections and its
     /// breaker.
-    pub(super) fn renewed(&self, config: &Named<model::Service>) -> (Self, Vec<Problem>) {
-        Self::build(config, self.back_office.clone(), self.clock.clone(), &self.named)
+    pub(super) fn renewed(&self, config: &model::Named<model::Service>) -> (Self, Vec<Problem>) {
+        Self::build(
+            config,
+            self.back_office.clone(),
+            self.clock.clone(),
+            self.events.clone(),
+            &self.named,
+            Arc::clone(&self.current),
+        )
     }
 
     pub(super) fn with_clock(
-        config: &Named<model::Service>,
+        config: &model::Named<model::Service>,
         back_office: Handle,
         clock: Clock,
     ) -> (Self, Vec<Problem>) {
-        Self::build(config, back_office, clock, &HashMap::new())
+        Self::build(config, back_office, clock, Events::default(), &HashMap::new(), Current::default())
     }
 
     fn build(
-        config: &Named<model::Service>,
+        config: &model::Named<model::Service>,
         back_office: Handle,
         clock: Clock,
-        before: &HashMap<String, Arc<Service>>,
+        events: Events,
+        before: &Named,
+        current: Current,
     ) -> (Self, Vec<Problem>) {
         let (mut named, mut problems) = (HashMap::new(), Vec::new());
         for (name, service) in config {
@@ -63,12 +86,12 @@ impl Services {
                 named.insert(name.clone(), Arc::clone(same));
                 continue;
             }
-            match Service::new(name, service, clock.clone()) {
+            match Service::new(name, service, clock.clone(), events.clone()) {
                 Ok(service) => drop(named.insert(name.clone(), Arc::new(service))),
                 Err(found) => problems.extend(found),
             }
         }
-        (Self { named: Arc::new(named), back_office, clock }, problems)
+        (Self { named: Arc::new(named), back_office, clock, events, current }, problems)
     }
 
     /// Sends a request to a named service. May be called and awaited on any thread, within any runtime or none.
@@ -82,7 +105,9 @@ impl Services {
         match self.start(name, request) {
             // Only a runtime that shuts down ends a task without an answer.
             Ok(task) => Either::Left(task.map(|ended| {
-                ended.unwrap_or_else(|_| Err(ServiceError::Unavailable("the node is shutting down".into())))
+                ended.unwrap_or_else(|_| {
+                    Err(ServiceError::Unavailable(Trouble::Failed, "the node is shutting down".into()))
+                })
             })),
             Err(error) => Either::Right(std::future::ready(Err(error))),
         }
@@ -90,8 +115,22 @@ impl Services {
 
     /// A service's numbers.
     pub fn stats(&self, name: &str) -> Option<ServiceStats> {
-        let breaker = self.named.get(name)?.breaker();
-        Some(ServiceStats { open: breaker.is_open(), times_opened: breaker.times_opened() })
+        let breaker = self.named.get(name)?.gate().breaker();
+        Some(ServiceStats { open: breaker.is_open(), times_opened: breaker.times_opened(), hold: breaker.hold() })
+    }
+
+    /// An operator decides over a service's breaker; false where there is no such service.
+    pub fn set_breaker(&self, name: &str, hold: Hold) -> bool {
+        let service = self.named.get(name);
+        if let Some(service) = service {
+            service.gate().breaker().set_hold(hold);
+        }
+        service.is_some()
+    }
+
+    /// Where breakers tell that they have opened or closed.
+    pub fn events(&self) -> &Events {
+        &self.events
     }
 
     /// The configured names, in no order.
@@ -106,14 +145,20 @@ impl Services {
     ) -> Result<tokio::task::JoinHandle<Result<Response, ServiceError>>, ServiceError> {
         let service = Arc::clone(self.named.get(name).ok_or(ServiceError::UnknownService)?);
         let request = service.prepare(request)?;
-        let admission = service.admit()?;
-        Ok(self.back_office.spawn(async move {
-            service.send(admission, request, |response| (is_healthy(response.status), response)).await
-        }))
+        let admission = service.gate().admit()?;
+        Ok(self.back_office.spawn(async move { service.call(admission, request).await }))
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&Arc<Service>> {
         self.named.get(name)
+    }
+
+    pub(super) fn named(&self) -> Arc<Named> {
+        Arc::clone(&self.named)
+    }
+
+    pub(super) fn current(&self) -> &Current {
+        &self.current
     }
 
     pub(super) fn back_office(&self) -> &Handle {

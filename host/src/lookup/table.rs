@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::cached::CachedTable;
-use super::error::{LookupError, Problem};
+use super::cached::{CachedTable, Via};
+use super::error::{LookupError, Problem, Trouble};
 use super::file::MemoryTable;
 use super::flight::{Answer, Load};
-use super::http::HttpRows;
 use super::key;
 use super::row::Row;
 use super::services::Services;
+use super::source::{self, HttpRows};
 use super::stats::{Counters, Stats};
 use crate::config::model::{self, Source};
 
@@ -51,11 +51,15 @@ pub enum Origin {
     Fresh {
         /// Since the source gave it.
         age: Duration,
+        /// Where it was taken from then.
+        via: Via,
     },
     /// The cache, past its ttl.
     Stale {
         /// Since the source gave it.
         age: Duration,
+        /// Where it was taken from then.
+        via: Via,
     },
     /// The source: memory has nothing that may be served.
     Loaded,
@@ -77,17 +81,17 @@ impl Table {
             return Ok(Arc::clone(before));
         }
         let place = |key: &str| format!("tables.{name}.{key}");
+        if config.capacity.is_zero() {
+            return Err(vec![Problem::new(place("capacity"), "must be at least 1, such as `100_000`")]);
+        }
+        let cached = |source| Backing::Cached(Arc::new(CachedTable::new(source, config, services)));
         let backing = match &config.source {
             Source::Csv(source) => {
                 let before = before.and_then(|before| before.backing.memory());
                 Backing::Memory(MemoryTable::load(source, folder, &place("source.csv"), before)?)
             }
             Source::Http(source) => {
-                let source = HttpRows::new(source, services, &place("source.http"))?;
-                if config.capacity == 0 {
-                    return Err(vec![Problem::new(place("capacity"), "must be at least 1, such as `100_000`")]);
-                }
-                Backing::Cached(Arc::new(CachedTable::new(source, config, services)))
+                cached(source::Source::Http(HttpRows::new(source, services, &place("source.http"))?))
             }
         };
         Ok(Arc::new(Self { name: name.into(), backing }))
@@ -131,7 +135,7 @@ impl Table {
         };
         rows.ok_or_else(|| {
             let why = format!("table `{}` matches whole keys; `match = \"prefix\"` makes it match prefixes", self.name);
-            LookupError::Unavailable(why.into())
+            LookupError::Unavailable(Trouble::Failed, why.into())
         })
     }
 
@@ -142,6 +146,45 @@ impl Table {
             Backing::Memory(table) => Origin::Memory { age: table.age() },
             Backing::Cached(table) => table.origin(key),
         })
+    }
+
+    /// The rows that memory holds for a key and where they are from, fresh or not; of a prefix table those of every
+    /// prefix. `None` where memory knows nothing of the key. Counts as no look-up and asks nobody.
+    pub fn peek(&self, key: &str) -> Option<(SmallVec<[Arc<Row>; 8]>, Origin)> {
+        match &self.backing {
+            Backing::Memory(table) => Some((table.peek(key), Origin::Memory { age: table.age() })),
+            Backing::Cached(table) => table.peek(key).map(|(row, origin)| (row.into_iter().collect(), origin)),
+        }
+    }
+
+    /// Whether it is held whole, and asks nobody for a key.
+    pub fn is_whole(&self) -> bool {
+        matches!(self.backing, Backing::Memory(_))
+    }
+
+    /// Forgets what is cached under a key; whether there was something. `None` where the table is held whole: its
+    /// source is what to change.
+    pub fn purge_key(&self, key: &str) -> Option<bool> {
+        match &self.backing {
+            Backing::Memory(_) => None,
+            Backing::Cached(table) => Some(table.purge_key(key)),
+        }
+    }
+
+    /// Forgets what is cached under all keys that begin so; how many there were. As [`Table::purge_key`].
+    pub fn purge_prefix(&self, prefix: &str) -> Option<usize> {
+        match &self.backing {
+            Backing::Memory(_) => None,
+            Backing::Cached(table) => Some(table.purge_prefix(prefix)),
+        }
+    }
+
+    /// Begins what it does when nobody calls, once; it ends with the table.
+    pub(super) fn begin(&self) {
+        match &self.backing {
+            Backing::Memory(_) => {}
+            Backing::Cached(table) => table.begin(),
+        }
     }
 
     /// Its numbers.
@@ -184,10 +227,11 @@ impl Table {
         }
     }
 
-    /// Has the cache do its overdue work, so that it counts right.
-    pub(super) fn settle(&self) {
-        if let Backing::Cached(table) = &self.backing {
-            table.settle();
+    /// How many keys would be refreshed ahead now.
+    pub(super) fn due(&self) -> usize {
+        match &self.backing {
+            Backing::Memory(_) => 0,
+            Backing::Cached(table) => table.sweep(),
         }
     }
 }

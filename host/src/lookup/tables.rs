@@ -45,6 +45,11 @@ impl Tables {
         self.named.get(name)
     }
 
+    /// Begins what the tables do when nobody calls: only in a node that runs.
+    pub fn begin(&self) {
+        self.iter().for_each(|table| table.begin());
+    }
+
     /// All of them, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Table>> {
         self.named.values()

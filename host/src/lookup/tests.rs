@@ -5,6 +5,7 @@
 mod cache;
 mod faults;
 mod files;
+mod policy;
 mod server;
 mod services;
 
@@ -18,7 +19,7 @@ use super::clock::Clock;
 use super::row::Value;
 use super::services::Services;
 use super::tables::Tables;
-use super::{Answer, LookupError, Probe, Table};
+use super::{Answer, LookupError, Probe, Table, Trouble};
 use crate::config::model::Config;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -80,7 +81,7 @@ fn lrn(answer: Answer) -> Option<String> {
 #[track_caller]
 fn unavailable(answer: Answer) -> String {
     match answer {
-        Err(LookupError::Unavailable(why)) => why.to_string(),
+        Err(LookupError::Unavailable(_, why)) => why.to_string(),
         other => panic!("not unavailable: {other:?}"),
     }
 }

@@ -18,6 +18,7 @@ use crate::admin::{Control, Metrics, PluginStatus, ServiceStatus, Status, StoreS
 use crate::cdr::{Cdr, Observer};
 use crate::config::{self, Loaded};
 use crate::log;
+use crate::lookup::{Hold, Services, Tables};
 use crate::plugin;
 use crate::routing::Snapshot;
 use crate::worker::Mail;
@@ -52,6 +53,8 @@ impl Desk {
         cdr: &Cdr,
         listeners: &Listeners,
     ) -> Self {
+        layout.tables.begin();
+        layout.services.begin();
         let layout = Arc::new(ArcSwap::from_pointee(layout));
         let records = cdr.observer();
         let sampled = (Arc::clone(&layout), records.clone());
@@ -106,6 +109,8 @@ impl Desk {
         let layout = self.office.block_on(self.plant.build(&loaded, Some(&before)))?;
         let mail = self.mail.get().ok_or_else(|| vec!["the node is still starting: try again".to_owned()])?;
         hand_out(mail, &layout.snapshot).map_err(|error| vec![error.to_owned()])?;
+        layout.tables.begin();
+        layout.services.begin();
         self.layout.store(Arc::new(layout));
         self.configured_at.store(unix_seconds(), Relaxed);
         log::show_full_numbers(loaded.config.log.full_numbers);
@@ -125,8 +130,9 @@ impl Control for Desk {
         let tables = layout.tables.iter();
         let tables = tables.map(|table| TableStatus { name: table.name().to_owned(), entries: table.stats().entries });
         let services = layout.services.names().filter_map(|name| {
-            let breaker = word(service(layout.services.stats(name)?.open)).to_owned();
-            Some(ServiceStatus { name: name.to_owned(), breaker })
+            let stats = layout.services.stats(name)?;
+            let breaker = word(service(stats.open)).to_owned();
+            Some(ServiceStatus { name: name.to_owned(), breaker, held: stats.hold != Hold::Auto })
         });
         let stores = self.records.lag().into_iter();
         let stores = stores.map(|lag| StoreStatus { name: lag.store, behind: lag.behind, error: lag.error });
@@ -148,6 +154,11 @@ impl Control for Desk {
 
     fn is_ready(&self) -> bool {
         self.ready.load(Relaxed)
+    }
+
+    fn lookups(&self) -> Option<(Tables, Services)> {
+        let layout = self.layout.load();
+        Some((layout.tables.clone(), layout.services.clone()))
     }
 
     fn reload(&self) -> Result<Vec<String>, Vec<String>> {
@@ -176,19 +187,25 @@ fn samples(layout: &Layout, records: &Observer) -> Samples {
             misses: stats.misses,
             negative: stats.negative,
             stale: stats.stale,
-            errors: stats.deadline + stats.unavailable + stats.bad_key,
+            shared: stats.shared_hits,
+            errors: stats.errors.iter().map(|(trouble, count)| (trouble.word(), *count)).collect(),
+            load_time: stats.load_time,
             loads: stats.loads,
             entries: stats.entries,
+            bytes: stats.bytes,
+            age: stats.age,
         }
     });
     let services = layout.services.names().filter_map(|name| {
-        let state = service(layout.services.stats(name)?.open);
-        Some(BreakerSample { kind: "service", name: name.to_owned(), state })
+        let stats = layout.services.stats(name)?;
+        let (state, opened) = (service(stats.open), Some(stats.times_opened));
+        Some(BreakerSample { kind: "service", name: name.to_owned(), state, opened })
     });
     let stages = layout.snapshot.stages().iter().map(|stage| BreakerSample {
         kind: "plugin",
         name: stage.name.to_string(),
         state: breaker(stage.breaker_state()),
+        opened: None,
     });
     let stores = records.lag().into_iter();
     Samples {

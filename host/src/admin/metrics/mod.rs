@@ -16,10 +16,15 @@
 //! | `trunkline_journal_failing` | | 1 while the disk refuses the journal, else 0: an alarm |
 //! | `trunkline_log_lines_dropped_total` | | log lines dropped because standard error was not read |
 //! | `trunkline_store_behind` | store | records that a store or the fanout has not confirmed |
-//! | `trunkline_lookups_total` | table, result | `hit`, `miss`, `negative`, `stale`, `error` |
+//! | `trunkline_lookups_total` | table, result | `hit`, `miss`, `negative`, `stale`, `shared`, `error` |
 //! | `trunkline_table_loads_total` | table | loads from the source |
+//! | `trunkline_table_load_seconds` | table | how long the source took |
+//! | `trunkline_table_errors_total` | table, kind | `deadline`, `failed`, `nonsense`, `breaker`, `busy`, `bad-key` |
 //! | `trunkline_table_entries` | table | rows held |
+//! | `trunkline_table_bytes` | table | bytes that they take, roughly |
+//! | `trunkline_table_age_seconds` | table | since the source last gave something |
 //! | `trunkline_breaker_state` | kind, name | 0 closed, 1 half-open, 2 open; kind `service` or `plugin` |
+//! | `trunkline_breaker_opened_total` | kind, name | times that a service's breaker opened by itself |
 //!
 //! Labels are names of the configuration and fixed words, so their number is bounded; a worker holds its counters and
 //! touches no lock once it has seen a label.

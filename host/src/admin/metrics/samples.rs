@@ -7,6 +7,9 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Unit;
+
+use super::Histogram;
 
 /// Counts and states at one moment.
 #[derive(Debug, Clone, Default)]
@@ -45,12 +48,20 @@ pub struct TableSample {
     pub negative: u64,
     /// Answered from memory, past the ttl.
     pub stale: u64,
-    /// Not answered: deadline, source, breaker.
-    pub errors: u64,
+    /// Not in memory, and answered by the second tier.
+    pub shared: u64,
+    /// Not answered, or not loaded, by what was wrong.
+    pub errors: Vec<(&'static str, u64)>,
+    /// How long the source took.
+    pub load_time: Option<Histogram>,
     /// Asked of the source.
     pub loads: u64,
     /// Rows held.
     pub entries: u64,
+    /// Bytes that they take.
+    pub bytes: u64,
+    /// Seconds since the source last gave something.
+    pub age: Option<f64>,
 }
 
 /// One breaker.
@@ -62,6 +73,8 @@ pub struct BreakerSample {
     pub name: String,
     /// Its state.
     pub state: BreakerState,
+    /// How often it opened by itself; `None` where that is not counted.
+    pub opened: Option<u64>,
 }
 
 /// The state of a breaker, with its number on the metrics page.
@@ -118,22 +131,59 @@ impl Collector for Sampler {
                 ("miss", table.misses),
                 ("negative", table.negative),
                 ("stale", table.stale),
-                ("error", table.errors),
+                ("shared", table.shared),
+                ("error", table.errors.iter().map(|(_, count)| count).sum()),
             ];
             results.map(|(result, count)| ([("table", table.name.as_str()), ("result", result)], count))
         });
         counters(&mut encoder, "lookups", "Lookups by table and where the answer came from", lookups)?;
         let loads = tables.iter().map(|table| ([("table", table.name.as_str())], table.loads));
         counters(&mut encoder, "table_loads", "Loads of a table's rows from its source", loads)?;
+        let errors = tables.iter().flat_map(|table| {
+            let kinds = table.errors.iter();
+            kinds.map(|(kind, count)| ([("table", table.name.as_str()), ("kind", *kind)], *count))
+        });
+        counters(&mut encoder, "table_errors", "Look-ups refused and loads that failed, by what was wrong", errors)?;
+        load_times(&mut encoder, tables)?;
         let entries = tables.iter().map(|table| ([("table", table.name.as_str())], table.entries));
         gauges(&mut encoder, "table_entries", "Rows of a table in memory", entries)?;
+        let bytes = tables.iter().map(|table| ([("table", table.name.as_str())], table.bytes));
+        gauges(&mut encoder, "table_bytes", "Bytes of a table's rows in memory, roughly", bytes)?;
+        ages(&mut encoder, tables)?;
 
         let breakers = samples
             .breakers
             .iter()
             .map(|breaker| ([("kind", breaker.kind), ("name", breaker.name.as_str())], breaker.state as u64));
-        gauges(&mut encoder, "breaker_state", "0 closed, 1 half-open, 2 open", breakers)
+        gauges(&mut encoder, "breaker_state", "0 closed, 1 half-open, 2 open", breakers)?;
+        let opened = samples
+            .breakers
+            .iter()
+            .filter_map(|breaker| Some(([("kind", breaker.kind), ("name", breaker.name.as_str())], breaker.opened?)));
+        counters(&mut encoder, "breaker_opened", "Times that a breaker opened by itself", opened)
     }
+}
+
+fn load_times(encoder: &mut DescriptorEncoder<'_>, tables: &[TableSample]) -> fmt::Result {
+    let help = "How long a table's source took";
+    let mut family = encoder.encode_descriptor("table_load", help, Some(&Unit::Seconds), MetricType::Histogram)?;
+    for table in tables {
+        if let Some(times) = &table.load_time {
+            times.encode(family.encode_family(&[("table", table.name.as_str())])?)?;
+        }
+    }
+    Ok(())
+}
+
+fn ages(encoder: &mut DescriptorEncoder<'_>, tables: &[TableSample]) -> fmt::Result {
+    let help = "Since a table's source last gave something";
+    let mut family = encoder.encode_descriptor("table_age", help, Some(&Unit::Seconds), MetricType::Gauge)?;
+    for table in tables {
+        if let Some(age) = table.age {
+            ConstGauge::new(age).encode(family.encode_family(&[("table", table.name.as_str())])?)?;
+        }
+    }
+    Ok(())
 }
 
 fn counters<'s, const N: usize>(

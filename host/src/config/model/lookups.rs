@@ -1,10 +1,11 @@
 //! Services and tables: what stages can ask for.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
-use super::super::units::TimeSpan;
+use super::super::units::{Size, TimeSpan};
 use super::Named;
 
 /// `[services.NAME]`
@@ -19,12 +20,56 @@ pub struct Service {
     /// Sent with every request; for credentials.
     #[serde(default)]
     pub headers: Named<String>,
-    /// Requests at once. Default 256; one more fails at once.
+    /// Requests at once. Default 256.
     #[serde(default = "default_concurrency")]
     pub max_concurrent: usize,
-    /// Default: 5 failures within 10 s open it for 5 s.
+    /// Requests that wait for one of those to end, as long as the deadline. Default 10,000; one more fails at once.
+    #[serde(default = "default_queued")]
+    pub max_queued: usize,
+    /// A table's request without an answer after this time is sent once more, and the first good answer counts.
+    /// Default: never.
+    pub hedge: Option<TimeSpan>,
+    /// HTTP/2 without TLS, by prior knowledge. With TLS the two sides agree on it by themselves. Default false.
     #[serde(default)]
-    pub breaker: Breaker,
+    pub http2: bool,
+    /// Default: 5 failures within 10 s, or half of the answers past the deadline, open it for 5 s.
+    #[serde(default)]
+    pub breaker: ServiceBreaker,
+    /// Another service that is told when the breaker opens and closes.
+    pub webhook: Option<Webhook>,
+}
+
+/// When a failing or slow service is flown past at once.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct ServiceBreaker {
+    /// So many failures …
+    pub failures: u32,
+    /// … within this time …
+    pub window: TimeSpan,
+    /// … open it for this long; then one probe decides.
+    pub open: TimeSpan,
+    /// An answer that takes so long is slow. Default: the service's deadline.
+    pub slow: Option<TimeSpan>,
+    /// So many percent of slow answers within the window, of at least 20, open it too.
+    pub slow_percent: u8,
+}
+
+impl Default for ServiceBreaker {
+    fn default() -> Self {
+        let Breaker { failures, window, open } = Breaker::default();
+        Self { failures, window, open, slow: None, slow_percent: 50 }
+    }
+}
+
+/// `webhook = { service = "…", path = "/…" }`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Webhook {
+    /// A name of `[services]`.
+    pub service: String,
+    /// Path and query that the event is posted to, as JSON.
+    pub path: String,
 }
 
 /// When a failing dependency is flown past at once.
@@ -59,18 +104,78 @@ pub(super) fn default_concurrency() -> usize {
 pub struct Table {
     /// Where rows come from.
     pub source: Source,
-    /// HTTP: how long an answer is fresh. Default 1 h.
+    /// How long an answer is fresh. Default 1 h.
     #[serde(default = "default_ttl")]
     pub ttl: TimeSpan,
-    /// HTTP: how long "there is none" is fresh. Default 60 s.
+    /// How long "there is none" is fresh. Default 60 s.
     #[serde(default = "default_negative_ttl")]
     pub negative_ttl: TimeSpan,
-    /// HTTP: how long after its ttl an answer still serves while the source is down or is being asked. Default 0.
+    /// So long before its expiry a key in use is loaded again in the background. Default 0: never.
+    #[serde(default)]
+    pub refresh_ahead: TimeSpan,
+    /// A key is in use when a call asked for it within this time. Default 24 h.
+    #[serde(default = "default_refresh_used")]
+    pub refresh_used: TimeSpan,
+    /// Loads per second that no call asked for: refreshes ahead and the warming up. Default 200.
+    #[serde(default = "default_background_rate")]
+    pub background_rate: u32,
+    /// How long after its ttl an answer still serves at once, while it is loaded again. Default 0.
     #[serde(default)]
     pub stale: TimeSpan,
-    /// HTTP: rows held. Default 100,000.
-    #[serde(default = "default_capacity")]
-    pub capacity: u64,
+    /// How long after its ttl an answer still serves where loading it again fails. Default: as `stale`.
+    #[serde(default)]
+    pub stale_if_error: TimeSpan,
+    /// Rows held, or their bytes. Default 100,000.
+    #[serde(default)]
+    pub capacity: Capacity,
+}
+
+impl Table {
+    /// Between two loads that no call asked for.
+    pub fn beat(&self) -> Duration {
+        Duration::from_secs(1) / self.background_rate.max(1)
+    }
+}
+
+/// `capacity = 100_000` or `capacity = "512MiB"`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Capacity {
+    /// So many rows.
+    Entries(u64),
+    /// Rows of so many bytes, keys and bookkeeping included.
+    Bytes(Size),
+}
+
+impl Default for Capacity {
+    fn default() -> Self {
+        Self::Entries(100_000)
+    }
+}
+
+impl Capacity {
+    /// Whether it holds nothing.
+    pub fn is_zero(self) -> bool {
+        matches!(self, Self::Entries(0)) || matches!(self, Self::Bytes(size) if size.bytes() == 0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Capacity {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "a number of rows such as `100_000`, or a size such as `\"512MiB\"`")]
+        enum Either {
+            Entries(u64),
+            Bytes(Size),
+        }
+        Either::deserialize(deserializer).map(|either| match either {
+            Either::Entries(entries) => Self::Entries(entries),
+            Either::Bytes(size) => Self::Bytes(size),
+        })
+    }
+}
+
+fn default_queued() -> usize {
+    10_000
 }
 
 fn default_ttl() -> TimeSpan {
@@ -81,8 +186,12 @@ fn default_negative_ttl() -> TimeSpan {
     TimeSpan::from_secs(60)
 }
 
-fn default_capacity() -> u64 {
-    100_000
+fn default_refresh_used() -> TimeSpan {
+    TimeSpan::from_secs(86_400)
+}
+
+fn default_background_rate() -> u32 {
+    200
 }
 
 /// `source = { csv = { … } }` or `{ http = { … } }`

@@ -5,9 +5,9 @@ use std::path::Path;
 use reqwest::Url;
 use reqwest::header::{HeaderName, HeaderValue};
 
-use super::super::model::{BodyFormat, Config, CsvSource, HttpSource, Service, Source, Table};
+use super::super::model::{BodyFormat, Config, CsvSource, HttpSource, Service, ServiceBreaker, Source, Table, Webhook};
 use super::super::problem::Report;
-use super::{at_least_one, breaker, file, name, not_zero, reference};
+use super::{at_least_one, file, name, not_zero, reference};
 
 pub(super) fn validate(config: &Config, folder: &Path, report: &mut Report<'_>) {
     for (service_name, value) in &config.services {
@@ -36,7 +36,16 @@ fn service(key: &str, service: &Service, report: &mut Report<'_>) {
     }
     not_zero(&format!("{key}.deadline"), service.deadline, report);
     at_least_one(&format!("{key}.max-concurrent"), service.max_concurrent as u64, report);
-    breaker(&format!("{key}.breaker"), &service.breaker, report);
+    service_breaker(&format!("{key}.breaker"), &service.breaker, report);
+    if let Some(hedge) = service.hedge {
+        not_zero(&format!("{key}.hedge"), hedge, report);
+        if hedge >= service.deadline {
+            report.warn(&format!("{key}.hedge"), "has no effect: it is not shorter than the deadline");
+        }
+    }
+    if let Some(hook) = &service.webhook {
+        webhook(&format!("{key}.webhook"), hook, report);
+    }
     for (header, value) in &service.headers {
         let header_key = format!("{key}.headers.{header}");
         if header.parse::<HeaderName>().is_err() {
@@ -47,15 +56,44 @@ fn service(key: &str, service: &Service, report: &mut Report<'_>) {
     }
 }
 
+fn service_breaker(key: &str, breaker: &ServiceBreaker, report: &mut Report<'_>) {
+    at_least_one(&format!("{key}.failures"), breaker.failures.into(), report);
+    not_zero(&format!("{key}.window"), breaker.window, report);
+    not_zero(&format!("{key}.open"), breaker.open, report);
+    if let Some(slow) = breaker.slow {
+        not_zero(&format!("{key}.slow"), slow, report);
+    }
+    if !(1..=100).contains(&breaker.slow_percent) {
+        report.error(&format!("{key}.slow-percent"), "must be 1 to 100");
+    }
+}
+
+fn webhook(key: &str, webhook: &Webhook, report: &mut Report<'_>) {
+    reference(&format!("{key}.service"), &webhook.service, "services", report);
+    if !webhook.path.starts_with('/') {
+        report.error(&format!("{key}.path"), format!("`{}` does not begin with `/`", webhook.path));
+    }
+}
+
+/// What only a table that is asked key by key heeds.
+const CACHE_KEYS: [&str; 8] =
+    ["ttl", "negative-ttl", "refresh-ahead", "refresh-used", "background-rate", "stale", "stale-if-error", "capacity"];
+
 fn table(key: &str, table: &Table, folder: &Path, report: &mut Report<'_>) {
     match &table.source {
         Source::Csv(csv) => csv_source(&format!("{key}.source.csv"), csv, folder, report),
         Source::Http(http) => http_source(&format!("{key}.source.http"), http, report),
     }
     not_zero(&format!("{key}.ttl"), table.ttl, report);
-    at_least_one(&format!("{key}.capacity"), table.capacity, report);
+    at_least_one(&format!("{key}.background-rate"), table.background_rate.into(), report);
+    if table.capacity.is_zero() {
+        report.error(&format!("{key}.capacity"), "must be at least 1, such as `100_000` rows or `\"512MiB\"`");
+    }
+    if table.refresh_ahead >= table.ttl {
+        report.error(&format!("{key}.refresh-ahead"), "must be shorter than `ttl`: it is the last part of it");
+    }
     if matches!(table.source, Source::Csv(_)) {
-        for cache_key in ["ttl", "negative-ttl", "stale", "capacity"] {
+        for cache_key in CACHE_KEYS {
             let path = format!("{key}.{cache_key}");
             if report.places().has(&path) {
                 report.warn(&path, "has no effect: a CSV table is held whole in memory until the next reload");

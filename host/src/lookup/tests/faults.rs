@@ -7,7 +7,7 @@ use socket2::{Domain, Socket, Type};
 use tokio::sync::Semaphore;
 
 use super::server::{Behaviour, Server};
-use super::{Answer, LookupError, PATIENT, Probe, SECOND, lrn, rig, unavailable};
+use super::{Answer, LookupError, PATIENT, Probe, SECOND, Trouble, lrn, rig, unavailable};
 
 /// The default deadline of 50 ms, and what a loaded machine adds. A fault that is not cut lasts for ever.
 const CUT: Duration = Duration::from_secs(5);
@@ -96,28 +96,82 @@ async fn a_redirect_leads_nowhere() {
 }
 
 #[tokio::test]
-async fn of_10_000_keys_at_once_as_many_load_as_may_and_the_others_go_on_at_once() {
+async fn of_10_000_keys_at_once_as_many_load_as_may_and_the_others_take_their_turn() {
     let gate = Arc::new(Semaphore::new(0));
     let server = Server::start(Behaviour::Echo(Arc::clone(&gate))).await;
-    let rig = rig(&server.url, &format!("{PATIENT}\nmax-concurrent = 100"), "");
-    let (mut loads, mut refused) = (Vec::new(), 0);
+    let rig = rig(&server.url, &format!("{PATIENT}\nmax-concurrent = 100"), "capacity = 20_000");
+    let mut loads = Vec::new();
     for key in 0..10_000 {
-        match rig.table.probe(&key.to_string()) {
-            Probe::Pending(load) => loads.push((key, load)),
-            Probe::Ready(answer) => {
-                assert_eq!(unavailable(answer), "service `api`: 100 requests at once already");
-                refused += 1;
-            }
-        }
+        let Probe::Pending(load) = rig.table.probe(&key.to_string()) else { panic!("{key} was refused") };
+        loads.push((key, load));
     }
-    assert_eq!((loads.len(), refused), (100, 9_900));
+    while server.requests() < 100 {
+        tokio::time::sleep(SECOND / 100).await;
+    }
+    tokio::time::sleep(SECOND / 10).await;
+    assert_eq!(server.requests(), 100, "no more than may are out at once");
     gate.add_permits(10_000);
     for (key, load) in loads {
         assert_eq!(lrn(load.await), Some(key.to_string()));
     }
-    assert_eq!(server.requests(), 100);
+    assert_eq!(server.requests(), 10_000);
+}
+
+#[tokio::test]
+async fn who_finds_the_queue_full_goes_on_at_once() {
+    let gate = Arc::new(Semaphore::new(0));
+    let server = Server::start(Behaviour::Echo(Arc::clone(&gate))).await;
+    let rig = rig(&server.url, &format!("{PATIENT}\nmax-concurrent = 100\nmax-queued = 50"), "");
+    let (mut loads, mut refused) = (Vec::new(), 0);
+    for key in 0..1_000 {
+        match rig.table.probe(&key.to_string()) {
+            Probe::Pending(load) => loads.push((key, load)),
+            Probe::Ready(answer) => {
+                assert_eq!(unavailable(answer), "service `api`: 100 requests at once and 50 waiting already");
+                refused += 1;
+            }
+        }
+    }
+    assert_eq!((loads.len(), refused), (150, 850));
+    assert_eq!(rig.table.stats().errors_of(Trouble::Busy), 850);
+    gate.add_permits(1_000);
+    for (key, load) in loads {
+        assert_eq!(lrn(load.await), Some(key.to_string()));
+    }
     assert!(!rig.services.stats("api").unwrap().open, "being busy is not being down");
-    assert_eq!(lrn(rig.look("9999").await).as_deref(), Some("9999"), "the permits came back");
+    assert_eq!(lrn(rig.look("999").await).as_deref(), Some("999"), "the places came back");
+}
+
+#[tokio::test]
+async fn who_waits_in_the_queue_for_longer_than_the_deadline_is_told_that_it_is_busy_and_no_breaker_opens() {
+    let server = Server::start(Behaviour::Hang).await;
+    let service = "deadline = \"100ms\"\nmax-concurrent = 1\nbreaker = { failures = 3, slow-percent = 100 }";
+    let rig = rig(&server.url, service, "");
+    let loads: Vec<_> = (0..10).map(|key| rig.table.probe(&key.to_string())).collect();
+    let mut busy = 0;
+    for load in loads {
+        let Probe::Pending(load) = load else { panic!("refused") };
+        match load.await {
+            Err(LookupError::Unavailable(Trouble::Busy, _)) => busy += 1,
+            Err(LookupError::Deadline) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(busy >= 7, "{busy}");
+    assert!(!rig.services.stats("api").unwrap().open);
+}
+
+#[tokio::test]
+async fn a_hedged_request_wins_where_the_first_one_hangs() {
+    let server = Server::start(Behaviour::Hang).await;
+    let rig = rig(&server.url, &format!("{PATIENT}\nhedge = \"50ms\""), "");
+    let Probe::Pending(load) = rig.table.probe("5") else { panic!("answered before the source was") };
+    while server.requests() < 1 {
+        tokio::time::sleep(SECOND / 100).await;
+    }
+    server.now_does(Behaviour::Answer(200, "1"));
+    assert_eq!(lrn(load.await).as_deref(), Some("1"));
+    assert_eq!(server.requests(), 2);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use super::server::{Behaviour, Server};
 use super::{PATIENT, Rig, rig};
-use crate::lookup::{Method, Request, Response, ServiceError};
+use crate::lookup::{Method, Request, Response, ServiceError, Trouble};
 
 fn post(path: &str) -> Request {
     Request { method: Method::Post, path: path.to_owned(), headers: Vec::new(), body: b"{\"n\":1}".to_vec() }
@@ -65,7 +65,7 @@ async fn failing_answers_reach_the_plugin_and_open_the_breaker_for_the_tables_to
     for _ in 0..5 {
         assert_eq!(call(&rig, post("/")).await.unwrap().status, 503);
     }
-    let open = ServiceError::Unavailable("service `api`: breaker open".into());
+    let open = ServiceError::Unavailable(Trouble::Breaker, "service `api`: breaker open".into());
     assert_eq!(call(&rig, post("/")).await, Err(open));
     assert_eq!(super::unavailable(rig.at_once("5")), "service `api`: breaker open");
     assert_eq!(server.requests(), 5);

@@ -110,7 +110,7 @@ fn of_error(error: lookup::LookupError) -> LookupError {
     match error {
         lookup::LookupError::UnknownTable => LookupError::UnknownTable,
         lookup::LookupError::Deadline => LookupError::Deadline,
-        lookup::LookupError::Unavailable(why) => LookupError::Unavailable(why.to_string()),
+        lookup::LookupError::Unavailable(_, why) => LookupError::Unavailable(why.to_string()),
         lookup::LookupError::BadKey => LookupError::BadKey,
     }
 }

@@ -32,7 +32,7 @@ impl Host for State {
         }
         if match &answer {
             Ok(response) => !lookup::is_healthy(response.status),
-            Err(error) => matches!(error, lookup::ServiceError::Deadline | lookup::ServiceError::Unavailable(_)),
+            Err(error) => matches!(error, lookup::ServiceError::Deadline | lookup::ServiceError::Unavailable(..)),
         } {
             self.met_outage();
         }
@@ -44,7 +44,7 @@ fn of_error(error: lookup::ServiceError) -> ServiceError {
     match error {
         lookup::ServiceError::UnknownService => ServiceError::UnknownService,
         lookup::ServiceError::Deadline => ServiceError::Deadline,
-        lookup::ServiceError::Unavailable(why) => ServiceError::Unavailable(why.to_string()),
+        lookup::ServiceError::Unavailable(_, why) => ServiceError::Unavailable(why.to_string()),
         lookup::ServiceError::BadRequest(why) => ServiceError::BadRequest(why.to_string()),
     }
 }

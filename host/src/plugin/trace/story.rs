@@ -187,8 +187,8 @@ impl Lookup {
         let (origin, age) = match origin {
             None => (None, None),
             Some(Origin::Memory { age }) => (Some("file"), age),
-            Some(Origin::Fresh { age }) => (Some("cache"), Some(age)),
-            Some(Origin::Stale { age }) => (Some("stale"), Some(age)),
+            Some(Origin::Fresh { age, .. }) => (Some("cache"), Some(age)),
+            Some(Origin::Stale { age, .. }) => (Some("stale"), Some(age)),
             Some(Origin::Loaded) => (Some("source"), None),
         };
         Self { table: table.to_owned(), key: key.to_owned(), origin, age_ms: age.map(|age| age.as_millis() as u64) }

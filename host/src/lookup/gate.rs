@@ -1,0 +1,92 @@
+//! What stands before every service: its breaker, how many requests may be out and may wait, and the deadline.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::breaker::{Breaker, Ticket};
+use super::clock::Clock;
+use super::error::{ServiceError, Trouble};
+use super::events::Events;
+use crate::config::model;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Gate {
+    deadline: Duration,
+    /// Requests that are out.
+    permits: Arc<Semaphore>,
+    /// Requests that are out or wait for one of those to end.
+    places: Arc<Semaphore>,
+    breaker: Arc<Breaker>,
+    /// Made once: refusing must cost nanoseconds.
+    open: ServiceError,
+    busy: ServiceError,
+}
+
+/// The leave to send one request, now or as soon as another has ended.
+#[derive(Debug)]
+pub(super) struct Admission {
+    ticket: Ticket,
+    permits: Arc<Semaphore>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Gate {
+    /// `config` has been checked: there is at least one permit.
+    pub(super) fn new(name: &str, config: &model::Service, clock: Clock, events: Events) -> Self {
+        let deadline = config.deadline.get();
+        let places = config.max_concurrent.saturating_add(config.max_queued).min(Semaphore::MAX_PERMITS);
+        let refusal =
+            |trouble, why: &str| ServiceError::Unavailable(trouble, format!("service `{name}`: {why}").into());
+        let busy = format!("{} requests at once and {} waiting already", config.max_concurrent, config.max_queued);
+        Self {
+            deadline,
+            permits: Arc::new(Semaphore::new(config.max_concurrent.clamp(1, Semaphore::MAX_PERMITS))),
+            places: Arc::new(Semaphore::new(places)),
+            breaker: Arc::new(Breaker::new(name.into(), &config.breaker, deadline, clock, events)),
+            open: refusal(Trouble::Breaker, "breaker open"),
+            busy: refusal(Trouble::Busy, &busy),
+        }
+    }
+
+    /// The leave to send a request; never waits.
+    pub(super) fn admit(&self) -> Result<Admission, ServiceError> {
+        // The breaker first: refusing by it must not need a place. A ticket that is then dropped gives a probe back.
+        let ticket = self.breaker.admit().ok_or_else(|| self.open.clone())?;
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| self.busy.clone())?;
+        Ok(Admission { ticket, permits: Arc::clone(&self.permits), _place: place })
+    }
+
+    /// Does `work` when its turn has come, within the deadline: the waiting may take as long, and then the work. Its
+    /// result says whether the answer speaks for the service; the breaker learns by it. Runs on the back office.
+    pub(super) async fn pass<T>(
+        &self,
+        admission: Admission,
+        work: impl Future<Output = Result<(bool, T), ServiceError>>,
+    ) -> Result<T, ServiceError> {
+        let Admission { ticket, permits, _place } = admission;
+        // One that waited in vain says nothing of the service: its ticket is dropped.
+        let turn = tokio::time::timeout(self.deadline, permits.acquire_owned()).await;
+        let Ok(Ok(_permit)) = turn else { return Err(self.busy.clone()) };
+        let began = Instant::now();
+        let outcome = tokio::time::timeout(self.deadline, work).await.unwrap_or(Err(ServiceError::Deadline));
+        let took = began.elapsed();
+        match outcome {
+            Ok((well, answer)) => {
+                ticket.ended(well, took);
+                Ok(answer)
+            }
+            Err(error) => {
+                ticket.ended(false, took);
+                Err(error)
+            }
+        }
+    }
+
+    pub(super) fn breaker(&self) -> &Breaker {
+        &self.breaker
+    }
+}

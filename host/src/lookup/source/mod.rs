@@ -1,0 +1,80 @@
+//! Where a cached table's rows come from, key by key.
+
+mod http;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(super) use self::http::HttpRows;
+use super::error::{LookupError, Problem, ServiceError, Trouble};
+use super::gate::Admission;
+use super::row::Row;
+use super::service::Service;
+use super::services::Services;
+
+/// What a source gives for a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Given {
+    /// `None`: it has no such row.
+    pub(super) row: Option<Row>,
+    /// How long the source itself says that this holds, where it does.
+    pub(super) ttl: Option<Duration>,
+}
+
+impl From<Option<Row>> for Given {
+    fn from(row: Option<Row>) -> Self {
+        Self { row, ttl: None }
+    }
+}
+
+/// What came of asking: whether it speaks for the service, and the row or what is wrong with the answer.
+type Asked = Result<(bool, Result<Given, (Trouble, String)>), ServiceError>;
+
+/// A source that is asked for one key at a time.
+#[derive(Debug)]
+pub(super) enum Source {
+    Http(HttpRows),
+}
+
+impl Source {
+    /// Behind whose gate it stands.
+    pub(super) fn service(&self) -> &Arc<Service> {
+        match self {
+            Self::Http(rows) => rows.service(),
+        }
+    }
+
+    /// Refuses what cannot be a key of this source, before it costs anything.
+    pub(super) fn check(&self, key: &str) -> Result<(), LookupError> {
+        match self {
+            Self::Http(_) => HttpRows::check(key),
+        }
+    }
+
+    /// The row under a key, when its turn has come and within the service's deadline. Runs on the back office.
+    pub(super) async fn load(&self, admission: Admission, key: &str) -> Result<Given, LookupError> {
+        let service = self.service();
+        match service.gate().pass(admission, self.ask(key)).await {
+            Ok(Ok(given)) => Ok(given),
+            Ok(Err((trouble, why))) => Err(service.unavailable(trouble, &why).into()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn ask(&self, key: &str) -> Asked {
+        match self {
+            Self::Http(rows) => rows.load(key).await,
+        }
+    }
+}
+
+/// The service of this name; `place` is the source's key in the configuration.
+fn service_of(name: &str, services: &Services, place: &str) -> Result<Arc<Service>, Problem> {
+    services.get(name).cloned().ok_or_else(|| {
+        let mut names: Vec<_> = services.names().map(|name| format!("`{name}`")).collect();
+        names.sort();
+        let known = if names.is_empty() { "there is none".to_owned() } else { names.join(", ") };
+        let message = format!("`{name}` is not a usable service of `[services]`; usable: {known}");
+        Problem::new(format!("{place}.service"), message)
+    })
+}
