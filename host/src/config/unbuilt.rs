@@ -8,7 +8,7 @@ use super::places::join;
 use super::problem::Report;
 
 /// The path (`*` stands for any name) and what it would do.
-const UNBUILT: [(&str, &str); 12] = [
+const UNBUILT: &[(&str, &str)] = &[
     ("listen.tcp", "SIP over TCP: this version listens on `listen.udp` only"),
     ("listen.tls", "SIP over TLS: this version listens on `listen.udp` only"),
     (
