@@ -1,16 +1,17 @@
 //! `cargo xtask plugins`: the Rust plugins as components in `<target>/plugins`, where the router finds them by name.
 //!
-//! Cargo builds core modules, [`component`] wraps and checks them, [`stamp`] leaves out what has not changed, and
-//! [`toolchain`] finds a compiler for wasm32.
+//! The kit (`sdk/kit`) finds a compiler for wasm32, and wraps and checks what it makes; [`stamp`] leaves out what has not
+//! changed. With `--examples`, [`examples`] builds the plugins in other languages too.
 
-mod component;
+mod examples;
 mod stamp;
-mod toolchain;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use trunkline_plugin_kit::build::{Selection, Toolchain, write_whole};
+use trunkline_plugin_kit::{Workshop, component};
 
 use crate::setup;
 
@@ -20,6 +21,16 @@ pub(crate) struct Arguments {
     /// Build although nothing changed since the last time
     #[arg(long)]
     force: bool,
+    /// Build the examples in other languages too, with their compilers
+    #[arg(long)]
+    examples: bool,
+}
+
+impl Arguments {
+    /// All that the tests run.
+    pub(crate) fn everything() -> Self {
+        Self { force: false, examples: true }
+    }
 }
 
 /// The folders under `plugins/` that hold plugins, and where their components go under `<target>/plugins`.
@@ -27,13 +38,22 @@ const FOLDERS: [&str; 3] = ["", "benches", "faults"];
 
 /// Build all that changed; say what is done and what came out.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let target = setup::target_dir();
-    let out = target.join("plugins");
+    let workshop = Workshop::new(setup::apt_install)?;
+    let out = setup::target_dir().join("plugins");
+    build(arguments.force, &out, &workshop)?;
+    if arguments.examples {
+        examples::build(arguments.force, &out.join("examples"), &workshop)?;
+    }
+    Ok(())
+}
+
+/// The Rust plugins, all in one run of cargo.
+fn build(force: bool, out: &Path, workshop: &Workshop) -> Result<()> {
     let plugins = find(&setup::root().join("plugins"))?;
-    let sources = stamp::of_sources(setup::root())?;
+    let sources = stamp::of(setup::root(), &stamp::BUILT_IN)?;
     let stamp = out.join(".stamp");
     let current = fs::read_to_string(&stamp).is_ok_and(|built| built == sources);
-    if current && !arguments.force && plugins.iter().all(|plugin| plugin.component(&out).is_file()) {
+    if current && !force && plugins.iter().all(|plugin| plugin.component(out).is_file()) {
         setup::say(format!("plugins: {} components in {} are up to date", plugins.len(), out.display()));
         return Ok(());
     }
@@ -41,15 +61,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if stamp.exists() {
         fs::remove_file(&stamp).with_context(|| format!("cannot remove {}", stamp.display()))?;
     }
-    let toolchain = toolchain::find()?;
+    let toolchain = Toolchain::find(workshop)?;
     setup::say(format!("plugins: building {} components with {}", plugins.len(), toolchain.name()));
-    // Its own folder, so that the build does not wait for the lock of the one that runs this.
-    let modules = toolchain.build(&setup::root().join("plugins"), &target.join("plugins-build"))?;
+    let modules = toolchain.build(&setup::root().join("plugins"), Selection::Plugins, workshop)?;
     for plugin in &plugins {
         let module = modules.join(&plugin.name).with_extension("wasm");
         let module = fs::read(&module).with_context(|| format!("cargo built no {}", module.display()))?;
-        let component = component::encode(&module).with_context(|| format!("plugin {}", plugin.name))?;
-        write(&plugin.component(&out), &component.bytes)?;
+        let component = component::encode(&module).and_then(component::check);
+        let component = component.with_context(|| format!("plugin {}", plugin.name))?;
+        write_whole(&plugin.component(out), &component.bytes)?;
         println!(
             "  {:<18} {:>7} bytes, imports {}",
             plugin.component(Path::new("")).with_extension("").display(),
@@ -57,7 +77,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             component.imports.join(" ")
         );
     }
-    write(&stamp, sources.as_bytes())?;
+    write_whole(&stamp, sources.as_bytes())?;
     setup::say(format!("plugins: done, in {}", out.display()));
     Ok(())
 }
@@ -93,13 +113,4 @@ fn find(plugins: &Path) -> Result<Vec<Plugin>> {
     }
     found.sort_by(|a, b| (a.folder, &a.name).cmp(&(b.folder, &b.name)));
     Ok(found)
-}
-
-/// Write a file whole or not at all: a router may read it at this moment.
-fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = path.parent().expect("a file in a folder");
-    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let aside = path.with_extension("new");
-    fs::write(&aside, bytes).with_context(|| format!("cannot write {}", aside.display()))?;
-    fs::rename(&aside, path).with_context(|| format!("cannot write {}", path.display()))
 }

@@ -37,7 +37,7 @@ const END_TO_END_AT_ONCE: &str = "2";
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let begin = Instant::now();
     tools::need(&PROGRAMS, "the end-to-end tests (SIP clients, a broker, databases)")?;
-    plugins::run(&plugins::Arguments::default())?;
+    plugins::run(&plugins::Arguments::everything())?;
     setup::say("building everything (one profile for tests, demo and bench, so that wasmtime is compiled once)");
     setup::run(tools::cargo().args(["build", "--release", "--workspace"]))?;
     let filter = arguments.filter.as_deref();

@@ -75,3 +75,8 @@ pub use row::Row;
 #[cfg(all(target_family = "wasm", feature = "allocator"))]
 #[global_allocator]
 static MEMORY: allocator::Blocks = allocator::Blocks::new();
+
+/// The README's examples are doc tests of their own.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use sha2::{Digest as _, Sha256};
 
-/// The folders and files that go into a component, the builder included.
-const SOURCES: [&str; 5] = ["plugins", "sdk/rust", "wit", "xtask/src/plugins", "xtask/src/plugins.rs"];
+/// The folders and files that go into the Rust components, the builder included.
+pub(super) const BUILT_IN: [&str; 6] =
+    ["plugins", "sdk/rust", "sdk/kit/src", "wit", "xtask/src/plugins", "xtask/src/plugins.rs"];
 
 /// The hash of every source's path and content.
-pub(super) fn of_sources(root: &Path) -> Result<String> {
+pub(super) fn of(root: &Path, sources: &[&str]) -> Result<String> {
     let mut files = Vec::new();
-    for source in SOURCES {
+    for source in sources {
         collect(&root.join(source), &mut files)?;
     }
     files.sort();
@@ -56,10 +57,9 @@ mod tests {
 
     fn repository() -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
-        for folder in ["plugins/auth/src", "plugins/target", "sdk/rust", "wit", "xtask/src/plugins"] {
+        for folder in ["plugins/auth/src", "plugins/target"] {
             fs::create_dir_all(root.path().join(folder)).unwrap();
         }
-        fs::write(root.path().join("xtask/src/plugins.rs"), "").unwrap();
         fs::write(root.path().join("plugins/auth/src/lib.rs"), "one").unwrap();
         root
     }
@@ -67,20 +67,20 @@ mod tests {
     #[test]
     fn the_stamp_changes_with_a_sources_content_and_place() {
         let root = repository();
-        let at_first = of_sources(root.path()).unwrap();
-        assert_eq!(of_sources(root.path()).unwrap(), at_first);
+        let at_first = of(root.path(), &["plugins"]).unwrap();
+        assert_eq!(of(root.path(), &["plugins"]).unwrap(), at_first);
         fs::write(root.path().join("plugins/auth/src/lib.rs"), "two").unwrap();
-        let edited = of_sources(root.path()).unwrap();
+        let edited = of(root.path(), &["plugins"]).unwrap();
         assert_ne!(edited, at_first);
         fs::rename(root.path().join("plugins/auth/src/lib.rs"), root.path().join("plugins/auth/src/new.rs")).unwrap();
-        assert_ne!(of_sources(root.path()).unwrap(), edited);
+        assert_ne!(of(root.path(), &["plugins"]).unwrap(), edited);
     }
 
     #[test]
     fn what_a_build_leaves_behind_does_not_change_the_stamp() {
         let root = repository();
-        let at_first = of_sources(root.path()).unwrap();
+        let at_first = of(root.path(), &["plugins"]).unwrap();
         fs::write(root.path().join("plugins/target/auth.d"), "x").unwrap();
-        assert_eq!(of_sources(root.path()).unwrap(), at_first);
+        assert_eq!(of(root.path(), &["plugins"]).unwrap(), at_first);
     }
 }

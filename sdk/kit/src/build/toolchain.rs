@@ -8,7 +8,8 @@ use std::{env, fs};
 
 use anyhow::{Result, bail};
 
-use crate::setup;
+use crate::Workshop;
+use crate::process::{has, output, run, try_for};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
@@ -16,54 +17,77 @@ const TARGET: &str = "wasm32-unknown-unknown";
 const DEBIAN_PACKAGES: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];
 
 /// How the plugins are built.
-pub(super) enum Toolchain {
+#[derive(Debug)]
+pub enum Toolchain {
     /// The one that builds everything else, with std for wasm32 installed.
     Installed,
     /// Debian's in `/usr/bin`, with this linker.
-    Debian { linker: PathBuf },
+    Debian {
+        /// A linker for wasm.
+        linker: PathBuf,
+    },
 }
 
-/// The first that is at hand, then the first that can be fetched.
-pub(super) fn find() -> Result<Toolchain> {
-    if has_target() {
-        return Ok(Toolchain::Installed);
-    }
-    if let Some(debian) = debian() {
-        return Ok(debian);
-    }
-    if setup::has("rustup") {
-        setup::say(format!("plugins: adding {TARGET} with rustup (at most 60 s)"));
-        let mut rustup = Command::new("rustup");
-        if setup::try_for(Duration::from_mins(1), rustup.args(["target", "add", TARGET])) && has_target() {
-            return Ok(Toolchain::Installed);
-        }
-        setup::say("plugins: rustup could not add it");
-    }
-    setup::apt_install(&DEBIAN_PACKAGES, "building plugins without rustup's wasm32 target")?;
-    if debian().is_none() {
-        // rust-lld came with neither toolchain.
-        setup::apt_install(&["lld"], "linking plugins")?;
-    }
-    match debian() {
-        Some(debian) => Ok(debian),
-        None => bail!(
-            "no compiler for {TARGET}: add it with `rustup target add {TARGET}`, or install {} and lld",
-            DEBIAN_PACKAGES.join(", ")
-        ),
-    }
+/// What of a workspace is built.
+#[derive(Debug, Clone, Copy)]
+pub enum Selection<'a> {
+    /// Every plugin, from what the lock file says.
+    Plugins,
+    /// One package.
+    Package(&'a str),
 }
 
 impl Toolchain {
+    /// The first that is at hand, then the first that can be fetched.
+    ///
+    /// # Errors
+    /// None can be had.
+    pub fn find(workshop: &Workshop) -> Result<Self> {
+        if has_target() {
+            return Ok(Toolchain::Installed);
+        }
+        if let Some(debian) = debian() {
+            return Ok(debian);
+        }
+        if has("rustup") {
+            workshop.say(format!("plugins: adding {TARGET} with rustup (at most 60 s)"));
+            let mut rustup = Command::new("rustup");
+            if try_for(Duration::from_mins(1), rustup.args(["target", "add", TARGET])) && has_target() {
+                return Ok(Toolchain::Installed);
+            }
+            workshop.say("plugins: rustup could not add it");
+        }
+        workshop.install(&DEBIAN_PACKAGES, "building plugins without rustup's wasm32 target")?;
+        if debian().is_none() {
+            // rust-lld came with neither toolchain.
+            workshop.install(&["lld"], "linking plugins")?;
+        }
+        match debian() {
+            Some(debian) => Ok(debian),
+            None => bail!(
+                "no compiler for {TARGET}: add it with `rustup target add {TARGET}`, or install {} and lld",
+                DEBIAN_PACKAGES.join(", ")
+            ),
+        }
+    }
+
     /// For people.
-    pub(super) fn name(&self) -> String {
+    pub fn name(&self) -> String {
         match self {
             Self::Installed => format!("the installed toolchain's {TARGET}"),
             Self::Debian { .. } => "Debian's rustc, which builds std first (about a minute the first time)".to_owned(),
         }
     }
 
-    /// Build a workspace's plugins in release; the folder with the core modules.
-    pub(super) fn build(&self, workspace: &Path, target_dir: &Path) -> Result<PathBuf> {
+    /// Builds plugins of a workspace in release; the folder with the core modules.
+    ///
+    /// # Errors
+    /// Cargo's, which is in sight.
+    pub fn build(&self, workspace: &Path, selection: Selection<'_>, workshop: &Workshop) -> Result<PathBuf> {
+        // One for all plugins of this machine, so that the standard library is compiled once. Not the folder of the cargo
+        // that may be running this: a build would wait for its lock.
+        let target_dir = workshop.tool("rust-target");
+
         let mut cargo = match self {
             Self::Installed => Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into())),
             Self::Debian { linker } => {
@@ -79,14 +103,18 @@ impl Toolchain {
                 cargo
             }
         };
-        cargo.args(["build", "--release", "--workspace", "--exclude", "trunkline-plugin", "--lib"]);
-        cargo.args(["--target", TARGET, "--locked"]).arg("--target-dir").arg(target_dir).current_dir(workspace);
+        cargo.args(["build", "--release", "--lib", "--target", TARGET]);
+        match selection {
+            Selection::Plugins => cargo.args(["--workspace", "--exclude", "trunkline-plugin", "--locked"]),
+            Selection::Package(name) => cargo.args(["--package", name]),
+        };
+        cargo.arg("--target-dir").arg(&target_dir).current_dir(workspace);
         if matches!(self, Self::Debian { .. }) {
             cargo.arg("-Zbuild-std=std,panic_abort");
         }
         // Flags meant for this machine's compiler are none for the guest's.
         cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS").env_remove("CARGO_BUILD_TARGET");
-        setup::run(&mut cargo)?;
+        run(&mut cargo)?;
         Ok(target_dir.join(TARGET).join("release"))
     }
 }
@@ -122,10 +150,10 @@ fn linker() -> Option<PathBuf> {
 }
 
 fn sysroot(compiler: impl AsRef<std::ffi::OsStr>) -> Option<PathBuf> {
-    setup::output(Command::new(compiler).args(["--print", "sysroot"])).map(PathBuf::from)
+    output(Command::new(compiler).args(["--print", "sysroot"])).map(PathBuf::from)
 }
 
 fn host() -> Option<String> {
-    let version = setup::output(Command::new("rustc").arg("-vV"))?;
+    let version = output(Command::new("rustc").arg("-vV"))?;
     version.lines().find_map(|line| line.strip_prefix("host: ")).map(str::to_owned)
 }
