@@ -42,9 +42,20 @@ impl Listeners {
             }
             sets.push(set);
         }
+        steer(&sets);
         let advertise = config.listen.advertise.as_deref();
         let named = addresses.into_iter().map(|bound| listener(bound, advertise)).collect();
         Ok(Self { named, sets })
+    }
+}
+
+/// Every datagram to the worker that owns its call. Without it workers hand over what is not theirs, at some cost.
+fn steer(sets: &[Vec<UdpSocket>]) {
+    let Some(first) = sets.first().filter(|_| sets.len() > 1) else { return };
+    for socket in first {
+        if let Err(error) = udp::steer(socket, sets.len()) {
+            tracing::warn!(%error, "the kernel does not steer datagrams by Call-ID: calls cost more");
+        }
     }
 }
 

@@ -1,10 +1,11 @@
 //! Datagrams in batches: one system call receives up to 32, one sends up to 32 to as many peers.
 //!
-//! Every worker has a socket of its own on each address (`SO_REUSEPORT`): the kernel keeps the datagrams of one peer on
-//! one socket, and so in order. ICMP errors come back through the socket's error queue (`IP_RECVERR`).
+//! Every worker has a socket of its own on each address (`SO_REUSEPORT`): the kernel gives it the datagrams of its calls,
+//! those of one call in order. ICMP errors come back through the socket's error queue (`IP_RECVERR`).
 
 mod batch;
 mod errors;
+mod steer;
 
 use std::collections::VecDeque;
 use std::io;
@@ -19,6 +20,7 @@ use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
 use self::batch::{BATCH, Inbound, Outbound};
+pub use self::steer::{owner, steer};
 
 /// Datagrams that wait for room in the kernel's buffer. Beyond, the newest are dropped: SIP sends them again.
 const QUEUE: usize = 4096;

@@ -11,6 +11,7 @@ use crate::routing::{RoutingFacts, Snapshot};
 use crate::sip::core::{Core, branch_owner};
 use crate::sip::flow::Flow;
 use crate::sip::time::Time;
+use crate::transport::udp;
 
 /// Batches that wait for a worker. When they are this many, it is overloaded: the newest are dropped and counted.
 const DEPTH: usize = 1024;
@@ -69,7 +70,7 @@ impl Outbox {
 
     /// The worker that owns the calls with this Call-ID, where it is another.
     pub(super) fn owner(&self, call_id: &[u8]) -> Option<usize> {
-        let owner = crc32c::crc32c(call_id) as usize % self.all.len();
+        let owner = udp::owner(call_id, self.all.len());
         (owner != self.me).then_some(owner)
     }
 

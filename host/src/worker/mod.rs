@@ -2,6 +2,7 @@
 //! does what the core says. Nothing on it waits for anything outside of it.
 
 mod clock;
+mod gather;
 mod mail;
 mod pipelines;
 mod record;
@@ -18,6 +19,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep};
 
+use self::gather::Gather;
 use self::mail::Outbox;
 use self::pipelines::Pipelines;
 use self::stats::Stats;
@@ -38,6 +40,9 @@ const ROUNDS: usize = 4;
 /// Messages of other workers taken per round: what they cause is sent before the next ones come, so that the sockets'
 /// queues have room for it.
 const MAIL: usize = 32;
+/// Timers may fire this much later than they are due, many in one wake-up. Whoever is awake anyway fires those that are
+/// due without being woken for it.
+const SLACK: Duration = Duration::from_millis(10);
 /// How often the wall's clock is read again and the statistics are published.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
@@ -82,6 +87,7 @@ struct Driver {
     journal: JournalHandle,
     clock: Clock,
     stats: Stats,
+    gather: Gather,
     timer: Pin<Box<Sleep>>,
     /// When `timer` will fire.
     armed: Time,
@@ -104,6 +110,7 @@ impl Driver {
             journal: worker.journal,
             clock: worker.clock,
             stats: Stats::new(&worker.metrics),
+            gather: Gather::new(now),
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
             armed: now,
             next_housekeeping: now + HOUSEKEEPING,
@@ -131,6 +138,10 @@ impl Driver {
                 return Poll::Ready(());
             }
             if !progress {
+                if let Some(pause) = self.gather.pause(now) {
+                    std::thread::sleep(pause);
+                    cx.waker().wake_by_ref();
+                }
                 return Poll::Pending;
             }
         }
@@ -140,7 +151,7 @@ impl Driver {
 
     /// One batch of each socket: to the core, or to the worker that owns the call.
     fn receive(&mut self, now: Time, cx: &mut Context<'_>) -> bool {
-        let Self { core, sockets, outbox, stats, .. } = self;
+        let Self { core, sockets, outbox, stats, gather, .. } = self;
         let mut progress = false;
         for (listener, socket) in sockets.iter_mut().enumerate() {
             let mut lost = Vec::new();
@@ -161,7 +172,10 @@ impl Driver {
             }
             match received {
                 Poll::Pending => {}
-                Poll::Ready(Ok(count)) => progress |= count > 0,
+                Poll::Ready(Ok(count)) => {
+                    progress |= count > 0;
+                    gather.received(count);
+                }
                 // Nobody would be woken for what comes next: it is asked again.
                 Poll::Ready(Err(error)) => {
                     progress = true;
@@ -200,23 +214,26 @@ impl Driver {
     }
 
     fn fire_timers(&mut self, now: Time, cx: &mut Context<'_>) -> bool {
-        let fired = self.timer.as_mut().poll(cx).is_ready();
-        if fired {
+        let due = self.core.next_deadline().is_some_and(|next| next <= now);
+        if due {
             self.core.tick(now);
-            if now >= self.next_housekeeping {
-                self.next_housekeeping = now + HOUSEKEEPING;
-                self.clock.adjust();
-                self.publish();
-            }
         }
+        if now >= self.next_housekeeping {
+            self.next_housekeeping = now + HOUSEKEEPING;
+            self.clock.adjust();
+            self.publish();
+        }
+        // What is due earlier than the timer fires moves it. What is due later does not: it fires in vain now and then,
+        // which costs less than being set anew for every message.
         let next = self.core.next_deadline().map_or(self.next_housekeeping, |next| next.min(self.next_housekeeping));
-        if fired || next < self.armed {
-            self.armed = next;
-            self.timer.as_mut().reset(Instant::from_std(self.clock.instant(next)));
+        let fired = now >= self.armed && self.timer.as_mut().poll(cx).is_ready();
+        if fired || next + SLACK < self.armed {
+            self.armed = next + SLACK;
+            self.timer.as_mut().reset(Instant::from_std(self.clock.instant(self.armed)));
             // Polled again, so that the runtime knows whom to wake.
-            return self.timer.as_mut().poll(cx).is_ready() || fired;
+            return self.timer.as_mut().poll(cx).is_ready() || due;
         }
-        false
+        due
     }
 
     fn collect_decisions(&mut self, cx: &mut Context<'_>) -> bool {
