@@ -85,6 +85,8 @@ pub struct Message {
     /// Index of the first field of each well-known name.
     firsts: [u16; Name::KNOWN],
     cseq: Option<(u32, Span)>,
+    /// Of From and of To, which are asked for many times.
+    tags: [Option<Span>; 2],
     headers_start: u32,
     head_end: u32,
     /// Whether the empty line was there and every header line is a name and a value.
@@ -141,12 +143,14 @@ impl Message {
             headers: index.headers,
             firsts: index.firsts,
             cseq: None,
+            tags: [None; 2],
             headers_start: headers_start as u32,
             head_end: head_end as u32,
             head_well_formed: index.well_formed && complete,
             length,
         };
         message.cseq = message.first(Name::CSeq).and_then(|header| read_cseq(&message.raw, header.value));
+        message.tags = [Name::From, Name::To].map(|name| message.single(name)?.params.find("tag")?.value);
         message.method = Method::of(message.method_bytes());
         Ok(message)
     }
@@ -290,12 +294,12 @@ impl Message {
 
     /// The `tag` parameter of the From.
     pub fn from_tag(&self) -> Option<&[u8]> {
-        self.from()?.param("tag").flatten()
+        self.tags[0].map(|tag| scan::unquoted(tag.of(&self.raw)))
     }
 
     /// The `tag` parameter of the To.
     pub fn to_tag(&self) -> Option<&[u8]> {
-        self.to()?.param("tag").flatten()
+        self.tags[1].map(|tag| scan::unquoted(tag.of(&self.raw)))
     }
 
     /// The first Contact.

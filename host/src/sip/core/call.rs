@@ -47,7 +47,6 @@ pub(super) struct Call<F> {
     pub(super) ringing: Option<Time>,
     pub(super) answered: Option<Time>,
     pub(super) attempts: Vec<AttemptReport>,
-    pub(super) caller_sent: Box<str>,
     pub(super) facts: Option<F>,
     /// When which side's BYE came.
     pub(super) hung_up: Option<(Time, Side)>,
@@ -101,7 +100,6 @@ impl<F> Call<F> {
             ringing: None,
             answered: None,
             attempts: Vec::new(),
-            caller_sent: Box::default(),
             facts: None,
             hung_up: None,
             ended: None,
@@ -313,7 +311,6 @@ impl<F> Call<F> {
             ringing: self.ringing,
             answered: self.answered,
             ended,
-            caller_sent: std::mem::take(&mut self.caller_sent),
             attempts: std::mem::take(&mut self.attempts),
         })));
     }

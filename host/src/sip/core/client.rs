@@ -29,7 +29,8 @@ pub(super) struct Client {
     pub(super) flow: Flow,
     invite: bool,
     state: State,
-    /// The request as sent: for retransmission, and to make its CANCEL and ACK from.
+    /// The request as sent: for retransmission, and to make its CANCEL and ACK from. Empty once the final response is
+    /// there: half a minute of ended calls would hold it for nothing.
     request: Bytes,
     /// INVITE: the ACK of the failure response, for when that comes again.
     ack: Option<Bytes>,
@@ -146,6 +147,7 @@ impl Client {
             }
             (State::Calling | State::Proceeding, 200..300) if self.invite => {
                 self.state = State::Accepted;
+                self.request = Bytes::new();
                 self.stop_sending(cx.now + cx.settings.timeout());
                 Received::Fresh
             }
@@ -153,6 +155,7 @@ impl Client {
             (State::Calling | State::Proceeding, _) if self.invite => {
                 let ack = forward::ack_of_failure(&self.request, response);
                 self.send_ack(cx, ack);
+                self.request = Bytes::new();
                 self.state = State::Completed;
                 let wait = if self.flow.transport.is_reliable() { Duration::ZERO } else { cx.settings.timeout() };
                 self.stop_sending(cx.now + wait);

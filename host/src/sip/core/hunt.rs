@@ -18,7 +18,6 @@ use crate::sip::decision::Target;
 use crate::sip::edit::edited;
 use crate::sip::flow::Flow;
 use crate::sip::message::{Message, Method, Name};
-use crate::sip::uri::Uri;
 
 #[derive(Debug)]
 pub(super) struct Hunt {
@@ -99,7 +98,6 @@ fn attempt<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, index: usize) -> bool {
     let mut report = AttemptReport {
         target: index,
         destination: target.destination.map(|destination| destination.address),
-        callee: Box::default(),
         started: cx.now,
         ringing: None,
         ended: None,
@@ -114,8 +112,6 @@ fn attempt<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, index: usize) -> bool {
         call.attempts.push(report);
         return false;
     };
-    report.callee = user_part(message.uri());
-    call.caller_sent = message.from().map(|from| user_part(from.uri)).unwrap_or_default();
     let branch = cx.branch(call.id, call.loop_hash);
     let listeners: [&Listener; 2] = [out, inward];
     let record = if flow.listener == call.flow.listener { &listeners[..1] } else { &listeners[..] };
@@ -141,11 +137,6 @@ fn attempt<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, index: usize) -> bool {
         setup.branches.push(Branch { attempt, ..Branch::new(client) });
     }
     true
-}
-
-fn user_part(uri: &[u8]) -> Box<str> {
-    let user = Uri::parse(uri).ok().and_then(|uri| uri.user_name()).unwrap_or_default();
-    String::from_utf8_lossy(user.of(uri)).into()
 }
 
 /// How many Route values at the top are this node: a preloaded route.

@@ -97,8 +97,10 @@ pub struct Counters {
     pub absorbed: u64,
     /// Failure responses that were never acknowledged.
     pub unacknowledged: u64,
-    /// Requests refused because `max_calls` was reached, the node drains, or a call has too many of them.
+    /// Requests refused because the node drains, or a call has too many of them.
     pub overloaded: u64,
+    /// New calls refused because `max_calls` are held.
+    pub full: u64,
     /// Requests that came back as they went (482).
     pub loops: u64,
     /// Requests that may go no further: out of hops (483), or in need of what this node has not (420).
@@ -376,7 +378,10 @@ impl<F> Core<F> {
             self.on_within(now, request);
         } else if self.answered_here(&request) {
             // Done.
-        } else if self.draining || self.held >= self.settings.max_calls || self.is_crowded(&request) {
+        } else if self.held >= self.settings.max_calls && !self.draining {
+            self.counters.full += 1;
+            self.refuse(&request, 503, "", &[("Retry-After", "5")]);
+        } else if self.draining || self.is_crowded(&request) {
             self.counters.overloaded += 1;
             self.refuse(&request, 503, "", &[("Retry-After", "5")]);
         } else {

@@ -29,8 +29,6 @@ pub struct CallReport<F> {
     pub answered: Option<Time>,
     /// When it was over.
     pub ended: Time,
-    /// The calling number of the last INVITE that left.
-    pub caller_sent: Box<str>,
     /// In order.
     pub attempts: Vec<AttemptReport>,
 }
@@ -42,8 +40,6 @@ pub struct AttemptReport {
     pub target: usize,
     /// Where the INVITE went.
     pub destination: Option<SocketAddr>,
-    /// The user part of its Request-URI.
-    pub callee: Box<str>,
     /// When it was sent.
     pub started: Time,
     /// When its first 18x came.

@@ -109,6 +109,7 @@ fn a_full_node_refuses_new_calls_until_one_is_gone() {
     rig.next(CALLER, "100 INVITE");
     rig.receive(CALLER, ua::invite(CALLER, "b", URI));
     rig.next(CALLER, "503 INVITE");
+    assert_eq!((rig.core.counters().full, rig.core.counters().overloaded), (1, 0));
     rig.decide(Decision::Respond { code: 404, reason: String::new(), headers: Vec::new() });
     let failure = rig.next(CALLER, "404 INVITE");
     rig.receive(CALLER, ua::hop_by_hop(&invite, "ACK", Some(&failure)));

@@ -191,10 +191,8 @@ fn the_record_has_the_times_and_the_attempt() {
     assert_eq!(record.ringing.expect("rang").since(record.routed), ms(400));
     assert_eq!(record.answered, Some(answered));
     assert_eq!(record.ended, hung_up);
-    assert_eq!(&*record.caller_sent, "+12125550001");
     let [attempt] = &record.attempts[..] else { panic!("one attempt") };
     assert_eq!(attempt.destination.map(|address| address.to_string()).as_deref(), Some(CARRIERS[0]));
-    assert_eq!(&*attempt.callee, "+12125559999");
     assert_eq!(attempt.ended.map(|(at, code, _)| (at, code)), Some((answered, 200)));
     call.rig.ends_clean();
 }
