@@ -8,14 +8,12 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::control::Desk;
 use super::listeners::Listeners;
+use super::room;
 use crate::cdr::JournalHandle;
 use crate::config::model::Config;
 use crate::routing::Snapshot;
 use crate::sip::core::Settings;
 use crate::worker::{Clock, Mail, Worker, mailboxes};
-
-/// Calls that one worker holds at once; a new one beyond gets 503.
-const MAX_CALLS: usize = 2_000_000;
 
 pub(super) struct Crew {
     mail: Vec<mpsc::Sender<Mail>>,
@@ -33,6 +31,7 @@ impl Crew {
     ) -> anyhow::Result<Self> {
         let Listeners { named, sets } = listeners;
         let (boxes, mail) = mailboxes(sets.len());
+        let max_calls = room::calls(config.call.max_calls).div_ceil(sets.len().max(1));
         let (ready, started) = std::sync::mpsc::channel();
         let mut threads = Vec::new();
         for (index, (sockets, mailbox)) in sets.into_iter().zip(boxes).enumerate() {
@@ -45,7 +44,7 @@ impl Crew {
                     t4: config.timers.t4.get(),
                     max_duration: config.call.max_duration.get(),
                     max_attempts: config.call.max_attempts,
-                    max_calls: MAX_CALLS,
+                    max_calls,
                 },
                 sockets,
                 mailbox,

@@ -9,24 +9,26 @@ pub(super) struct Fixed {
     listen: Listen,
     admin: Admin,
     cdr: Cdr,
+    max_calls: Option<usize>,
 }
 
 impl Fixed {
     pub(super) fn of(config: &Config) -> Self {
         let Config { node, listen, admin, cdr, .. } = config.clone();
-        Self { node, listen, admin, cdr }
+        Self { node, listen, admin, cdr, max_calls: config.call.max_calls }
     }
 
     /// A warning for each section that `config` has otherwise.
     pub(super) fn unheeded(&self, config: &Config) -> Vec<String> {
         let sections = [
-            ("node", self.node != config.node),
-            ("listen", self.listen != config.listen),
-            ("admin", self.admin != config.admin),
-            ("cdr", self.cdr != config.cdr),
+            ("[node]", self.node != config.node),
+            ("[listen]", self.listen != config.listen),
+            ("[admin]", self.admin != config.admin),
+            ("[cdr]", self.cdr != config.cdr),
+            ("call.max-calls", self.max_calls != config.call.max_calls),
         ];
         let changed = sections.into_iter().filter(|(_, changed)| *changed);
-        changed.map(|(section, _)| format!("[{section}] has changed: that takes effect at the next start")).collect()
+        changed.map(|(section, _)| format!("{section} has changed: that takes effect at the next start")).collect()
     }
 }
 
@@ -57,12 +59,13 @@ sql = { url = 'sqlite:cdr.db' }
     #[test]
     fn a_section_that_waits_for_the_next_start_is_named() {
         for (section, from, to) in [
-            ("node", "edge-1", "edge-2"),
-            ("listen", "5060", "5061"),
-            ("admin", "[call]", "[admin]\nbind = '127.0.0.1:9060'\n[call]"),
-            ("cdr", "cdr.db", "cdr2.db"),
+            ("[node]", "edge-1", "edge-2"),
+            ("[listen]", "5060", "5061"),
+            ("[admin]", "[call]", "[admin]\nbind = '127.0.0.1:9060'\n[call]"),
+            ("[cdr]", "cdr.db", "cdr2.db"),
+            ("call.max-calls", "max-attempts = 8", "max-calls = 8"),
         ] {
-            let expected = format!("[{section}] has changed: that takes effect at the next start");
+            let expected = format!("{section} has changed: that takes effect at the next start");
             assert_eq!(unheeded(from, to), [expected]);
         }
     }

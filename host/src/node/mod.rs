@@ -14,6 +14,7 @@ mod crew;
 mod fixed;
 mod listeners;
 mod plant;
+mod room;
 
 use std::sync::Arc;
 use std::time::Duration;

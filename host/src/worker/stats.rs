@@ -57,6 +57,7 @@ impl Stats {
             ("unreadable", now.unreadable - then.unreadable),
             ("malformed", now.malformed - then.malformed),
             ("stray", now.strays - then.strays),
+            ("max-calls", now.full - then.full),
             ("overloaded", now.overloaded - then.overloaded),
             ("loop", now.loops - then.loops),
             ("declined", now.declined - then.declined),

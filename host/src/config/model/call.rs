@@ -18,6 +18,9 @@ pub struct Call {
     pub max_duration: TimeSpan,
     /// Attempts per call. Default 8.
     pub max_attempts: usize,
+    /// Calls held at once by the node, those included whose last transactions still absorb retransmissions. Beyond, a
+    /// new one gets 503. Default: what a quarter of the memory holds.
+    pub max_calls: Option<usize>,
 }
 
 impl Default for Call {
@@ -28,6 +31,7 @@ impl Default for Call {
             attempt_timeout: TimeSpan::from_secs(4),
             max_duration: TimeSpan::from_secs(4 * 3600),
             max_attempts: 8,
+            max_calls: None,
         }
     }
 }

@@ -18,6 +18,12 @@ pub(super) fn validate(config: &Config, report: &mut Report<'_>) {
     if !(1..=MAX_ATTEMPTS).contains(&call.max_attempts) {
         report.error("call.max-attempts", format!("`{}` is out of range: 1 to {MAX_ATTEMPTS}", call.max_attempts));
     }
+    if call.max_calls == Some(0) {
+        report.error(
+            "call.max-calls",
+            "`0` would refuse every call: 1 or more, or leave it out for what the memory holds",
+        );
+    }
     if call.attempt_timeout > call.ring_timeout {
         report.warn(
             "call.attempt-timeout",
