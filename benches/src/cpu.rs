@@ -18,6 +18,24 @@ pub fn micros(root: u32) -> Result<u64> {
     Ok(ticks * 1_000_000 / ticks_per_second()?)
 }
 
+/// CPU time of each of a process's workers since its start, in microseconds, by the kernel's finer accounts. Empty for a
+/// system that has no threads of that name.
+pub fn workers(id: u32) -> Vec<u64> {
+    let mut workers: Vec<(String, u64)> = fs::read_dir(format!("/proc/{id}/task"))
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|thread| {
+            let name = fs::read_to_string(thread.path().join("comm")).ok()?;
+            let accounts = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+            let nanos: u64 = accounts.split_ascii_whitespace().next()?.parse().ok()?;
+            name.starts_with("worker-").then_some((name, nanos / 1_000))
+        })
+        .collect();
+    workers.sort();
+    workers.into_iter().map(|(_, micros)| micros).collect()
+}
+
 /// Memory of a process and its children in MiB, shared pages divided among those who share them.
 pub fn pss_mib(root: u32) -> u64 {
     let kib = |id: u32| -> Option<u64> {

@@ -35,8 +35,17 @@ pub enum Stores {
     FilesAndSqlite,
 }
 
+/// Trunkline's pipeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stages {
+    /// auth, blocklist, lrn, cnam, rate.
+    Five,
+    /// The one that names a gateway: without it no call goes anywhere.
+    RateAlone,
+}
+
 /// Trunkline with the five stages, the LRN and CNAM tables over HTTP and cached, journal and stores on.
-pub fn trunkline(carrier: SocketAddr, stores: Stores) -> Result<Peer> {
+pub fn trunkline(carrier: SocketAddr, stages: Stages, stores: Stores) -> Result<Peer> {
     let directory = LrnServer::start()?;
     let http = |field: &str| {
         format!(
@@ -49,9 +58,14 @@ pub fn trunkline(carrier: SocketAddr, stores: Stores) -> Result<Peer> {
         .table("cnam", &http("name"))
         .plugin("lrn", "config = { table = \"lrn\", header = \"P-LRN\" }")
         .carrier(carrier);
-    let (name, setup) = match stores {
-        Stores::Files => ("Trunkline, records to JSONL", setup.without_sqlite()),
-        Stores::FilesAndSqlite => ("Trunkline, records to JSONL and SQLite", setup),
+    let setup = match stages {
+        Stages::Five => setup,
+        Stages::RateAlone => setup.pipeline("default", &["rate"]),
+    };
+    let (name, setup) = match (stores, stages) {
+        (Stores::Files, Stages::Five) => ("Trunkline, records to JSONL", setup.without_sqlite()),
+        (Stores::Files, Stages::RateAlone) => ("Trunkline, the stage rate alone, JSONL", setup.without_sqlite()),
+        (Stores::FilesAndSqlite, _) => ("Trunkline, records to JSONL and SQLite", setup),
     };
     let router = setup.start()?;
     let (sip, id) = (router.sip(), router.id());

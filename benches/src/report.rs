@@ -22,6 +22,8 @@ pub struct Row {
     pub retransmissions: u32,
     /// CPU time of the peer's processes divided by the calls, in microseconds.
     pub cpu_micros_per_call: u64,
+    /// The same of each worker thread alone; empty where there are none of that name.
+    pub worker_micros_per_call: Vec<u64>,
     /// Memory after the run, in MiB.
     pub pss_mib: u64,
 }
@@ -60,14 +62,14 @@ impl Report {
 
     fn markdown(&self) -> String {
         let mut text = format!(
-            "{}\n\n| system | calls/s | calls | failed | sent again | CPU µs per call | of Kamailio's | MiB |\n\
-             |---|---|---|---|---|---|---|---|\n",
+            "{}\n\n| system | calls/s | calls | failed | sent again | CPU µs per call | of Kamailio's | its workers, µs | MiB |\n\
+             |---|---|---|---|---|---|---|---|---|\n",
             self.machine
         );
         for row in &self.rows {
             let _infallible = writeln!(
                 text,
-                "| {} | {} | {} | {} | {} | {} | {} | {} |",
+                "| {} | {} | {} | {} | {} | {} | {} | {} | {} |",
                 row.peer,
                 row.rate,
                 row.calls,
@@ -75,6 +77,7 @@ impl Report {
                 row.retransmissions,
                 row.cpu_micros_per_call,
                 self.share(row),
+                workers(row),
                 row.pss_mib
             );
         }
@@ -89,6 +92,12 @@ impl Report {
             _ => "–".to_owned(),
         }
     }
+}
+
+/// Side by side: whether they share the load evenly.
+fn workers(row: &Row) -> String {
+    let each: Vec<String> = row.worker_micros_per_call.iter().map(u64::to_string).collect();
+    if each.is_empty() { "–".to_owned() } else { each.join(", ") }
 }
 
 impl Default for Report {
@@ -110,6 +119,7 @@ mod tests {
             failed: 0,
             retransmissions: 0,
             cpu_micros_per_call: cpu,
+            worker_micros_per_call: Vec::new(),
             pss_mib: 1,
         };
         let rows = vec![row("Kamailio", 500, 400), row("Kamailio", 1000, 500), row("Trunkline", 1000, 200)];

@@ -25,10 +25,12 @@ pub(crate) struct Arguments {
 enum Bench {
     /// CPU time per call beside Kamailio and the kernel
     Cost,
+    /// The highest rate without a failed call, beside Kamailio's
+    Capacity,
 }
 
 /// Every bench, in the order in which they run.
-const ALL: [Bench; 1] = [Bench::Cost];
+const ALL: [Bench; 2] = [Bench::Cost, Bench::Capacity];
 
 /// Run the benches; results go to `benches/results`.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
@@ -36,24 +38,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     for bench in ALL.into_iter().filter(|bench| arguments.only.is_none_or(|only| only == *bench)) {
         match bench {
             Bench::Cost => cost(arguments)?,
+            Bench::Capacity => capacity(arguments)?,
         }
     }
     Ok(())
 }
 
 fn cost(arguments: &Arguments) -> Result<()> {
-    tools::need(&[("sipp", "sip-tester"), ("kamailio", "kamailio")], "the load rig and its yardstick")?;
-    setup::say("building the router and the rig");
-    setup::run(tools::cargo().args([
-        "build",
-        "--release",
-        "--package",
-        "trunkline",
-        "--package",
-        "trunkline-benches",
-    ]))?;
-    let mut cost = Command::new(setup::target_dir().join("release/cost"));
-    cost.current_dir(setup::root());
+    build()?;
+    let mut cost = program("cost");
     if let Some(rates) = &arguments.rates {
         cost.args(["--rates", rates]);
     }
@@ -61,4 +54,26 @@ fn cost(arguments: &Arguments) -> Result<()> {
         cost.args(["--seconds", &seconds.to_string()]);
     }
     setup::run(&mut cost)
+}
+
+fn capacity(arguments: &Arguments) -> Result<()> {
+    build()?;
+    let mut capacity = program("capacity");
+    if let Some(seconds) = arguments.seconds {
+        capacity.args(["--seconds", &seconds.to_string()]);
+    }
+    setup::run(&mut capacity)
+}
+
+/// One of the rig's programs, where it finds its files and leaves its results.
+fn program(name: &str) -> Command {
+    let mut program = Command::new(setup::target_dir().join("release").join(name));
+    program.current_dir(setup::root());
+    program
+}
+
+fn build() -> Result<()> {
+    tools::need(&[("sipp", "sip-tester"), ("kamailio", "kamailio")], "the load rig and its yardstick")?;
+    setup::say("building the router and the rig");
+    setup::run(tools::cargo().args(["build", "--release", "--package", "trunkline", "--package", "trunkline-benches"]))
 }

@@ -6,13 +6,10 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Parser, ValueEnum};
-use trunkline_benches::cpu;
-use trunkline_benches::peer::{self, Peer, Stores};
-use trunkline_benches::report::{Report, Row};
+use trunkline_benches::load::{measure, warm};
+use trunkline_benches::peer::{self, Peer, Stages, Stores};
+use trunkline_benches::report::Report;
 use trunkline_tests::{Load, Sipp};
-
-/// Every number of the pool once, so that what can be cached is cached before anything is measured.
-const WARM_UP: Load = Load { calls: 10_000, rate: 1_000 };
 
 #[derive(Parser)]
 struct Arguments {
@@ -41,6 +38,8 @@ enum Which {
     Trunkline,
     /// Trunkline with the file store and SQLite
     TrunklineSqlite,
+    /// Trunkline with the one stage that routes, and the file store
+    TrunklineBare,
 }
 
 impl Which {
@@ -48,8 +47,9 @@ impl Which {
         match self {
             Self::Floor => peer::floor(carrier),
             Self::Kamailio => peer::kamailio(carrier),
-            Self::Trunkline => peer::trunkline(carrier, Stores::Files),
-            Self::TrunklineSqlite => peer::trunkline(carrier, Stores::FilesAndSqlite),
+            Self::Trunkline => peer::trunkline(carrier, Stages::Five, Stores::Files),
+            Self::TrunklineSqlite => peer::trunkline(carrier, Stages::Five, Stores::FilesAndSqlite),
+            Self::TrunklineBare => peer::trunkline(carrier, Stages::RateAlone, Stores::Files),
         }
     }
 }
@@ -59,40 +59,14 @@ fn main() -> Result<()> {
     let callee = Sipp::callee("callee", &[])?;
     let peers: Vec<Peer> = arguments.peers.iter().map(|which| which.start(callee.address())).collect::<Result<_>>()?;
     for peer in &peers {
-        eprintln!("warming {} …", peer.name);
-        place(peer, WARM_UP)?;
+        warm(peer)?;
     }
     let mut report = Report::new();
     for rate in &arguments.rates {
         for peer in &peers {
-            let row = measure(peer, Load { calls: rate * arguments.seconds, rate: *rate })?;
-            eprintln!(
-                "{} at {rate} calls/s: {} µs per call, {} failed, {} sent again",
-                row.peer, row.cpu_micros_per_call, row.failed, row.retransmissions
-            );
-            report.rows.push(row);
+            report.rows.push(measure(peer, Load { calls: rate * arguments.seconds, rate: *rate })?);
         }
     }
     println!("{}", report.write(&arguments.out, "cost")?);
     Ok(())
-}
-
-fn measure(peer: &Peer, load: Load) -> Result<Row> {
-    let before = cpu::micros(peer.id)?;
-    let counts = place(peer, load)?;
-    let used = cpu::micros(peer.id)? - before;
-    Ok(Row {
-        peer: peer.name,
-        rate: load.rate,
-        calls: load.calls,
-        failed: counts.failed,
-        retransmissions: counts.retransmissions,
-        cpu_micros_per_call: used / u64::from(load.calls),
-        pss_mib: cpu::pss_mib(peer.id),
-    })
-}
-
-fn place(peer: &Peer, load: Load) -> Result<trunkline_tests::Counts> {
-    let words = [("caller", "1212555[field0]"), ("callee", "1919555[field0]"), ("talk", "1000")];
-    Sipp::caller("caller", &words, peer.sip, load)?.wait()
 }
