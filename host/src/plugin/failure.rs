@@ -17,6 +17,18 @@ pub struct Failure {
     pub detail: Option<String>,
 }
 
+impl std::fmt::Display for Failure {
+    /// A stage's own error in its words alone; any other failure with its reason before them.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let detail = self.detail.as_deref().unwrap_or_default();
+        if self.reason == StageOutcome::Error {
+            return f.write_str(detail);
+        }
+        let reason = format!("{:?}", self.reason).to_lowercase();
+        if detail.is_empty() { f.write_str(&reason) } else { write!(f, "{reason}: {detail}") }
+    }
+}
+
 impl Failure {
     pub(super) fn new(reason: StageOutcome, detail: impl Into<String>) -> Self {
         let mut detail = detail.into();

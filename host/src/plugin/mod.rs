@@ -18,6 +18,7 @@ mod instance;
 mod limits;
 mod memory;
 pub mod rater;
+pub mod recorded;
 mod runner;
 mod stage;
 mod state;

@@ -11,6 +11,7 @@ use super::contract::{Call, Outcome};
 use super::failure::Failure;
 use super::instance::Instance;
 use super::limits::Permit;
+use super::recorded::Asking;
 use super::stage::Stage;
 use super::state::{Headers, OnCall};
 use super::trace::Trace;
@@ -48,6 +49,8 @@ pub struct Visit<'a> {
     pub wait_until: Instant,
     /// Cuts it earlier.
     pub cancel: &'a Cancel,
+    /// Whether what it asks is written down, or told as it was to another; `None` for most calls.
+    pub asking: Option<Asking>,
     /// Who wants to hear what it asks.
     pub trace: Option<Arc<Trace>>,
 }
@@ -118,7 +121,8 @@ impl Runner {
     /// The bounded part: makes an instance where none is idle, and runs it. `taken` holds the instance also when the
     /// work is cut, so that its fuel can be read.
     async fn call(&self, call: &Call, visit: Visit<'_>, taken: &mut Option<Instance>) -> Result<Outcome, Failure> {
-        let Visit { headers, customer, call_id, now, started, deadline, cut, wait_until, cancel, trace } = visit;
+        let Visit { headers, customer, call_id, now, started, deadline, cut, wait_until, cancel, asking, trace } =
+            visit;
         let on = OnCall {
             headers,
             customer,
@@ -129,6 +133,7 @@ impl Runner {
             permits: Vec::new(),
             log_lines: 0,
             outage: false,
+            asking,
             trace,
         };
         let work = async {

@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::counters::Counters;
 use super::limits::{Limits, Permit};
 use super::memory::MemoryGuard;
+use super::recorded::{Asking, Recording};
 use super::trace::story::Question;
 use super::trace::{Open, Trace};
 use crate::lookup::{Services, Tables};
@@ -56,6 +57,8 @@ pub(super) struct OnCall {
     pub(super) log_lines: u32,
     /// Whether a table or a service gave no answer in this call: what follows from that is not the plugin's failure.
     pub(super) outage: bool,
+    /// Whether what is asked is written down, or told as it was to another.
+    pub(super) asking: Option<Asking>,
     /// Who wants to hear what is asked.
     pub(super) trace: Option<Arc<Trace>>,
 }
@@ -64,6 +67,25 @@ impl State {
     /// Tells the trace, where the call carries one, what the guest asks.
     pub(super) fn ask(&self, question: impl FnOnce() -> Question) -> Option<Open> {
         self.call.as_ref()?.trace.as_ref()?.ask(question())
+    }
+
+    /// Writes down what the guest was told, where that is wanted.
+    pub(super) fn write_down(&self, write: impl FnOnce(&Recording)) {
+        if let Some(Asking::Write(recording)) = self.asking() {
+            write(recording);
+        }
+    }
+
+    /// What another stage was told, where this one is to be told the same, and whether memory may stand in for it.
+    pub(super) fn told(&self) -> Option<(&Recording, bool)> {
+        match self.asking()? {
+            Asking::Tell { recording, memory } => Some((recording, *memory)),
+            Asking::Write(_) => None,
+        }
+    }
+
+    fn asking(&self) -> Option<&Asking> {
+        self.call.as_ref()?.asking.as_ref()
     }
 
     /// A table or a service that the guest asked failed, or did not answer in time.

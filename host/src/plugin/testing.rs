@@ -239,6 +239,7 @@ pub(crate) fn visit<'a>(runner: &Runner, started: Instant, cancel: &'a Cancel) -
         cut: StageOutcome::Deadline,
         wait_until: started + runner.stage().settings.deadline * 9 / 10,
         cancel,
+        asking: None,
         trace: None,
     }
 }

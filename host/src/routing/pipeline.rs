@@ -144,6 +144,7 @@ impl<'a> Passage<'a> {
             cut,
             wait_until,
             cancel: &self.cancel,
+            asking: None,
             trace: trace.clone(),
         };
         let bench = Bench {

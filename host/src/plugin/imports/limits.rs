@@ -9,9 +9,17 @@ const MAX_PERMITS: usize = 32;
 
 impl Host for State {
     fn take_rate(&mut self, key: String, per_second: u32) -> bool {
+        // Who is told again takes nothing: what was granted once is not granted twice.
+        if let Some((recording, _)) = self.told() {
+            return recording.rate(&key).unwrap_or_else(|| {
+                recording.withhold();
+                true
+            });
+        }
         let Some(call) = &self.call else { return false };
         let open = self.ask(|| Question::TakeRate { key: key.clone(), per_second });
         let taken = self.lent.limits.take_rate(&key, per_second, call.started);
+        self.write_down(|recording| recording.heard_rate(&key, taken));
         if let Some(open) = open {
             open.hear(Answer::Granted(taken));
         }
@@ -19,8 +27,15 @@ impl Host for State {
     }
 
     fn take_permit(&mut self, key: String, max: u32) -> bool {
+        if let Some((recording, _)) = self.told() {
+            return recording.permit(&key).unwrap_or_else(|| {
+                recording.withhold();
+                true
+            });
+        }
         let open = self.ask(|| Question::TakePermit { key: key.clone(), max });
         let taken = self.permit(&key, max);
+        self.write_down(|recording| recording.heard_permit(&key, taken));
         if let Some(open) = open {
             open.hear(Answer::Granted(taken));
         }

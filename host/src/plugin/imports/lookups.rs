@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::lookup::row::{self, Row};
-use crate::lookup::{self, Probe};
+use crate::lookup::{self, Origin, Probe};
 use crate::plugin::bindings::trunkline::routing::lookups::{Host, LookupError, Query};
 use crate::plugin::contract;
 use crate::plugin::state::State;
@@ -18,7 +18,11 @@ type Answer = Result<Option<contract::Row>, LookupError>;
 
 impl Host for State {
     async fn lookup(&mut self, table: String, key: String) -> Answer {
-        let answer = self.begin(&table, &key).finish().await;
+        let answer = match self.told_row(&table, &key) {
+            Some(answer) => answer,
+            None => self.begin(&table, &key).finish().await,
+        };
+        self.write_down(|recording| recording.heard_lookup(&table, &key, &answer));
         self.heed(&answer);
         answer
     }
@@ -28,11 +32,17 @@ impl Host for State {
             let refusal = format!("{} queries at once; at most {MAX_QUERIES}", queries.len());
             return queries.iter().map(|_| Err(LookupError::Unavailable(refusal.clone()))).collect();
         }
+        if self.told().is_some() {
+            let told = queries.iter().filter_map(|query| self.told_row(&query.table, &query.key)).collect::<Vec<_>>();
+            told.iter().for_each(|answer| self.heed(answer));
+            return told;
+        }
         // All loads run before the first is awaited.
         let begun: Vec<_> = queries.iter().map(|query| self.begin(&query.table, &query.key)).collect();
         let mut answers = Vec::with_capacity(begun.len());
-        for lookup in begun {
+        for (lookup, query) in begun.into_iter().zip(&queries) {
             let answer = lookup.finish().await;
+            self.write_down(|recording| recording.heard_lookup(&query.table, &query.key, &answer));
             self.heed(&answer);
             answers.push(answer);
         }
@@ -40,6 +50,10 @@ impl Host for State {
     }
 
     fn lookup_prefix(&mut self, table: String, digits: String) -> Result<Vec<contract::Row>, LookupError> {
+        if let Some(told) = self.told_rows(&table, &digits) {
+            self.heed(&told);
+            return told;
+        }
         let found = self.table(&table);
         let open = self.ask(|| Question::LookupPrefix(about(&found, &table, &digits)));
         let rows = found.and_then(|table| table.prefix(&digits));
@@ -50,12 +64,49 @@ impl Host for State {
             });
         }
         let answer = rows.map(|rows| rows.iter().map(|row| of_row(row)).collect()).map_err(of_error);
+        self.write_down(|recording| recording.heard_prefixes(&table, &digits, &answer));
         self.heed(&answer);
         answer
     }
 }
 
+/// What a stage that is told again hears where neither the recording nor memory has an answer.
+const NOT_RECORDED: &str = "not in the recording";
+
 impl State {
+    /// The answer for a stage that is told what another was told: of the recording, else of memory where that may
+    /// stand in and its answer is fresh. Nothing is loaded for it.
+    fn told_row(&self, name: &str, key: &str) -> Option<Answer> {
+        let (recording, memory) = self.told()?;
+        let held = || {
+            let table = self.table(name).ok()?;
+            matches!(table.explain(key)?, Origin::Memory { .. } | Origin::Fresh { .. }).then(|| table.probe(key))
+        };
+        Some(match recording.lookup(name, key) {
+            Some(answer) => answer,
+            None => match memory.then(held).flatten() {
+                Some(Probe::Ready(found)) => found.map(|row| row.map(|row| of_row(&row))).map_err(of_error),
+                _ => {
+                    recording.withhold();
+                    Err(LookupError::Unavailable(NOT_RECORDED.to_owned()))
+                }
+            },
+        })
+    }
+
+    fn told_rows(&self, name: &str, digits: &str) -> Option<Result<Vec<contract::Row>, LookupError>> {
+        let (recording, memory) = self.told()?;
+        if let Some(told) = recording.prefixes(name, digits) {
+            return Some(told);
+        }
+        if memory {
+            let rows = self.table(name).and_then(|table| table.prefix(digits));
+            return Some(rows.map(|rows| rows.iter().map(|row| of_row(row)).collect()).map_err(of_error));
+        }
+        recording.withhold();
+        Some(Err(LookupError::Unavailable(NOT_RECORDED.to_owned())))
+    }
+
     /// No table while `configure` runs: its answer must not depend on the moment of the load.
     fn table(&self, name: &str) -> Result<&Arc<lookup::Table>, lookup::LookupError> {
         self.call.as_ref().and_then(|_| self.lent.tables.get(name)).ok_or(lookup::LookupError::UnknownTable)

@@ -8,6 +8,7 @@ impl Host for State {
     fn header(&mut self, name: String) -> Vec<String> {
         let open = self.ask(|| Question::Header { name: name.clone() });
         let values = self.call.as_ref().map_or_else(Vec::new, |call| call.headers.values(&name));
+        self.write_down(|recording| recording.heard_header(&name, &values));
         if let Some(open) = open {
             open.hear(Answer::Values(values.clone()));
         }

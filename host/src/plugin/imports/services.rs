@@ -7,7 +7,18 @@ use crate::plugin::trace::story::{Answer, Question};
 
 impl Host for State {
     async fn call(&mut self, service: String, request: Request) -> Result<Response, ServiceError> {
+        if let Some((recording, _)) = self.told() {
+            let told = recording.service(&service, &request.path).unwrap_or_else(|| {
+                recording.withhold();
+                Err(ServiceError::Unavailable("not in the recording".to_owned()))
+            });
+            if matches!(told, Err(ServiceError::Deadline | ServiceError::Unavailable(_))) {
+                self.met_outage();
+            }
+            return told;
+        }
         let Some(call) = &self.call else { return Err(ServiceError::UnknownService) };
+        let path = request.path.clone();
         let open = self.ask(|| {
             let method = if request.method == Method::Get { "GET" } else { "POST" };
             Question::Call { service: service.clone(), method, path: request.path.clone() }
@@ -36,7 +47,10 @@ impl Host for State {
         } {
             self.met_outage();
         }
-        answer.map(|response| Response { status: response.status, body: response.body }).map_err(of_error)
+        let answer = answer.map(|response| Response { status: response.status, body: response.body });
+        let answer = answer.map_err(of_error);
+        self.write_down(|recording| recording.heard_service(&service, &path, &answer));
+        answer
     }
 }
 
