@@ -5,9 +5,11 @@
 //! several ways. Every process belongs to the fixture that started it and ends with it, by its id.
 
 mod compiled;
+mod dns;
 mod http;
 mod lrn;
 mod phone;
+mod pki;
 mod ports;
 mod postgres;
 mod process;
@@ -17,11 +19,14 @@ mod router;
 mod setup;
 mod sipp;
 mod wait;
+mod wire;
 
+pub use dns::Dns;
 pub use http::request;
 pub use lrn::{Fault, LrnServer};
 pub use phone::{Dialog, Message, Phone};
-pub use ports::{free_tcp, free_udp, is_bound};
+pub use pki::{Certificate, Pki};
+pub use ports::{free_tcp, free_tcp_on, free_udp, is_bound};
 pub use postgres::Postgres;
 pub use process::{Process, statistic, tree};
 pub use rabbit::Rabbit;

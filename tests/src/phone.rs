@@ -5,6 +5,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::pki::{Certificate, Pki};
+use crate::wire::Wire;
+
 /// How long the other side may take. Longer than T1, so that a retransmission is seen where one is due.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -54,10 +57,10 @@ impl Message {
     }
 }
 
-/// A socket and a place to send to.
+/// A wire and a place to send to.
 #[derive(Debug)]
 pub struct Phone {
-    socket: UdpSocket,
+    wire: Wire,
     local: SocketAddr,
     peer: SocketAddr,
 }
@@ -71,7 +74,49 @@ impl Phone {
     /// A phone on this address that calls by this router.
     pub fn on(ip: IpAddr, router: SocketAddr) -> Result<Self> {
         let socket = UdpSocket::bind((ip, 0)).with_context(|| format!("no socket on {ip}"))?;
-        Ok(Self { local: socket.local_addr()?, socket, peer: router })
+        Self::by(Wire::Udp(socket), router)
+    }
+
+    /// A phone that calls by a TCP connection to this router.
+    pub fn over_tcp(router: SocketAddr) -> Result<Self> {
+        Self::by(Wire::connect(router)?, router)
+    }
+
+    /// A phone that waits for TCP connections on this address.
+    pub fn waiting_on_tcp(ip: IpAddr) -> Result<Self> {
+        Self::by(Wire::listen((ip, 0).into())?, SocketAddr::from((Ipv4Addr::LOCALHOST, 9)))
+    }
+
+    /// A phone that calls by TLS: the router's certificate must be of `pki` and hold `name`; its own is shown when the
+    /// router asks.
+    ///
+    /// # Errors
+    /// When the handshake fails on this side. That the router refuses our certificate shows at the first message.
+    pub fn over_tls(router: SocketAddr, name: &str, pki: &Pki, own: Option<&Certificate>) -> Result<Self> {
+        Self::by(Wire::secure(router, name, pki, own)?, router)
+    }
+
+    fn by(wire: Wire, router: SocketAddr) -> Result<Self> {
+        Ok(Self { local: wire.local()?, wire, peer: router })
+    }
+
+    /// Its connection ends as by a crash.
+    pub fn cut(&mut self) {
+        self.wire.cut();
+    }
+
+    /// Bytes as they are.
+    pub fn say_bytes(&self, bytes: &[u8]) -> Result<()> {
+        self.wire.send(bytes, self.peer)
+    }
+
+    /// Its own URI.
+    fn uri(&self, user: &str) -> String {
+        let transport = match self.wire.name() {
+            "UDP" => String::new(),
+            name => format!(";transport={}", name.to_ascii_lowercase()),
+        };
+        format!("sip:{user}@{}{transport}", self.local)
     }
 
     /// A phone that waits for calls on 127.0.0.1.
@@ -87,8 +132,7 @@ impl Phone {
 
     /// Says this to the one who spoke last, or to the router.
     pub fn say(&self, message: &Message) -> Result<()> {
-        self.socket.send_to(message.0.as_bytes(), self.peer)?;
-        Ok(())
+        self.wire.send(message.0.as_bytes(), self.peer)
     }
 
     /// The next message, `100 Trying` left out.
@@ -135,22 +179,13 @@ impl Phone {
     }
 
     fn read(&mut self, deadline: Instant) -> Result<Option<Message>> {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
+        if deadline <= Instant::now() {
             return Ok(None);
         }
-        self.socket.set_read_timeout(Some(left))?;
-        let mut buffer = vec![0; 65_535];
-        match self.socket.recv_from(&mut buffer) {
-            Ok((length, peer)) => {
-                self.peer = peer;
-                Ok(Some(Message(String::from_utf8_lossy(&buffer[..length]).into_owned())))
-            }
-            Err(error) if matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => {
-                Ok(None)
-            }
-            Err(error) => Err(error.into()),
-        }
+        Ok(self.wire.receive(deadline)?.map(|(bytes, peer)| {
+            self.peer = peer.unwrap_or(self.peer);
+            Message(String::from_utf8_lossy(&bytes).into_owned())
+        }))
     }
 
     /// An INVITE with a session description.
@@ -161,16 +196,16 @@ impl Phone {
             "INVITE",
             caller,
             callee,
-            &format!("Contact: <sip:{caller}@{}>\r\nContent-Type: application/sdp\r\n", self.local),
+            &format!("Contact: <{}>\r\nContent-Type: application/sdp\r\n", self.uri(caller)),
             body,
         )
     }
 
     /// A request outside of a dialog, with more header lines and a body.
     pub fn request(&self, method: &str, caller: &str, callee: &str, more: &str, body: &str) -> Message {
-        let (local, router, id) = (self.local, self.peer, fastrand::u64(..));
+        let (local, router, id, via) = (self.local, self.peer, fastrand::u64(..), self.wire.name());
         Message(format!(
-            "{method} sip:{callee}@{router} SIP/2.0\r\nVia: SIP/2.0/UDP {local};rport;branch=z9hG4bK{id:016x}\r\n\
+            "{method} sip:{callee}@{router} SIP/2.0\r\nVia: SIP/2.0/{via} {local};rport;branch=z9hG4bK{id:016x}\r\n\
              Max-Forwards: 70\r\nFrom: <sip:{caller}@{local}>;tag=f{id:x}\r\nTo: <sip:{callee}@{router}>\r\n\
              Call-ID: {id:016x}@{}\r\nCSeq: 1 {method}\r\n{more}Content-Length: {}\r\n\r\n{body}",
             local.ip(),
@@ -201,7 +236,7 @@ impl Phone {
                 text = text + name + ": " + value + tag + "\r\n";
             }
         }
-        let contact = format!("Contact: <sip:callee@{}>\r\n", self.local);
+        let contact = format!("Contact: <{}>\r\n", self.uri("callee"));
         Message(text + &contact + more + "Content-Length: 0\r\n\r\n")
     }
 }
@@ -257,10 +292,12 @@ impl Dialog {
         let Self { target, local, remote, call_id, .. } = self;
         let routes = self.routes.iter().fold(String::new(), |text, route| text + "Route: " + route + "\r\n");
         Message(format!(
-            "{method} {target} SIP/2.0\r\nVia: SIP/2.0/UDP {address};rport;branch=z9hG4bK{branch:016x}\r\n{routes}\
+            "{method} {target} SIP/2.0\r\nVia: SIP/2.0/{via} {address};rport;branch=z9hG4bK{branch:016x}\r\n{routes}\
              Max-Forwards: 70\r\nFrom: {local}\r\nTo: {remote}\r\nCall-ID: {call_id}\r\nCSeq: {sequence} {method}\r\n\
-             Contact: <sip:phone@{address}>\r\n{more}Content-Length: 0\r\n\r\n",
+             Contact: <{contact}>\r\n{more}Content-Length: 0\r\n\r\n",
             address = phone.local,
+            via = phone.wire.name(),
+            contact = phone.uri("phone"),
             branch = fastrand::u64(..),
         ))
     }

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use crate::compiled;
 use crate::lrn::{LrnServer, ROUTING_NUMBER};
+use crate::pki::Certificate;
 use crate::ports::{free_tcp, free_udp};
 use crate::router::Router;
 
@@ -19,6 +20,8 @@ use crate::router::Router;
 pub struct Setup {
     folder: TempDir,
     listen: Vec<SocketAddr>,
+    /// Further keys of `[listen]`.
+    listen_keys: String,
     admin: SocketAddr,
     tables: BTreeMap<String, String>,
     plugins: BTreeMap<String, String>,
@@ -41,6 +44,7 @@ impl Setup {
         Ok(Self {
             folder: TempDir::with_prefix("trunkline-test-").context("no temporary folder")?,
             listen: vec![free_udp(IpAddr::V4(Ipv4Addr::LOCALHOST))?],
+            listen_keys: String::new(),
             admin: free_tcp()?,
             tables: owned(&[
                 ("accounts", r#"source = { csv = { path = "accounts.csv", key = "source" } }"#),
@@ -70,6 +74,30 @@ impl Setup {
     /// Listens here too.
     pub fn listen(mut self, address: SocketAddr) -> Self {
         self.listen.push(address);
+        self
+    }
+
+    /// Listens on these TCP addresses too.
+    pub fn listen_tcp(mut self, addresses: &[SocketAddr]) -> Self {
+        let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+        let _infallible = writeln!(self.listen_keys, "tcp = {addresses:?}");
+        self
+    }
+
+    /// Listens by TLS on this address, with this certificate; peers must show one of this authority, where there is one.
+    pub fn listen_tls(mut self, address: SocketAddr, own: &Certificate, client_ca: Option<&Path>) -> Self {
+        let client_ca = client_ca.map_or_else(String::new, |path| format!(", client-ca = {path:?}"));
+        let Certificate { certificate, key } = own;
+        let _infallible = writeln!(
+            self.listen_keys,
+            "tls = [{{ bind = \"{address}\", certificate = {certificate:?}, key = {key:?}{client_ca} }}]"
+        );
+        self
+    }
+
+    /// A gateway with this URI.
+    pub fn gateway_uri(mut self, name: &str, uri: &str, keys: &str) -> Self {
+        self.gateways.insert(name.to_owned(), format!("uri = \"{uri}\"\n{keys}"));
         self
     }
 
@@ -197,8 +225,9 @@ impl Setup {
     fn text(&self) -> String {
         let listen: Vec<String> = self.listen.iter().map(|address| format!("{:?}", address.to_string())).collect();
         let mut text = format!(
-            "[node]\nname = \"test\"\n[listen]\nudp = [{}]\n[admin]\nbind = \"{}\"\n[pipelines]\n",
+            "[node]\nname = \"test\"\n[listen]\nudp = [{}]\n{}[admin]\nbind = \"{}\"\n[pipelines]\n",
             listen.join(", "),
+            self.listen_keys,
             self.admin
         );
         for (name, stages) in &self.pipelines {

@@ -1,6 +1,7 @@
 //! SIPp, the load generator that carriers know, with the scenarios of `scenarios/`.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -10,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use crate::ports::{free_udp, is_bound};
+use crate::ports::{free_udp, is_bound, is_listening};
 use crate::process::Process;
 
 /// How many calls, and how fast.
@@ -55,10 +56,30 @@ impl Sipp {
 
     /// A callee on a free port of this address.
     pub fn callee_on(ip: IpAddr, scenario: &str, words: &[(&str, &str)]) -> Result<Self> {
-        let mut sipp = Self::start(ip, scenario, words, &[])?;
+        let mut sipp = Self::start::<&str>(ip, scenario, words, &[])?;
         let address = sipp.address;
         sipp.process.wait_until(Duration::from_secs(10), |_| is_bound(address))?;
         Ok(sipp)
+    }
+
+    /// A callee over TCP, on a free port of this address.
+    pub fn callee_over_tcp(ip: IpAddr, scenario: &str, words: &[(&str, &str)]) -> Result<Self> {
+        let mut sipp = Self::start(ip, scenario, words, &["-t", "t1"])?;
+        let address = sipp.address;
+        sipp.process.wait_until(Duration::from_secs(10), |_| is_listening(address))?;
+        Ok(sipp)
+    }
+
+    /// Callers over TCP from this address: all by one connection (`t1`), or each by its own (`tn`).
+    pub fn caller_over_tcp(
+        mode: &str,
+        scenario: &str,
+        words: &[(&str, &str)],
+        router: SocketAddr,
+        load: Load,
+    ) -> Result<Self> {
+        let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        Ok(Self::start(ip, scenario, words, &arguments(router, load, mode))?.calls(load))
     }
 
     /// Callers from 127.0.0.1. Numbers may hold `[field0]`: four digits, another one for each call.
@@ -74,14 +95,15 @@ impl Sipp {
         router: SocketAddr,
         load: Load,
     ) -> Result<Self> {
-        let (calls, rate) = (load.calls.to_string(), load.rate.to_string());
-        let mut sipp =
-            Self::start(ip, scenario, words, &[&router.to_string(), "-m", &calls, "-r", &rate, "-l", "10000"])?;
-        sipp.patience = Duration::from_secs(60 + u64::from(load.calls / load.rate.max(1)));
-        Ok(sipp)
+        Ok(Self::start(ip, scenario, words, &arguments(router, load, "u1"))?.calls(load))
     }
 
-    fn start(ip: IpAddr, scenario: &str, words: &[(&str, &str)], more: &[&str]) -> Result<Self> {
+    fn calls(mut self, load: Load) -> Self {
+        self.patience = Duration::from_secs(60 + u64::from(load.calls / load.rate.max(1)));
+        self
+    }
+
+    fn start<T: AsRef<OsStr>>(ip: IpAddr, scenario: &str, words: &[(&str, &str)], more: &[T]) -> Result<Self> {
         let folder = TempDir::with_prefix("trunkline-sipp-").context("no temporary folder")?;
         fs::write(folder.path().join("scenario.xml"), text_of(scenario, words)?)?;
         fs::write(folder.path().join("numbers.csv"), numbers())?;
@@ -145,6 +167,13 @@ impl Sipp {
         }
         Ok(counts)
     }
+}
+
+/// To this router, so many calls, by this transport in SIPp's words.
+fn arguments(router: SocketAddr, load: Load, transport: &str) -> Vec<String> {
+    let (router, calls, rate) = (router.to_string(), load.calls.to_string(), load.rate.to_string());
+    let words = [&router, "-m", &calls, "-r", &rate, "-l", "10000", "-t", transport];
+    words.into_iter().map(str::to_owned).collect()
 }
 
 /// The last line of the statistics, by the names in the first.

@@ -65,7 +65,7 @@ impl Bench {
     async fn measure(&self, stages: &[&str], isolation: &str, calls: u32) -> Result<Cost> {
         let router = self.router(stages, isolation).await?;
         let invite = Arc::new(Message::parse(Bytes::from_static(INVITE.as_bytes()))?);
-        let flow = Flow { listener: 0, transport: Transport::Udp, remote: "127.0.0.1:5060".parse()? };
+        let flow = Flow::to(0, Transport::Udp, "127.0.0.1:5060".parse()?);
         let call = || NewCall::received_now(Arc::clone(&invite), flow);
         // The first fills the caches.
         let _cold = router.route(call(), Cancel::default()).await;

@@ -14,6 +14,7 @@ use crate::cdr::record::{
     Attempt, AttemptOutcome, CallRecord, End, RecordKey, Sides, StageOutcome, StageRecord, Times,
 };
 use crate::lookup::{Services, Tables};
+use crate::transport::stream::{Event, StreamSample};
 
 #[derive(Default)]
 struct Node {
@@ -46,6 +47,11 @@ fn samples() -> Samples {
     Samples {
         journal_failing: true,
         log_lines_dropped: 3,
+        streams: StreamSample {
+            connections: 2,
+            traffic: vec![("tcp", "received", 7, 700)],
+            events: vec![(Event::Handshake, "timeout", 1)],
+        },
         stores: vec![StoreSample { name: "main".to_owned(), behind: 12 }],
         tables: vec![TableSample { name: "lrn".to_owned(), hits: 40, stale: 2, entries: 5, ..TableSample::default() }],
         breakers: vec![BreakerSample {
@@ -160,6 +166,10 @@ async fn the_page_of_metrics_counts_what_records_and_samples_say() {
         r#"trunkline_stages_total{stage="lrn",outcome="deadline"} 2"#,
         r#"trunkline_stage_fuel_total{stage="lrn"} 5000"#,
         r#"trunkline_drops_total{reason="malformed"} 1"#,
+        "trunkline_connections 2",
+        r#"trunkline_messages_total{transport="tcp",direction="received"} 7"#,
+        r#"trunkline_message_bytes_total{transport="tcp",direction="received"} 700"#,
+        r#"trunkline_tls_handshakes_failed_total{reason="timeout"} 1"#,
         "trunkline_journal_failing 1",
         "trunkline_log_lines_dropped_total 3",
         r#"trunkline_store_behind{store="main"} 12"#,

@@ -83,7 +83,7 @@ fn route(loaded: &Loaded, invite: &Invite<'_>) -> anyhow::Result<Explained> {
             fault.reason
         );
     }
-    let flow = Flow { listener: 0, transport: Transport::Udp, remote: invite.source };
+    let flow = Flow::to(0, Transport::Udp, invite.source);
     let worker = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let trace = Arc::new(Trace::default());
     let call = NewCall { trace: Some(Arc::clone(&trace)), ..NewCall::received_now(Arc::new(message), flow) };

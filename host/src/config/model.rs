@@ -11,6 +11,7 @@ mod node;
 mod plugins;
 mod records;
 mod routing;
+mod streams;
 
 use std::collections::BTreeMap;
 
@@ -27,6 +28,7 @@ pub use self::node::{Admin, Listen, Log, Node};
 pub use self::plugins::{Isolation, OnFailure, Plugin};
 pub use self::records::{AmqpFanout, Cdr, Fanout, FileFormat, FileStore, SqlStore, Store};
 pub use self::routing::{Customer, Digest, Gateway, RequestUriHost};
+pub use self::streams::{Streams, Tls, TlsListener};
 
 /// Tables keep their names in order, so that messages and metrics come out the same every time.
 pub type Named<T> = BTreeMap<String, T>;
@@ -39,6 +41,10 @@ pub struct Config {
     pub node: Node,
     /// Where SIP comes in.
     pub listen: Listen,
+    /// What bounds TCP and TLS connections.
+    pub streams: Streams,
+    /// TLS towards gateways.
+    pub tls: Tls,
     /// The HTTP API.
     pub admin: Admin,
     /// Limits on every call.

@@ -9,8 +9,6 @@ use super::problem::Report;
 
 /// The path (`*` stands for any name) and what it would do.
 const UNBUILT: &[(&str, &str)] = &[
-    ("listen.tcp", "SIP over TCP: this version listens on `listen.udp` only"),
-    ("listen.tls", "SIP over TLS: this version listens on `listen.udp` only"),
     (
         "gateways.*.probe",
         "OPTIONS probes: every gateway is taken to be alive, and hunting goes past one that does not answer",

@@ -13,20 +13,27 @@ use super::crew::{Crew, hand_out};
 use super::fixed::Fixed;
 use super::listeners::Listeners;
 use super::plant::{Layout, Plant};
+use super::streams::names;
 use crate::admin::metrics::{BreakerSample, BreakerState, Samples, StoreSample, TableSample};
 use crate::admin::{Control, Metrics, PluginStatus, ServiceStatus, Status, StoreStatus, TableStatus};
 use crate::cdr::{Cdr, Observer};
+use crate::config::model::Config;
 use crate::config::{self, Loaded};
 use crate::log;
 use crate::lookup::{Hold, Services, Tables};
 use crate::plugin;
 use crate::routing::Snapshot;
+use crate::transport::stream::Streams;
+use crate::transport::stream::tls::Certificates;
 use crate::worker::Mail;
 
 /// The node's own view of itself.
 pub(super) struct Desk {
     pub(super) node: Arc<str>,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) streams: Streams,
+    /// What the node started with: a reload reads the certificates of its listeners again.
+    started_with: Config,
     file: PathBuf,
     fixed: Fixed,
     plant: Plant,
@@ -52,21 +59,25 @@ impl Desk {
         layout: Layout,
         cdr: &Cdr,
         listeners: &Listeners,
+        streams: Streams,
     ) -> Self {
         layout.tables.begin();
         layout.services.begin();
+        streams.tls().expect(names(&layout.snapshot.gateways));
         let layout = Arc::new(ArcSwap::from_pointee(layout));
         let records = cdr.observer();
-        let sampled = (Arc::clone(&layout), records.clone());
+        let sampled = (Arc::clone(&layout), records.clone(), streams.clone());
         Self {
             node,
-            metrics: Arc::new(Metrics::new(move || samples(&sampled.0.load(), &sampled.1))),
+            metrics: Arc::new(Metrics::new(move || samples(&sampled.0.load(), &sampled.1, &sampled.2))),
+            streams,
+            started_with: loaded.config.clone(),
             file: loaded.file.clone(),
             fixed: Fixed::of(&loaded.config),
             plant,
             layout,
             records,
-            listeners: listeners.named.iter().map(|listener| format!("udp:{}", listener.bound)).collect(),
+            listeners: listeners.named.iter().map(|known| format!("{}:{}", known.transport, known.bound)).collect(),
             workers: listeners.sets.len(),
             started: Instant::now(),
             configured_at: AtomicU64::new(unix_seconds()),
@@ -100,17 +111,31 @@ impl Desk {
     /// Ask for the addresses of the gateways again, in the background.
     pub(super) fn resolve_gateways(&self) {
         let gateways = Arc::clone(&self.layout.load().snapshot.gateways);
-        drop(self.office.spawn(async move { gateways.resolve().await }));
+        let streams = self.streams.clone();
+        drop(self.office.spawn(async move {
+            gateways.resolve().await;
+            streams.tls().expect(names(&gateways));
+        }));
+    }
+
+    /// Those of the listeners that the node has, whatever `loaded` says of listeners, and of connections of ours.
+    fn certificates(&self, loaded: &Loaded) -> Result<Certificates, Vec<String>> {
+        let mut config = self.started_with.clone();
+        config.tls = loaded.config.tls.clone();
+        Certificates::load(&config, &loaded.folder)
     }
 
     fn try_reload(&self) -> Result<Vec<String>, Vec<String>> {
         let loaded = config::load(&self.file).map_err(|errors| vec![errors.to_string()])?;
         let before = self.layout.load_full();
         let layout = self.office.block_on(self.plant.build(&loaded, Some(&before)))?;
+        let certificates = self.certificates(&loaded)?;
         let mail = self.mail.get().ok_or_else(|| vec!["the node is still starting: try again".to_owned()])?;
         hand_out(mail, &layout.snapshot).map_err(|error| vec![error.to_owned()])?;
         layout.tables.begin();
         layout.services.begin();
+        self.streams.tls().expect(names(&layout.snapshot.gateways));
+        self.streams.tls().renew(certificates);
         self.layout.store(Arc::new(layout));
         self.configured_at.store(unix_seconds(), Relaxed);
         log::show_full_numbers(loaded.config.log.full_numbers);
@@ -178,7 +203,7 @@ impl Control for Desk {
     }
 }
 
-fn samples(layout: &Layout, records: &Observer) -> Samples {
+fn samples(layout: &Layout, records: &Observer, streams: &Streams) -> Samples {
     let tables = layout.tables.iter().map(|table| {
         let stats = table.stats();
         TableSample {
@@ -211,6 +236,7 @@ fn samples(layout: &Layout, records: &Observer) -> Samples {
     Samples {
         journal_failing: records.journal().failing.is_some(),
         log_lines_dropped: log::dropped(),
+        streams: streams.sample(),
         stores: stores.map(|lag| StoreSample { name: lag.store, behind: lag.behind }).collect(),
         tables: tables.collect(),
         breakers: services.chain(stages).collect(),

@@ -29,7 +29,7 @@ impl Crew {
         journal: &JournalHandle,
         clock: Clock,
     ) -> anyhow::Result<Self> {
-        let Listeners { named, sets } = listeners;
+        let Listeners { named, sets, .. } = listeners;
         let (boxes, mail) = mailboxes(sets.len());
         let max_calls = room::calls(config.call.max_calls).div_ceil(sets.len().max(1));
         let (ready, started) = std::sync::mpsc::channel();
@@ -47,6 +47,7 @@ impl Crew {
                     max_calls,
                 },
                 sockets,
+                streams: desk.streams.clone(),
                 mailbox,
                 snapshot: desk.snapshot(),
                 journal: journal.clone(),

@@ -1,12 +1,13 @@
 //! What of the configuration stays as it was at the start: a reload opens no sockets and moves no records.
 
-use crate::config::model::{Admin, Cdr, Config, Listen, Node};
+use crate::config::model::{Admin, Cdr, Config, Listen, Node, Streams};
 
 /// The sections that the node runs with until its end.
 #[derive(Clone)]
 pub(super) struct Fixed {
     node: Node,
     listen: Listen,
+    streams: Streams,
     admin: Admin,
     cdr: Cdr,
     max_calls: Option<usize>,
@@ -14,8 +15,8 @@ pub(super) struct Fixed {
 
 impl Fixed {
     pub(super) fn of(config: &Config) -> Self {
-        let Config { node, listen, admin, cdr, .. } = config.clone();
-        Self { node, listen, admin, cdr, max_calls: config.call.max_calls }
+        let Config { node, listen, streams, admin, cdr, .. } = config.clone();
+        Self { node, listen, streams, admin, cdr, max_calls: config.call.max_calls }
     }
 
     /// A warning for each section that `config` has otherwise.
@@ -23,6 +24,7 @@ impl Fixed {
         let sections = [
             ("[node]", self.node != config.node),
             ("[listen]", self.listen != config.listen),
+            ("[streams]", self.streams != config.streams),
             ("[admin]", self.admin != config.admin),
             ("[cdr]", self.cdr != config.cdr),
             ("call.max-calls", self.max_calls != config.call.max_calls),

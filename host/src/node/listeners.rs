@@ -7,18 +7,21 @@ use anyhow::Context as _;
 use crate::config::model::Config;
 use crate::sip::core::Listener;
 use crate::sip::flow::Transport;
+use crate::transport::stream::{self, Listening};
 use crate::transport::udp;
 
-/// Bound sockets, one set per worker.
+/// Bound sockets.
 pub(super) struct Listeners {
-    /// By index, as flows name them.
+    /// By index, as flows name them: UDP first, so that the index is also that of a worker's socket.
     pub(super) named: Vec<Listener>,
-    /// Per worker, a socket for each.
+    /// Per worker, a socket for each address of UDP.
     pub(super) sets: Vec<Vec<UdpSocket>>,
+    /// One socket for each address of TCP and TLS.
+    pub(super) streams: Vec<Listening>,
 }
 
 impl Listeners {
-    /// Binds every address once per worker.
+    /// Binds every address: of UDP once per worker.
     pub(super) fn bind(config: &Config) -> anyhow::Result<Self> {
         let failed = |asked: &SocketAddr| {
             format!("listen.udp: {asked} cannot be bound: is it an address of this host, and free?")
@@ -44,8 +47,21 @@ impl Listeners {
         }
         steer(&sets);
         let advertise = config.listen.advertise.as_deref();
-        let named = addresses.into_iter().map(|bound| listener(bound, advertise)).collect();
-        Ok(Self { named, sets })
+        let mut named: Vec<Listener> =
+            addresses.into_iter().map(|bound| listener(Transport::Udp, bound, advertise)).collect();
+        let tcp = config.listen.tcp.iter().map(|address| (Transport::Tcp, None, *address));
+        let tls = config.listen.tls.iter().enumerate();
+        let tls = tls.map(|(index, listener)| (Transport::Tls, Some(index), listener.bind));
+        let mut streams = Vec::new();
+        for (transport, tls, asked) in tcp.chain(tls) {
+            let bound = stream::bind(asked).and_then(|socket| Ok((socket.local_addr()?, socket)));
+            let (address, socket) = bound.with_context(|| {
+                format!("listen.{transport}: {asked} cannot be bound: is it an address of this host, and free?")
+            })?;
+            streams.push(Listening { listener: named.len() as u16, tls, socket });
+            named.push(listener(transport, address, advertise));
+        }
+        Ok(Self { named, sets, streams })
     }
 }
 
@@ -65,12 +81,14 @@ fn workers(config: &Config) -> usize {
     if config.node.workers == 0 { cores() } else { config.node.workers }.clamp(1, 255)
 }
 
-fn listener(bound: SocketAddr, advertise: Option<&str>) -> Listener {
+fn listener(transport: Transport, bound: SocketAddr, advertise: Option<&str>) -> Listener {
     let (host, port) = match advertise {
+        // A port that is advertised is that of UDP and TCP: TLS never shares it.
+        Some(name) if transport == Transport::Tls => (split_port(name, 0).0, bound.port()),
         Some(name) => split_port(name, bound.port()),
         None => (in_uri(if bound.ip().is_unspecified() { outward(bound) } else { bound.ip() }), bound.port()),
     };
-    Listener { transport: Transport::Udp, bound, host: host.into(), port }
+    Listener { transport, bound, host: host.into(), port }
 }
 
 /// `host`, `host:port`, `[v6]`, `[v6]:port`.

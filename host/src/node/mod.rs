@@ -6,6 +6,7 @@
 //! | `plant` | what outlives a reload, and the routing snapshots made with it |
 //! | `listeners` | sockets and the names they go by |
 //! | `crew` | the worker threads |
+//! | `streams` | what bounds connections, and whom to expect at their ends |
 //! | `fixed` | what of the configuration no reload changes |
 //! | `control` | what the admin API sees and does |
 
@@ -15,6 +16,7 @@ mod fixed;
 mod listeners;
 mod plant;
 mod room;
+mod streams;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +33,8 @@ use crate::admin::{self, Admin, Control as _, Token};
 use crate::cdr::Cdr;
 use crate::config::Loaded;
 use crate::events::Publisher;
+use crate::transport::stream::tls::{Certificates, Tls};
+use crate::transport::stream::{Carrier, Post};
 use crate::worker::Clock;
 
 /// How long the stores have, after the last call, to confirm what the journal holds.
@@ -58,6 +62,7 @@ pub fn back_office() -> anyhow::Result<Runtime> {
 ///
 /// Everything that is wrong, a line each.
 pub fn rehearse(loaded: &Loaded) -> Result<(), Vec<String>> {
+    Certificates::load(&loaded.config, &loaded.folder)?;
     let office = back_office().map_err(|error| vec![format!("{error:#}")])?;
     let plant = Plant::new(loaded, office.handle().clone()).map_err(|error| vec![format!("{error:#}")])?;
     let built = office.block_on(plant.build(loaded, None)).map(drop);
@@ -85,9 +90,15 @@ async fn run(loaded: &Loaded, office: &Runtime) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
     let plant = Plant::new(loaded, office.handle().clone())?;
     let layout = plant.build(loaded, None).await.map_err(|problems| anyhow::anyhow!(problems.join("\n")))?;
-    let listeners = Listeners::bind(config)?;
+    let certificates = Certificates::load(config, &loaded.folder);
+    let tls = Tls::new(certificates.map_err(|problems| anyhow::anyhow!(problems.join("\n")))?);
+    let mut listeners = Listeners::bind(config)?;
+    let sockets = std::mem::take(&mut listeners.streams);
+    let local = listeners.named.iter().map(|listener| listener.bound).collect();
+    let threads = if sockets.is_empty() { 1 } else { listeners.sets.len() };
+    let carrier = Carrier::new(threads, streams::limits(config), tls).context("no threads for connections")?;
     let (cdr, journal) = Cdr::start(&config.cdr, &node, &loaded.folder, office.handle())?;
-    let desk = Arc::new(Desk::new(node, loaded, plant, layout, &cdr, &listeners));
+    let desk = Arc::new(Desk::new(node, loaded, plant, layout, &cdr, &listeners, carrier.streams()));
     // Before the first call comes: nothing that can fail is left for the time when calls have records to be written.
     let admin = match config.admin.bind {
         Some(bind) => {
@@ -101,11 +112,13 @@ async fn run(loaded: &Loaded, office: &Runtime) -> anyhow::Result<()> {
         None => None,
     };
     let crew = Crew::start(config, listeners, &desk, &journal, clock)?;
+    let connections = carrier.start(sockets, local, Post::new(crew.mail())).context("no connections")?;
     drop(journal);
     desk.open(&crew);
     tracing::info!(node = &*desk.node, workers = crew.len(), listening = desk.status().listeners.join(", "), "ready");
     let watched = watch(&desk, &crew, &mut signals, config.node.drain.get()).await;
     crew.stop().await;
+    connections.close().await;
     let shipped = cdr.shutdown(SHIP).await;
     if let Some(admin) = admin {
         admin.close().await;

@@ -18,6 +18,8 @@ pub struct NewCall {
     pub source: SocketAddr,
     /// What carried it.
     pub transport: Transport,
+    /// Whom the certificate names that its connection was made with, in lower case; none where it showed none.
+    pub identities: Option<Arc<[Box<str>]>>,
     /// When it came: the stages' time, and the nonce's.
     pub received: UnixMicros,
     /// Who wants to hear what its stages do; none for a real call.
@@ -28,6 +30,6 @@ impl NewCall {
     /// An INVITE that came by this flow just now.
     pub fn received_now(message: Arc<Message>, flow: Flow) -> Self {
         let received = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64);
-        Self { message, source: flow.remote, transport: flow.transport, received, trace: None }
+        Self { message, source: flow.remote, transport: flow.transport, identities: None, received, trace: None }
     }
 }

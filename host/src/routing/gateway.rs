@@ -59,6 +59,14 @@ impl Gateway {
         Some(Destination { transport: self.transport, address })
     }
 
+    /// The name that its URI gives it, where that is no address.
+    pub fn host_name(&self) -> Option<&str> {
+        match &self.address {
+            Address::Literal(_) => None,
+            Address::Name { host, .. } => Some(host),
+        }
+    }
+
     /// Asks for its address again; the last one stays where there is no answer.
     async fn resolve(&self) {
         let Address::Name { host, port } = &self.address else { return };

@@ -62,7 +62,7 @@ impl Router {
     pub fn route(&self, call: NewCall, cancel: Cancel) -> impl Future<Output = Routed> + use<> {
         let inner = Rc::clone(&self.0);
         async move {
-            let Some(customer) = inner.snapshot.customer_of(call.source.ip()) else {
+            let Some(customer) = inner.snapshot.customer_of(call.source.ip(), call.identities.as_deref()) else {
                 return inner.refuse_stranger(&call);
             };
             let lanes = inner.lanes.get(customer.index).map_or(&[][..], Vec::as_slice);

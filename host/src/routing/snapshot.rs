@@ -1,6 +1,6 @@
 //! Everything that one configuration says about routing, resolved and checked as a whole.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -38,6 +38,8 @@ pub struct Parts {
 pub struct Snapshot {
     pub(super) customers: Vec<Customer>,
     sources: Sources,
+    /// Names in certificates, in lower case, and whose they are.
+    identities: HashMap<Box<str>, usize>,
     /// All gateways.
     pub gateways: Arc<Gateways>,
     /// All stages together.
@@ -58,8 +60,10 @@ impl Snapshot {
         let loaded = load_stages(config, folder, parts, &mut problems).await;
         let mut customers = Vec::with_capacity(config.customers.len());
         let mut sources = Sources::default();
+        let mut identities = HashMap::new();
         for (name, customer) in &config.customers {
             let index = customers.len();
+            identities.extend(customer.tls_identities.iter().map(|name| (name.to_ascii_lowercase().into(), index)));
             add_sources(&mut sources, name, customer, index, &customers, &mut problems);
             let pipeline = pipeline(config, name, customer, &loaded, &mut problems);
             customers.push(resolve(name, customer, pipeline, index, &mut problems));
@@ -71,6 +75,7 @@ impl Snapshot {
         Ok(Self {
             customers,
             sources,
+            identities,
             gateways: Arc::new(gateways),
             setup_budget: config.call.setup_budget.get(),
             digest_secret: parts.digest_secret.clone(),
@@ -78,9 +83,10 @@ impl Snapshot {
         })
     }
 
-    /// Whose calls come from this address.
-    pub fn customer_of(&self, source: IpAddr) -> Option<&Customer> {
-        self.customers.get(self.sources.find(source)?)
+    /// Whose calls come with a certificate that names these, or else from this address.
+    pub fn customer_of(&self, source: IpAddr, identities: Option<&[Box<str>]>) -> Option<&Customer> {
+        let named = identities.unwrap_or_default().iter().find_map(|identity| self.identities.get(identity));
+        self.customers.get(named.copied().or_else(|| self.sources.find(source))?)
     }
 
     /// Every loaded stage, for metrics.

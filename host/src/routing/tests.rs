@@ -79,6 +79,7 @@ fn call_from(source: &str) -> NewCall {
         message: Arc::new(Message::parse(Bytes::from_static(invite.as_bytes())).unwrap()),
         source: source.parse().unwrap(),
         transport: Transport::Udp,
+        identities: None,
         received: 1_700_000_000_000_000,
         trace: None,
     }

@@ -53,6 +53,15 @@ impl fmt::Display for Transport {
     }
 }
 
+/// Names a connection of a stream transport. Stays unique after the connection has ended: a late use finds nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ConnectionId {
+    /// Its place among the connections of this node.
+    pub slot: u32,
+    /// Which one of those that had this place.
+    pub generation: u32,
+}
+
 /// A listener of this node and the peer at the other end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Flow {
@@ -60,6 +69,16 @@ pub struct Flow {
     pub listener: u16,
     /// By which protocol.
     pub transport: Transport,
-    /// The peer's address.
+    /// The peer's address; for a message that leaves by a connection that is gone, where another one leads.
     pub remote: SocketAddr,
+    /// The connection that a message came by. One without leaves by whichever leads to the peer, opened where there is
+    /// none.
+    pub connection: Option<ConnectionId>,
+}
+
+impl Flow {
+    /// To a peer, by no certain connection.
+    pub const fn to(listener: u16, transport: Transport, remote: SocketAddr) -> Self {
+        Self { listener, transport, remote, connection: None }
+    }
 }

@@ -1,3 +1,4 @@
 //! Bytes in and out (RFC 3261 section 18).
 
+pub mod stream;
 pub mod udp;

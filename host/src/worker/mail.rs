@@ -19,7 +19,7 @@ const DEPTH: usize = 1024;
 /// A message to a worker.
 #[derive(Debug)]
 pub enum Mail {
-    /// Datagrams of its calls that another worker's socket received, in their order.
+    /// Messages of its calls that another worker's socket or a connection received, in their order.
     Datagrams(Vec<(Flow, Bytes)>),
     /// The datagram with this branch, one of its own, could not be delivered.
     Unreachable(Vec<u8>),

@@ -30,6 +30,7 @@ use crate::sip::core::{Action, Core, Settings};
 use crate::sip::flow::{Flow, Transport};
 use crate::sip::message::call_id_of;
 use crate::sip::time::Time;
+use crate::transport::stream::Streams;
 use crate::transport::udp::Socket;
 
 pub use self::clock::Clock;
@@ -52,6 +53,8 @@ pub struct Worker {
     pub settings: Settings,
     /// One bound socket per listener, in the order of the settings.
     pub sockets: Vec<std::net::UdpSocket>,
+    /// Connections, for what goes over TCP and TLS.
+    pub streams: Streams,
     /// Its own mail, and the way to the other workers.
     pub mailbox: Mailbox,
     /// What it routes by, until the first reload.
@@ -81,6 +84,7 @@ impl Worker {
 struct Driver {
     core: Core<RoutingFacts>,
     sockets: Vec<Socket>,
+    streams: Streams,
     mailbox: Mailbox,
     outbox: Outbox,
     pipelines: Pipelines,
@@ -104,6 +108,7 @@ impl Driver {
         Ok(Self {
             core: Core::new(worker.settings, fastrand::u64(..)),
             sockets,
+            streams: worker.streams,
             outbox: Outbox::new(&worker.mailbox),
             mailbox: worker.mailbox,
             pipelines: Pipelines::new(Router::new(worker.snapshot)),
@@ -158,7 +163,7 @@ impl Driver {
             let received = socket.poll_receive(
                 cx,
                 |remote, bytes| {
-                    let flow = Flow { listener: listener as u16, transport: Transport::Udp, remote };
+                    let flow = Flow::to(listener as u16, Transport::Udp, remote);
                     let bytes = Bytes::copy_from_slice(bytes);
                     match outbox.owner(call_id_of(&bytes).unwrap_or_default()) {
                         None => core.receive(now, flow, bytes),
@@ -249,13 +254,22 @@ impl Driver {
     fn act(&mut self, cx: &mut Context<'_>) {
         while let Some(action) = self.core.poll_action() {
             match action {
+                Action::Send { flow, bytes } if flow.transport.is_reliable() => {
+                    if let Err(message) = self.streams.send(flow, bytes)
+                        && !message.starts_with(b"SIP/")
+                    {
+                        self.outbox.unreachable(&mut self.core, self.clock.now(), &message);
+                    }
+                }
                 Action::Send { flow, bytes } => {
                     if let Some(socket) = self.sockets.get_mut(usize::from(flow.listener)) {
                         socket.queue(flow.remote, bytes);
                     }
                 }
                 Action::Route(request) => {
-                    if let Some((call, routed)) = self.pipelines.start(&request, cx) {
+                    if let Some((call, routed)) =
+                        self.pipelines.start(&request, self.streams.identities(request.flow.connection), cx)
+                    {
                         self.core.decide(self.clock.now(), call, routed.decision, routed.facts);
                     }
                 }

@@ -46,11 +46,17 @@ impl Pipelines {
     }
 
     /// Run a call's pipeline. The decision comes at once, or by `poll_next`.
-    pub(super) fn start(&mut self, request: &RouteRequest, cx: &mut Context<'_>) -> Option<(CallRef, Routed)> {
+    /// `identities` are those of the caller's certificate.
+    pub(super) fn start(
+        &mut self,
+        request: &RouteRequest,
+        identities: Option<Arc<[Box<str>]>>,
+        cx: &mut Context<'_>,
+    ) -> Option<(CallRef, Routed)> {
         let cancel = Cancel::default();
         let call = request.call;
-        let route =
-            self.router.route(NewCall::received_now(Arc::clone(&request.message), request.flow), cancel.clone());
+        let received = NewCall::received_now(Arc::clone(&request.message), request.flow);
+        let route = self.router.route(NewCall { identities, ..received }, cancel.clone());
         let mut running: Running = Box::pin(async move { (call, route.await) });
         if let Poll::Ready(decided) = running.as_mut().poll(cx) {
             return Some(decided);

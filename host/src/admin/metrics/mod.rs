@@ -11,6 +11,12 @@
 //! | `trunkline_stage_seconds` | stage | wall clock of a stage, waits included |
 //! | `trunkline_stage_fuel_total` | stage | WebAssembly instructions |
 //! | `trunkline_drops_total` | reason | messages dropped before they became a call's |
+//! | `trunkline_connections` | | TCP and TLS connections |
+//! | `trunkline_messages_total` | transport, direction | messages `received` and `sent` |
+//! | `trunkline_message_bytes_total` | transport, direction | their bytes |
+//! | `trunkline_connections_closed_total` | reason | connections refused or ended: `peer`, `idle`, `unframed`, `slow-reader`, … |
+//! | `trunkline_tls_handshakes_failed_total` | reason | `timeout`, `too-many`, `no-certificate`, `bad-certificate`, `refused`, … |
+//! | `trunkline_stream_messages_unsent_total` | reason | messages that no connection took: `connect-failed`, `queue-full`, … |
 //! | `trunkline_records_lost_total` | | records that no journal took: an alarm |
 //! | `trunkline_reloads_total` | result | `taken` or `refused` |
 //! | `trunkline_journal_failing` | | 1 while the disk refuses the journal, else 0: an alarm |

@@ -11,6 +11,8 @@ use prometheus_client::registry::Unit;
 
 use super::Histogram;
 
+use crate::transport::stream::{Event, StreamSample};
+
 /// Counts and states at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct Samples {
@@ -18,6 +20,8 @@ pub struct Samples {
     pub journal_failing: bool,
     /// Log lines dropped since the start.
     pub log_lines_dropped: u64,
+    /// Connections.
+    pub streams: StreamSample,
     /// The record stores and the fanout.
     pub stores: Vec<StoreSample>,
     /// The tables.
@@ -121,6 +125,8 @@ impl Collector for Sampler {
             MetricType::Counter,
         )?)?;
 
+        streams(&mut encoder, &samples.streams)?;
+
         let behind = samples.stores.iter().map(|store| ([("store", store.name.as_str())], store.behind));
         gauges(&mut encoder, "store_behind", "Records that a store or the fanout has not confirmed", behind)?;
 
@@ -182,6 +188,23 @@ fn ages(encoder: &mut DescriptorEncoder<'_>, tables: &[TableSample]) -> fmt::Res
         if let Some(age) = table.age {
             ConstGauge::new(age).encode(family.encode_family(&[("table", table.name.as_str())])?)?;
         }
+    }
+    Ok(())
+}
+
+fn streams(encoder: &mut DescriptorEncoder<'_>, sample: &StreamSample) -> fmt::Result {
+    let open = ConstGauge::new(sample.connections);
+    open.encode(encoder.encode_descriptor("connections", "TCP and TLS connections", None, MetricType::Gauge)?)?;
+    let labels = |transport, direction| [("transport", transport), ("direction", direction)];
+    let traffic = &sample.traffic;
+    let messages = traffic.iter().map(|(transport, direction, count, _)| (labels(*transport, *direction), *count));
+    counters(encoder, "messages", "Messages by transport and direction", messages)?;
+    let bytes = traffic.iter().map(|(transport, direction, _, bytes)| (labels(*transport, *direction), *bytes));
+    counters(encoder, "message_bytes", "Bytes of messages by transport and direction", bytes)?;
+    for event in [Event::Closed, Event::Handshake, Event::Unsent] {
+        let (family, help) = event.family();
+        let reasons = sample.events.iter().filter(|(of, _, _)| *of == event);
+        counters(encoder, family, help, reasons.map(|(_, reason, count)| ([("reason", *reason)], *count)))?;
     }
     Ok(())
 }

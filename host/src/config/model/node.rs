@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use serde::Deserialize;
 
 use super::super::units::{self, TimeSpan};
+use super::streams::TlsListener;
 
 /// `[node]`
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -31,6 +32,11 @@ pub struct Listen {
     /// UDP sockets.
     #[serde(deserialize_with = "units::socket_addresses")]
     pub udp: Vec<SocketAddr>,
+    /// TCP sockets.
+    #[serde(deserialize_with = "units::socket_addresses")]
+    pub tcp: Vec<SocketAddr>,
+    /// TLS sockets, each with its certificate.
+    pub tls: Vec<TlsListener>,
     /// The host, or host:port, written to Via and Record-Route. Default: the bound address; for a wildcard
     /// address, the one that the default route leaves by.
     pub advertise: Option<String>,

@@ -10,7 +10,7 @@ use super::Named;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Gateway {
-    /// `sip:HOST[:PORT][;transport=udp]`
+    /// `sip:HOST[:PORT][;transport=udp|tcp|tls]`, `sips:HOST[:PORT]`
     pub uri: String,
     /// From an attempt's INVITE to its first provisional response. Default: `call.attempt-timeout`.
     pub attempt_timeout: Option<TimeSpan>,
@@ -37,8 +37,12 @@ pub enum RequestUriHost {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Customer {
     /// Addresses whose calls are this customer's. The longest match over all customers wins.
-    #[serde(deserialize_with = "units::networks")]
+    #[serde(default, deserialize_with = "units::networks")]
     pub sources: Vec<IpNet>,
+    /// Names whose certificates are this customer's, whatever address they come from: a host of a SIP URI or a DNS name
+    /// in the certificate, or where it has neither, its Common Name.
+    #[serde(default)]
+    pub tls_identities: Vec<String>,
     /// A name of `[pipelines]`. Default `default`.
     #[serde(default = "default_pipeline")]
     pub pipeline: String,

@@ -6,6 +6,7 @@ mod lookups;
 mod network;
 mod records;
 mod stages;
+mod streams;
 
 use std::path::Path;
 
@@ -17,6 +18,7 @@ use super::wording::{nearest, quoted};
 /// Tells `report` about everything that is wrong in `config`; `folder` is the file's.
 pub(super) fn validate(config: &Config, folder: &Path, report: &mut Report<'_>) {
     network::validate(config, report);
+    streams::validate(config, folder, report);
     calls::validate(config, report);
     lookups::validate(config, folder, report);
     stages::validate(config, folder, report);

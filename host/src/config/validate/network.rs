@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 
-use super::super::model::{Config, Gateway};
+use super::super::model::{Config, Gateway, Listen};
 use super::super::problem::Report;
 use super::{name, not_zero};
+use crate::sip::flow::Transport;
 
 /// More workers than any machine has cores is a typing mistake.
 const MAX_WORKERS: usize = 1024;
@@ -16,7 +17,7 @@ pub(super) fn validate(config: &Config, report: &mut Report<'_>) {
     admin(config, report);
     for (gateway_name, gateway) in &config.gateways {
         name("gateways", gateway_name, report);
-        validate_gateway(&format!("gateways.{gateway_name}"), gateway, report);
+        validate_gateway(&format!("gateways.{gateway_name}"), gateway, &config.listen, report);
     }
 }
 
@@ -37,8 +38,9 @@ fn node(config: &Config, report: &mut Report<'_>) {
 }
 
 fn listen(config: &Config, report: &mut Report<'_>) {
+    let none = config.listen.udp.is_empty() && config.listen.tcp.is_empty() && config.listen.tls.is_empty();
     // A machine of its own for the ledger has a file of its own, without a router.
-    if config.listen.udp.is_empty() && !config.is_ledger_alone() {
+    if none && !config.is_ledger_alone() {
         report.error("listen", "there is no listener: write `udp = [\"0.0.0.0:5060\"]`");
     }
     for (index, address) in config.listen.udp.iter().enumerate() {
@@ -77,9 +79,22 @@ fn admin(config: &Config, report: &mut Report<'_>) {
     }
 }
 
-fn validate_gateway(key: &str, gateway: &Gateway, report: &mut Report<'_>) {
-    if let Err(message) = gateway_uri(&gateway.uri) {
-        report.error(&format!("{key}.uri"), format!("`{}` {message}", gateway.uri));
+fn validate_gateway(key: &str, gateway: &Gateway, listen: &Listen, report: &mut Report<'_>) {
+    match gateway_uri(&gateway.uri) {
+        Err(message) => report.error(&format!("{key}.uri"), format!("`{}` {message}", gateway.uri)),
+        // The address of a listener is what a connection of ours carries in Via: without one, no answer comes back.
+        Ok(transport) => {
+            let missing = match transport {
+                Transport::Udp => listen.udp.is_empty(),
+                Transport::Tcp => listen.tcp.is_empty(),
+                Transport::Tls => listen.tls.is_empty(),
+            };
+            if missing {
+                let message =
+                    format!("`{}` is reached over {}: add `listen.{transport}`", gateway.uri, transport.via());
+                report.error(&format!("{key}.uri"), message);
+            }
+        }
     }
     for (timeout, value) in [("attempt-timeout", gateway.attempt_timeout), ("ring-timeout", gateway.ring_timeout)] {
         if let Some(value) = value {
@@ -88,16 +103,16 @@ fn validate_gateway(key: &str, gateway: &Gateway, report: &mut Report<'_>) {
     }
 }
 
-/// `sip:HOST[:PORT][;transport=udp]`: the part of RFC 3261 section 19.1 that can name a next hop of this version.
-fn gateway_uri(uri: &str) -> Result<(), String> {
-    const RIGHT: &str = "write `sip:HOST[:PORT]`, such as `sip:192.0.2.1:5060`";
+/// `sip:HOST[:PORT][;transport=udp|tcp|tls]` or `sips:HOST[:PORT]`: the part of RFC 3261 section 19.1 that can name a
+/// next hop, and the transport that it asks for.
+fn gateway_uri(uri: &str) -> Result<Transport, String> {
+    const RIGHT: &str = "write `sip:HOST[:PORT][;transport=tcp]` or `sips:HOST[:PORT]`, such as `sip:192.0.2.1:5060`";
     let (scheme, rest) = uri.split_once(':').ok_or_else(|| format!("is not a SIP URI: {RIGHT}"))?;
-    if scheme.eq_ignore_ascii_case("sips") {
-        return Err("asks for TLS, which this version does not have yet: UDP only".to_owned());
-    }
-    if !scheme.eq_ignore_ascii_case("sip") {
+    let secure = scheme.eq_ignore_ascii_case("sips");
+    if !secure && !scheme.eq_ignore_ascii_case("sip") {
         return Err(format!("is not a SIP URI: {RIGHT}"));
     }
+    let mut transport = if secure { Transport::Tls } else { Transport::Udp };
     let (address, parameters) = rest.split_once(';').unwrap_or((rest, ""));
     if address.contains('@') {
         return Err(format!("has a user part, which a gateway has not: {RIGHT}"));
@@ -106,15 +121,15 @@ fn gateway_uri(uri: &str) -> Result<(), String> {
     for parameter in parameters.split(';').filter(|parameter| !parameter.is_empty()) {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
         match (name.to_ascii_lowercase().as_str(), value.to_ascii_lowercase().as_str()) {
+            ("transport", "udp") if secure => return Err("is `sips`, which UDP cannot be".to_owned()),
             ("transport", "udp") => {}
-            ("transport", "tcp" | "tls") => {
-                return Err(format!("asks for `{value}`, which this version does not have yet: UDP only"));
-            }
+            ("transport", "tcp") if !secure => transport = Transport::Tcp,
+            ("transport", "tcp" | "tls") => transport = Transport::Tls,
             ("transport", _) => return Err(format!("has no transport that there is: `{value}`")),
             _ => return Err(format!("has the parameter `{name}`, which means nothing here")),
         }
     }
-    Ok(())
+    Ok(transport)
 }
 
 /// `HOST`, `HOST:PORT`, `[V6]` or `[V6]:PORT`.
@@ -133,7 +148,7 @@ fn host_and_port(text: &str) -> Option<()> {
     host.is_none_or(is_host).then_some(())
 }
 
-fn is_host(host: &str) -> bool {
+pub(super) fn is_host(host: &str) -> bool {
     let label = |label: &str| {
         let letters = label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
         (1..=63).contains(&label.len()) && letters && !label.starts_with('-') && !label.ends_with('-')
@@ -171,13 +186,21 @@ pub(super) fn shared_sources(config: &Config, report: &mut Report<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use super::{gateway_uri, host_and_port};
+    use super::{Transport, gateway_uri, host_and_port};
 
     #[test]
-    fn a_gateway_is_a_host_with_an_optional_port_over_udp() {
-        for uri in ["sip:192.0.2.1", "sip:192.0.2.1:5070", "sip:[2001:db8::1]:5060;transport=udp", "SIP:gw.example.net"]
-        {
-            assert_eq!(gateway_uri(uri), Ok(()), "{uri}");
+    fn a_gateway_is_a_host_with_an_optional_port_and_transport() {
+        for (uri, transport) in [
+            ("sip:192.0.2.1", Transport::Udp),
+            ("sip:192.0.2.1:5070", Transport::Udp),
+            ("sip:[2001:db8::1]:5060;transport=udp", Transport::Udp),
+            ("SIP:gw.example.net", Transport::Udp),
+            ("sip:gw.example.net;transport=TCP", Transport::Tcp),
+            ("sip:gw.example.net;transport=tls", Transport::Tls),
+            ("sips:192.0.2.1", Transport::Tls),
+            ("sips:192.0.2.1;transport=tcp", Transport::Tls),
+        ] {
+            assert_eq!(gateway_uri(uri), Ok(transport), "{uri}");
         }
     }
 
@@ -186,14 +209,13 @@ mod tests {
         for uri in [
             "192.0.2.1",
             "tel:+12125550000",
-            "sips:192.0.2.1",
+            "sips:192.0.2.1;transport=udp",
             "sip:me@192.0.2.1",
             "sip:192.0.2.256",
             "sip:192.0.2.1:0",
             "sip:192.0.2.1:70000",
             "sip:[2001:db8::1",
             "sip:2001:db8::1",
-            "sip:gw.example.net;transport=tcp",
             "sip:gw.example.net;transport=smoke",
             "sip:gw.example.net;lr",
             "sip:",

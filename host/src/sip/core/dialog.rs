@@ -117,8 +117,9 @@ fn is_sip(uri: &Uri<'_>) -> bool {
 fn destination(uri: &[u8]) -> Option<Destination> {
     let uri = Uri::parse(uri).ok().filter(is_sip)?;
     let transport = match uri.param("transport").flatten() {
-        Some(name) if name.eq_ignore_ascii_case(b"tcp") => Transport::Tcp,
-        Some(name) if name.eq_ignore_ascii_case(b"tls") => Transport::Tls,
+        // `sips` over a stream is TLS over that stream (RFC 3261 section 26.2.2).
+        Some(name) if name.eq_ignore_ascii_case(b"tcp") && uri.scheme == Scheme::Sip => Transport::Tcp,
+        Some(name) if name.eq_ignore_ascii_case(b"tcp") || name.eq_ignore_ascii_case(b"tls") => Transport::Tls,
         Some(name) if name.eq_ignore_ascii_case(b"udp") => Transport::Udp,
         Some(_) => return None,
         None if uri.scheme == Scheme::Sips => Transport::Tls,
@@ -150,10 +151,11 @@ pub(super) fn request(
     let mut head = String::with_capacity(160);
     let _ = write!(
         head,
-        " SIP/2.0\r\nVia: SIP/2.0/{} {}:{};rport;branch={branch}\r\n",
+        " SIP/2.0\r\nVia: SIP/2.0/{} {}:{};rport;branch={branch}{}\r\n",
         via.transport.via(),
         via.host,
-        via.port
+        via.port,
+        forward::alias(via.transport)
     );
     let mut out = Vec::with_capacity(512);
     out.extend_from_slice(name);

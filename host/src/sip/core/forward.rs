@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 
 use super::settings::Listener;
 use crate::sip::edit::Splices;
+use crate::sip::flow::Transport;
 use crate::sip::message::{Message, Method, Name, Span};
 
 /// How a request goes on.
@@ -45,11 +46,12 @@ pub(super) fn request(message: &Message, onward: &Onward<'_>) -> Bytes {
     let listener = onward.via;
     let _ = write!(
         top,
-        "Via: SIP/2.0/{} {}:{};rport;branch={}\r\n",
+        "Via: SIP/2.0/{} {}:{};rport;branch={}{}\r\n",
         listener.transport.via(),
         listener.host,
         listener.port,
-        onward.branch
+        onward.branch,
+        alias(listener.transport)
     );
     for listener in onward.record.iter().flat_map(|(listeners, _)| listeners.iter()) {
         let cookie = onward.record.map_or(0, |(_, cookie)| cookie);
@@ -68,6 +70,7 @@ pub(super) fn request(message: &Message, onward: &Onward<'_>) -> Bytes {
         _ => top.push_str("Max-Forwards: 70\r\n"),
     }
     splices.insert(message.headers_start(), top.as_bytes());
+    frame(message, listener.transport, &mut splices);
     let routes: SmallVec<[Span; 4]> = message.routes().map(|route| route.span).collect();
     let kept = onward.top_routes.min(routes.len())..routes.len().saturating_sub(onward.bottom_routes);
     if kept.is_empty() {
@@ -80,6 +83,19 @@ pub(super) fn request(message: &Message, onward: &Onward<'_>) -> Bytes {
         splices.insert(message.headers_end(), &[b"Route: <", &uri[..], b">\r\n"].concat());
     }
     splices.apply(message.raw()).into()
+}
+
+/// RFC 5923 section 5: the next hop may send its own requests to us by the connection that this one comes by.
+pub(super) fn alias(transport: Transport) -> &'static str {
+    if transport.is_reliable() { ";alias" } else { "" }
+}
+
+/// Where a datagram may leave the body's length to its own, a stream may not (RFC 3261 section 18.3).
+fn frame(message: &Message, transport: Transport, splices: &mut Splices) {
+    if transport.is_reliable() && message.first(Name::ContentLength).is_none() {
+        let length = format!("Content-Length: {}\r\n", message.body().len());
+        splices.insert(message.headers_end(), length.as_bytes());
+    }
 }
 
 /// The Record-Route parameter that names the call.
@@ -122,13 +138,15 @@ fn replace_value(message: &Message, value: Option<(Name, &[u8])>, splices: &mut 
     }
 }
 
-/// The response as it goes back: without our Via, and with the From or To that the sender of the request knows.
-pub(super) fn response(message: &Message, caller: Option<(Name, &[u8])>) -> Bytes {
+/// The response as it goes back by `transport`: without our Via, and with the From or To that the sender of the request
+/// knows.
+pub(super) fn response(message: &Message, caller: Option<(Name, &[u8])>, transport: Transport) -> Bytes {
     let mut splices = Splices::new();
     if let Some(via) = message.top_via() {
         splices.remove(via.cut);
     }
     replace_value(message, caller, &mut splices);
+    frame(message, transport, &mut splices);
     splices.apply(message.raw()).into()
 }
 

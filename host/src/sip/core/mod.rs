@@ -482,12 +482,12 @@ pub fn branch_owner(datagram: &[u8]) -> Option<(u8, &[u8])> {
     Some((read_branch(branch)?.0, branch))
 }
 
-/// Where the responses to a request go: RFC 3261 section 18.2.2, RFC 3581 section 4.
+/// Where the responses to a request go: RFC 3261 section 18.2.2, RFC 3581 section 4. By the connection that the request
+/// came by; where that is gone, by another one to the port of sent-by.
 fn reply_flow(request: &Message, flow: Flow) -> Flow {
     let mut reply = flow;
     if let Some(via) = request.top_via()
-        && !flow.transport.is_reliable()
-        && matches!(via.rport, Rport::Absent)
+        && (flow.transport.is_reliable() || matches!(via.rport, Rport::Absent))
     {
         reply.remote.set_port(via.port.unwrap_or(flow.transport.default_port()));
     }

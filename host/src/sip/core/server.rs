@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::cx::Cx;
-use crate::sip::flow::Flow;
+use crate::sip::flow::{Flow, Transport};
 use crate::sip::time::Time;
 
 #[derive(Debug)]
@@ -38,6 +38,10 @@ enum State {
 impl Server {
     pub(super) fn new(invite: bool, flow: Flow) -> Self {
         Self { state: State::Proceeding, invite, flow, last: None, retransmit: None, deadline: None }
+    }
+
+    pub(super) fn transport(&self) -> Transport {
+        self.flow.transport
     }
 
     pub(super) fn is_final(&self) -> bool {

@@ -46,7 +46,7 @@ impl Settings {
             Some(listener) if fits(listener) => preferred.listener,
             _ => self.listeners.iter().position(fits)? as u16,
         };
-        Some(Flow { listener, transport: destination.transport, remote: destination.address })
+        Some(Flow::to(listener, destination.transport, destination.address))
     }
 
     /// Whether a URI's or a Via's `host[:port]` is this node. The port of a URI without one is 5060.

@@ -93,7 +93,7 @@ impl Transaction {
     pub(super) fn relay<F>(&mut self, cx: &mut Cx<'_, F>, response: &Message) {
         if let Some(server) = &mut self.server {
             let caller = self.caller.as_ref().map(|(name, value)| (*name, &**value));
-            server.respond(cx, response.code(), forward::response(response, caller));
+            server.respond(cx, response.code(), forward::response(response, caller, server.transport()));
         }
         self.settle();
     }

@@ -58,7 +58,7 @@ pub(super) fn settings() -> Settings {
 
 pub(super) fn udp(remote: &str) -> Flow {
     let remote: SocketAddr = remote.parse().expect("an address");
-    Flow { listener: if remote.is_ipv6() { 2 } else { 0 }, transport: Transport::Udp, remote }
+    Flow::to(if remote.is_ipv6() { 2 } else { 0 }, Transport::Udp, remote)
 }
 
 pub(super) fn tcp(remote: &str) -> Flow {

@@ -1,0 +1,31 @@
+//! Connections: what the configuration says of them, in the transport's words.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+use crate::config::model::Config;
+use crate::routing::Gateways;
+use crate::sip::flow::Transport;
+use crate::transport::stream::Limits;
+
+/// What bounds them.
+pub(super) fn limits(config: &Config) -> Limits {
+    let streams = &config.streams;
+    Limits {
+        connections: streams.max_connections,
+        per_source: streams.max_per_source,
+        handshakes: streams.max_handshakes,
+        handshake_timeout: streams.handshake_timeout.get(),
+        connect_timeout: streams.connect_timeout.get(),
+        idle: streams.idle.get(),
+        stall: streams.stall.get(),
+        queue: streams.queue.bytes() as usize,
+    }
+}
+
+/// The names that certificates must hold at the addresses of gateways. Those of gateways that are given by an address
+/// must hold the address.
+pub(super) fn names(gateways: &Gateways) -> HashMap<SocketAddr, Box<str>> {
+    let secure = gateways.iter().filter(|gateway| gateway.transport == Transport::Tls);
+    secure.filter_map(|gateway| Some((gateway.destination()?.address, gateway.host_name()?.into()))).collect()
+}

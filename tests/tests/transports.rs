@@ -1,0 +1,322 @@
+//! Calls over TCP and TLS, across transports and address families, and what goes wrong with connections.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use trunkline::cdr::record::{AttemptOutcome, End};
+use trunkline_tests::{Counts, Dialog, Load, Message, Phone, Pki, Router, Setup, Sipp, free_tcp, free_tcp_on, until};
+
+const CALLER: &str = "12125550100";
+const CALLEE: &str = "19195550101";
+const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
+const WORDS: [(&str, &str); 3] = [("caller", "1212555[field0]"), ("callee", "1919555[field0]"), ("talk", "50")];
+const LOAD: Load = Load { calls: 50, rate: 50 };
+const ALL: Counts = Counts { successful: 50, failed: 0, retransmissions: 0 };
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A router that listens by TCP on 127.0.0.1 and ::1, and the address of the former.
+fn over_tcp(setup: Setup) -> Result<(Setup, SocketAddr)> {
+    let address = free_tcp()?;
+    Ok((setup.listen_tcp(&[address, free_tcp_on(V6)?]), address))
+}
+
+/// All numbers go to this gateway.
+fn carrier(uri: &str) -> Result<Setup> {
+    Ok(Setup::new()?.gateway_uri("carrier", uri, "").route("1", "carrier", "0.0050"))
+}
+
+fn tcp(address: SocketAddr) -> String {
+    format!("sip:{address};transport=tcp")
+}
+
+#[test]
+fn sipp_calls_over_one_tcp_connection_and_is_answered_over_another() -> Result<()> {
+    let callee = Sipp::callee_over_tcp(V4, "callee", &[])?;
+    let (setup, address) = over_tcp(carrier(&tcp(callee.address()))?)?;
+    let router = setup.start()?;
+
+    let caller = Sipp::caller_over_tcp("t1", "caller", &WORDS, address, LOAD)?;
+
+    assert_eq!(caller.wait()?, ALL);
+    assert_eq!(callee.finish()?, ALL);
+    let records = router.wait_for_records(50)?;
+    assert!(records.iter().all(|record| record.end == End::CallerHungUp && &*record.transport == "tcp"));
+    assert!(router.metric("trunkline_messages_total{transport=\"tcp\",direction=\"received\"}")? >= 50.0 * 6.0);
+    Ok(())
+}
+
+#[test]
+fn every_call_may_have_a_connection_of_its_own() -> Result<()> {
+    let callee = Sipp::callee("callee", &[])?;
+    let (setup, address) = over_tcp(Setup::new()?.carrier(callee.address()))?;
+    let _router = setup.start()?;
+    let caller = Sipp::caller_over_tcp("tn", "caller", &WORDS, address, LOAD)?;
+    assert_eq!(caller.wait()?, ALL);
+    Ok(())
+}
+
+#[test]
+fn a_call_from_udp_and_ipv4_goes_to_tcp_and_ipv6() -> Result<()> {
+    let callee = Sipp::callee_over_tcp(V6, "callee", &[])?;
+    let (setup, _) = over_tcp(carrier(&tcp(callee.address()))?)?;
+    let router = setup.start()?;
+
+    let caller = Sipp::caller("caller", &WORDS, router.sip(), LOAD)?;
+
+    assert_eq!(caller.wait()?, ALL);
+    assert_eq!(callee.finish()?, ALL);
+    assert_eq!(router.wait_for_records(50)?.len(), 50);
+    Ok(())
+}
+
+/// A caller over UDP, a callee over TCP.
+struct Crossing {
+    caller: Phone,
+    callee: Phone,
+    router: Router,
+}
+
+impl Crossing {
+    fn new() -> Result<Self> {
+        let callee = Phone::waiting_on_tcp(V4)?;
+        let (setup, _) = over_tcp(carrier(&tcp(callee.address()))?)?;
+        let router = setup.start()?;
+        Ok(Self { caller: Phone::calling(router.sip())?, callee, router })
+    }
+
+    /// The INVITE as the callee got it, and the two ends of the answered call.
+    fn answered(&mut self) -> Result<(Message, Dialog, Dialog)> {
+        self.caller.say(&self.caller.invite(CALLER, CALLEE))?;
+        let got = self.callee.hear("INVITE")?;
+        let answer = self.callee.answer(&got, "200 OK", "");
+        self.callee.say(&answer)?;
+        let near = Dialog::of_caller(&self.caller.hear("200")?);
+        self.caller.say(&near.ack(&self.caller, 1))?;
+        self.callee.hear("ACK")?;
+        Ok((got.clone(), near, Dialog::of_callee(&got, &answer)))
+    }
+}
+
+#[test]
+fn a_call_that_crosses_transports_has_a_record_route_for_each_and_ends_from_either_side() -> Result<()> {
+    let mut line = Crossing::new()?;
+    let (invite, _, mut far) = line.answered()?;
+    let routes = invite.headers("Record-Route");
+    assert_eq!(routes.len(), 2, "{}", invite.0);
+    assert!(routes[0].contains(";transport=tcp;") && !routes[1].contains("transport="), "{routes:?}");
+    assert!(invite.header("Via").starts_with("SIP/2.0/TCP ") && invite.header("Via").contains(";alias"));
+
+    line.callee.say(&far.request(&line.callee, "BYE", ""))?;
+
+    let bye = line.caller.hear("BYE")?;
+    line.caller.say(&line.caller.answer(&bye, "200 OK", ""))?;
+    line.callee.hear("200")?;
+    assert_eq!(line.router.record_of(invite.header("Call-ID"))?.end, End::CalleeHungUp);
+    Ok(())
+}
+
+#[test]
+fn a_connection_that_is_killed_in_mid_call_is_opened_anew_for_the_next_request() -> Result<()> {
+    let mut line = Crossing::new()?;
+    let (invite, mut near, _) = line.answered()?;
+
+    line.callee.cut();
+    until("the router to notice", PATIENCE, || {
+        Ok((line.router.metric("trunkline_connections ")? == 0.0).then_some(()))
+    })?;
+    line.caller.say(&near.request(&line.caller, "BYE", ""))?;
+
+    let bye = line.callee.hear("BYE")?;
+    line.callee.say(&line.callee.answer(&bye, "200 OK", ""))?;
+    line.caller.hear("200")?;
+    assert_eq!(line.router.record_of(invite.header("Call-ID"))?.end, End::CallerHungUp);
+    Ok(())
+}
+
+#[test]
+fn a_gateway_whose_tcp_port_is_dead_costs_no_time() -> Result<()> {
+    let mut callee = Phone::waiting()?;
+    let (setup, _) = over_tcp(Setup::new()?.gateway_uri("dead", &tcp(free_tcp()?), ""))?;
+    let router =
+        setup.gateway("alive", callee.address()).route("1", "dead", "0.0010").route("1", "alive", "0.0050").start()?;
+    let mut caller = Phone::calling(router.sip())?;
+    let begin = Instant::now();
+    let invite = caller.invite(CALLER, CALLEE);
+    caller.say(&invite)?;
+
+    let got = callee.hear("INVITE")?;
+
+    assert!(begin.elapsed() < Duration::from_secs(1), "{:?}", begin.elapsed());
+    callee.say(&callee.answer(&got, "486 Busy Here", ""))?;
+    caller.hear("486")?;
+    let record = router.record_of(invite.header("Call-ID"))?;
+    assert_eq!(record.attempts[0].outcome, AttemptOutcome::Unreachable);
+    Ok(())
+}
+
+#[test]
+fn a_gateway_that_closes_before_it_answers_is_gone_past_at_once() -> Result<()> {
+    let (mut dying, mut callee) = (Phone::waiting_on_tcp(V4)?, Phone::waiting()?);
+    let (setup, _) = over_tcp(Setup::new()?.gateway_uri("dying", &tcp(dying.address()), ""))?;
+    let router =
+        setup.gateway("alive", callee.address()).route("1", "dying", "0.0010").route("1", "alive", "0.0050").start()?;
+    let mut caller = Phone::calling(router.sip())?;
+    caller.say(&caller.invite(CALLER, CALLEE))?;
+    dying.hear("INVITE")?;
+    let begin = Instant::now();
+
+    dying.cut();
+
+    let got = callee.hear("INVITE")?;
+    assert!(begin.elapsed() < Duration::from_secs(1), "{:?}", begin.elapsed());
+    callee.say(&callee.answer(&got, "486 Busy Here", ""))?;
+    caller.hear("486")?;
+    Ok(())
+}
+
+#[test]
+fn a_caller_over_tcp_is_called_back_by_its_own_connection_where_it_says_alias() -> Result<()> {
+    let mut callee = Phone::waiting()?;
+    let (setup, address) = over_tcp(Setup::new()?.carrier(callee.address()))?;
+    let _router = setup.start()?;
+    let mut caller = Phone::over_tcp(address)?;
+    let invite = caller.invite(CALLER, CALLEE);
+    // A port at which nobody listens: only the connection leads to this caller.
+    let closed = free_tcp()?.port();
+    let own = caller.address();
+    let text = invite.0.replace(&format!("TCP {own};"), &format!("TCP {}:{closed};alias;", own.ip()));
+    let invite = Message(text.replace(&format!("{own};transport"), &format!("{}:{closed};transport", own.ip())));
+    caller.say(&invite)?;
+    let got = callee.hear("INVITE")?;
+    let answer = callee.answer(&got, "200 OK", "");
+    callee.say(&answer)?;
+    let near = Dialog::of_caller(&caller.hear("200")?);
+    caller.say(&near.ack(&caller, 1))?;
+    callee.hear("ACK")?;
+
+    callee.say(&Dialog::of_callee(&got, &answer).request(&callee, "BYE", ""))?;
+
+    caller.hear("BYE")?;
+    Ok(())
+}
+
+#[test]
+fn a_certificate_makes_its_owner_the_customer_whatever_its_address() -> Result<()> {
+    let (pki, mut callee) = (Pki::new()?, Phone::waiting()?);
+    let address = free_tcp()?;
+    let own = pki.sign("router", "router", "DNS:sip.router.test")?;
+    let router = Setup::new()?
+        .listen_tls(address, &own, Some(&pki.authority()))
+        .carrier(callee.address())
+        .pipeline("named", &["blocklist", "rate"])
+        .customer("bycert", "192.0.2.1/32", "tls-identities = [\"sip.carrier.test\"]\npipeline = \"named\"")
+        .start()?;
+
+    for (file, common_name, alternative, customer) in [
+        ("san", "nobody", "DNS:SIP.carrier.test", "bycert"),
+        ("uri", "nobody", "URI:sip:sip.carrier.test", "bycert"),
+        ("cn", "sip.carrier.test", "", "bycert"),
+        ("other", "sip.carrier.test", "DNS:other.test", "acme"),
+    ] {
+        let shown = pki.sign(file, common_name, alternative)?;
+        let mut caller = Phone::over_tls(address, "sip.router.test", &pki, Some(&shown))?;
+        let invite = caller.invite(CALLER, CALLEE);
+        caller.say(&invite)?;
+        let got = callee.hear("INVITE")?;
+        assert!(got.headers("Record-Route")[1].contains(";transport=tls;"), "{}", got.0);
+        callee.say(&callee.answer(&got, "486 Busy Here", ""))?;
+        caller.hear("486")?;
+        let record = router.record_of(invite.header("Call-ID"))?;
+        assert_eq!((&*record.customer, &*record.transport), (customer, "tls"), "{file}");
+        callee.hear("ACK")?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_peer_without_a_certificate_that_was_asked_for_gets_nowhere_and_is_counted() -> Result<()> {
+    let pki = Pki::new()?;
+    let address = free_tcp()?;
+    let own = pki.sign("router", "router", "DNS:sip.router.test")?;
+    let router = Setup::new()?.listen_tls(address, &own, Some(&pki.authority())).start()?;
+
+    let refused = Phone::over_tls(address, "sip.router.test", &pki, None).and_then(|mut caller| {
+        caller.say(&caller.request("OPTIONS", CALLER, CALLEE, "", ""))?;
+        caller.hear_any()
+    });
+
+    assert!(refused.is_err());
+    until("the count", PATIENCE, || {
+        let count = router.metric("trunkline_tls_handshakes_failed_total{reason=\"no-certificate\"}")?;
+        Ok((count == 1.0).then_some(()))
+    })
+}
+
+#[test]
+fn a_gateway_over_tls_must_show_a_certificate_for_its_name() -> Result<()> {
+    let (right, wrong) = (gateway_over_tls("127.0.0.1")?, gateway_over_tls("192.0.2.1")?);
+    assert_eq!((right, wrong), (AttemptOutcome::Response, AttemptOutcome::Unreachable));
+    Ok(())
+}
+
+/// How an attempt ends over a gateway (a second router, which refuses the call) whose certificate holds this address.
+fn gateway_over_tls(certified: &str) -> Result<AttemptOutcome> {
+    let pki = Pki::new()?;
+    let (near, far) = (free_tcp()?, free_tcp()?);
+    let own = pki.sign("near", "near", "DNS:near.test")?;
+    let theirs = pki.sign("far", "far", &format!("IP:{certified}"))?;
+    let _far = Setup::new()?.listen_tls(far, &theirs, None).start()?;
+    let router = carrier(&format!("sips:{far}"))?
+        .listen_tls(near, &own, None)
+        .section(&format!("[tls]\nca = {:?}\n", pki.authority()))
+        .start()?;
+    let mut caller = Phone::calling(router.sip())?;
+    let invite = caller.invite(CALLER, CALLEE);
+    caller.say(&invite)?;
+    caller.hear_final()?;
+    Ok(router.record_of(invite.header("Call-ID"))?.attempts[0].outcome)
+}
+
+#[test]
+fn a_reload_changes_the_certificate_for_new_connections_and_drops_no_old_one() -> Result<()> {
+    let (pki, mut callee) = (Pki::new()?, Phone::waiting()?);
+    let address = free_tcp()?;
+    let own = pki.sign("router", "router", "DNS:old.test")?;
+    let router = Setup::new()?.listen_tls(address, &own, None).carrier(callee.address()).start()?;
+    let caller = Phone::over_tls(address, "old.test", &pki, None)?;
+
+    pki.sign("router", "router", "DNS:new.test")?;
+    assert_eq!(router.reload()?.0, 200);
+
+    assert!(Phone::over_tls(address, "old.test", &pki, None).is_err());
+    Phone::over_tls(address, "new.test", &pki, None)?;
+    caller.say(&caller.invite(CALLER, CALLEE))?;
+    callee.hear("INVITE")?;
+
+    std::fs::write(&own.key, "no key")?;
+    let (code, why) = router.reload()?;
+    assert_eq!(code, 422);
+    assert!(why.contains("listen.tls[0].key"), "{why}");
+    Phone::over_tls(address, "new.test", &pki, None)?;
+    Ok(())
+}
+
+#[test]
+fn a_stream_of_garbage_is_hung_up_on_and_calls_go_on() -> Result<()> {
+    let mut callee = Phone::waiting()?;
+    let (setup, address) = over_tcp(Setup::new()?.carrier(callee.address()))?;
+    let router = setup.start()?;
+    let mut rng = fastrand::Rng::with_seed(1);
+    for _ in 0..50 {
+        let garbage: Vec<u8> = (0..2_000).map(|_| rng.u8(..)).collect();
+        // The router may have hung up before all was written.
+        let _closed = Phone::over_tcp(address)?.say_bytes(&garbage);
+    }
+    let caller = Phone::over_tcp(address)?;
+    caller.say(&caller.invite(CALLER, CALLEE))?;
+    callee.hear("INVITE")?;
+    assert!(router.metric("trunkline_connections_closed_total{reason=\"unframed\"}")? > 0.0);
+    Ok(())
+}
