@@ -163,6 +163,12 @@ impl Router {
         Ok(())
     }
 
+    /// Starts it again with the same folder after it has ended.
+    pub fn start_again(&mut self) -> Result<()> {
+        self.process = launch(self.folder.path(), &self.config, self.admin)?;
+        Ok(())
+    }
+
     /// SIGTERM, and waits for its end: calls and records drained.
     pub fn stop(&mut self) -> Result<()> {
         self.process.signal(Signal::SIGTERM)?;

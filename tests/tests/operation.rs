@@ -203,7 +203,7 @@ fn calls_are_counted_in_the_metrics() -> Result<()> {
 }
 
 #[test]
-fn a_call_in_progress_when_the_router_is_stopped_at_once_still_has_its_record() -> Result<()> {
+fn a_call_in_progress_goes_on_over_a_stop_and_a_kill_and_has_its_record_at_its_end() -> Result<()> {
     let mut callee = Phone::waiting()?;
     let mut router = Setup::new()?.carrier(callee.address()).start()?;
     let mut caller = Phone::calling(router.sip())?;
@@ -212,12 +212,21 @@ fn a_call_in_progress_when_the_router_is_stopped_at_once_still_has_its_record() 
     let got = callee.hear("INVITE")?;
     callee.say(&callee.answer(&got, "200 OK", ""))?;
     let answer = caller.hear("200")?;
-    caller.say(&Dialog::of_caller(&answer).ack(&caller, 1))?;
+    let mut dialog = Dialog::of_caller(&answer);
+    caller.say(&dialog.ack(&caller, 1))?;
     callee.hear("ACK")?;
 
     router.stop_at_once()?;
+    router.start_again()?;
+    router.crash_and_restart()?;
+    assert!(router.records()?.is_empty(), "it has not ended");
+    caller.say(&dialog.request(&caller, "BYE", ""))?;
+    let bye = callee.hear("BYE")?;
+    callee.say(&callee.answer(&bye, "200 OK", ""))?;
+    caller.hear("200")?;
 
     let record = router.record_of(sent.header("Call-ID"))?;
-    assert_eq!((record.code, record.end), (200, End::Interrupted));
+    assert_eq!((record.code, record.end), (200, End::CallerHungUp));
+    assert!(record.duration_micros() > 0 && record.stages.len() == 5 && record.attempts.len() == 1);
     Ok(())
 }

@@ -46,6 +46,9 @@ impl Control for Node {
 fn samples() -> Samples {
     Samples {
         journal_failing: true,
+        journal_bytes: (900, 1_000),
+        notes_lost: 4,
+        events: (7, 8),
         log_lines_dropped: 3,
         streams: StreamSample {
             connections: 2,
@@ -171,6 +174,11 @@ async fn the_page_of_metrics_counts_what_records_and_samples_say() {
         r#"trunkline_message_bytes_total{transport="tcp",direction="received"} 700"#,
         r#"trunkline_tls_handshakes_failed_total{reason="timeout"} 1"#,
         "trunkline_journal_failing 1",
+        "trunkline_journal_bytes 900",
+        "trunkline_journal_limit_bytes 1000",
+        "trunkline_journal_notes_lost_total 4",
+        "trunkline_events_published_total 7",
+        "trunkline_events_dropped_total 8",
         "trunkline_log_lines_dropped_total 3",
         r#"trunkline_store_behind{store="main"} 12"#,
         r#"trunkline_lookups_total{table="lrn",result="stale"} 2"#,

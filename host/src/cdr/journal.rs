@@ -14,6 +14,7 @@
 
 mod disk;
 mod frame;
+mod open_calls;
 mod payload;
 mod reader;
 mod recovery;
@@ -36,11 +37,14 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use self::disk::{Disk, RealDisk};
+use self::frame::Kind;
+pub use self::open_calls::Noted;
 pub use self::reader::{Batch, Entry, Gap, GapCause, Reader};
 pub use self::recovery::Recovered;
 use self::recovery::{Given, recover};
 pub use self::segment::Position;
 pub(super) use self::segment::sync_folder;
+use self::thread::Retiring;
 use self::writer::Writer;
 use super::codec;
 use super::cursor;
@@ -55,11 +59,13 @@ pub struct Options {
     pub queue: usize,
     /// A new segment begins after this many bytes. Default 64 MiB.
     pub segment_bytes: u64,
+    /// What all segments together may take of the disk, in bytes; then it counts as full. Default 64 GiB.
+    pub limit: u64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { sync: Duration::from_millis(10), queue: 65_536, segment_bytes: 64 << 20 }
+        Self { sync: Duration::from_millis(10), queue: 65_536, segment_bytes: 64 << 20, limit: 64 << 30 }
     }
 }
 
@@ -97,6 +103,13 @@ pub struct Status {
     pub synced: Synced,
     /// Records that found the queue full, or could not be encoded, since the start.
     pub lost: u64,
+    /// Starts and answers of calls that found the queue full: after a crash these calls are closed with less, or not
+    /// taken up.
+    pub notes_lost: u64,
+    /// Bytes of all segments.
+    pub disk_use: u64,
+    /// What they may be at most.
+    pub limit: u64,
     /// What the disk last said, while it refuses to write.
     pub failing: Option<String>,
 }
@@ -115,6 +128,8 @@ pub struct Journal {
     /// Hangs up when the thread has ended.
     ended: Receiver<()>,
     recovered: Recovered,
+    retire: SyncSender<Retiring>,
+    limit: u64,
 }
 
 /// What comes through the queue.
@@ -125,14 +140,23 @@ enum Entrant {
         /// All but the key and the hash, which the thread stamps.
         body: Vec<u8>,
     },
-    /// Wakes the thread to look at [`Shared::closing`].
-    Close,
+    /// A call that has begun or was answered.
+    Note { kind: Kind, call: u64, payload: Vec<u8> },
+    /// Wakes the thread to look at [`Shared::closing`], and for segments that are to go.
+    Wake,
 }
 
 /// What the thread, the handles and the owner share.
 #[derive(Default)]
 struct Shared {
     lost: AtomicU64,
+    notes_lost: AtomicU64,
+    disk_use: Arc<AtomicU64>,
+    /// The disk refuses now.
+    refusing: AtomicBool,
+    /// The last segment that was asked to go, and the last that may.
+    retiring: AtomicU64,
+    retired: AtomicU64,
     closing: AtomicBool,
     /// Closing took too long: give up the disk.
     abandoned: AtomicBool,
@@ -159,13 +183,37 @@ impl JournalHandle {
     ///
     /// False when the record was lost: the disk has been failing for so long that the queue is full, or the journal was
     /// closed. The loss is counted here and alarmed by the back office.
-    pub fn append(&self, record: &CallRecord) -> bool {
+    ///
+    /// `call` is the name under which its start was journalled, or any other name where it was not.
+    pub fn append(&self, call: u64, record: &CallRecord) -> bool {
         let body = codec::body(record);
-        let taken = body.is_ok_and(|body| self.queue.try_send(Entrant::Record { call: 0, body }).is_ok());
+        let taken = body.is_ok_and(|body| self.queue.try_send(Entrant::Record { call, body }).is_ok());
         if !taken {
             self.shared.lost.fetch_add(1, Ordering::Relaxed);
         }
         taken
+    }
+
+    /// Notes that a call has begun: `payload` is what [`Journal::take_open`] gives back should its record never come.
+    /// Never waits.
+    pub fn started(&self, call: u64, payload: Vec<u8>) {
+        self.note(Kind::Start, call, payload);
+    }
+
+    /// Notes that it was answered, in place of what was noted before.
+    pub fn answered(&self, call: u64, payload: Vec<u8>) {
+        self.note(Kind::Answer, call, payload);
+    }
+
+    fn note(&self, kind: Kind, call: u64, payload: Vec<u8>) {
+        if self.queue.try_send(Entrant::Note { kind, call, payload }).is_err() {
+            self.shared.notes_lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the disk refuses call records at this moment.
+    pub fn is_failing(&self) -> bool {
+        self.shared.refusing.load(Ordering::Relaxed)
     }
 }
 
@@ -193,8 +241,13 @@ impl Journal {
                 hash: cursor.hash,
             })
             .collect();
-        let (start, recovered) = recover(folder, node, &given).map_err(failed)?;
+        let died = segment::newest_change(folder).map_err(failed)?;
+        let (start, mut recovered) = recover(folder, node, &given).map_err(failed)?;
+        let noted = open_calls::scan(folder).map_err(failed)?;
         report(folder, &start, &recovered);
+        let open = noted.values().map(|noted| (noted.call, noted.segment)).collect();
+        recovered.open = noted.into_values().collect();
+        recovered.died = died;
 
         let last = segment::list(folder).map_err(failed)?.last().copied();
         let position = match last {
@@ -208,10 +261,15 @@ impl Journal {
         let (queue, entrants) = mpsc::sync_channel(options.queue.max(1));
         let (alive, ended) = mpsc::channel();
         let shared = Arc::new(Shared::default());
-        let writer = Writer::new(folder, disk, &start, options.segment_bytes);
+        shared.disk_use.store(segment::bytes_of_all(folder).map_err(failed)?, Ordering::Relaxed);
+        let (retire, retiring) = mpsc::sync_channel(1);
+        let writer = Writer::new(folder, disk, &start, options, Arc::clone(&shared.disk_use));
         let thread = thread::JournalThread {
             writer,
             entrants,
+            retiring,
+            open,
+            carried: None,
             shared: Arc::clone(&shared),
             announce,
             sync: options.sync,
@@ -226,12 +284,18 @@ impl Journal {
             })
             .map_err(failed)?;
         let handle = JournalHandle { queue: queue.clone(), shared: Arc::clone(&shared) };
-        Ok((Self { folder: folder.to_owned(), shared, queue, synced, ended, recovered }, handle))
+        let folder = folder.to_owned();
+        Ok((Self { folder, shared, queue, synced, ended, recovered, retire, limit: options.limit }, handle))
     }
 
     /// What opening it found.
     pub fn recovered(&self) -> &Recovered {
         &self.recovered
+    }
+
+    /// The calls that had begun and have no record, for whoever goes on with them or closes their records.
+    pub fn take_open(&mut self) -> Vec<Noted> {
+        std::mem::take(&mut self.recovered.open)
     }
 
     /// Follows how far the journal is confirmed. Hangs up when the journal is closed.
@@ -246,7 +310,14 @@ impl Journal {
 
     /// Tells how the journal fares, also to those who do not own it.
     pub fn monitor(&self) -> Monitor {
-        Monitor { folder: self.folder.clone(), shared: Arc::clone(&self.shared), synced: self.synced.clone() }
+        Monitor {
+            folder: self.folder.clone(),
+            shared: Arc::clone(&self.shared),
+            synced: self.synced.clone(),
+            queue: self.queue.clone(),
+            retire: self.retire.clone(),
+            limit: self.limit,
+        }
     }
 
     /// Brings all that was appended to disk and ends the thread; waits at most `patience`.
@@ -256,7 +327,7 @@ impl Journal {
         let deadline = Instant::now() + patience;
         self.shared.closing.store(true, Ordering::Release);
         // A full queue needs no wake-up: the thread is at work.
-        let _ = self.queue.try_send(Entrant::Close);
+        let _ = self.queue.try_send(Entrant::Wake);
         let _ = self.ended.recv_timeout(deadline.saturating_duration_since(Instant::now()));
         if self.shared.finished.load(Ordering::Acquire) {
             return Ok(*self.synced.borrow());
@@ -272,6 +343,9 @@ pub struct Monitor {
     folder: PathBuf,
     shared: Arc<Shared>,
     synced: watch::Receiver<Synced>,
+    queue: SyncSender<Entrant>,
+    retire: SyncSender<Retiring>,
+    limit: u64,
 }
 
 impl Monitor {
@@ -280,14 +354,46 @@ impl Monitor {
         Status {
             synced: *self.synced.borrow(),
             lost: self.shared.lost.load(Ordering::Relaxed),
+            notes_lost: self.shared.notes_lost.load(Ordering::Relaxed),
+            disk_use: self.shared.disk_use.load(Ordering::Relaxed),
+            limit: self.limit,
             failing: self.shared.failing().clone(),
         }
     }
 
     /// Removes the segments before `segment`, never the one that is being written. Returns how many.
+    ///
+    /// One that holds calls without a record goes only after these have been noted anew behind it: at a later call.
     pub fn remove_before(&self, segment: u64) -> io::Result<usize> {
         let written = self.synced.borrow().position.segment;
-        retention::remove_before(&self.folder, segment.min(written))
+        let mut removed = 0;
+        for number in segment::list(&self.folder)?.into_iter().take_while(|&number| number < segment.min(written)) {
+            if number > self.shared.retired.load(Ordering::Acquire) && !self.is_dispensable(number)? {
+                break;
+            }
+            let freed = retention::remove(&self.folder, number)?;
+            self.shared.disk_use.fetch_sub(freed, Ordering::Relaxed);
+            removed += 1;
+        }
+        Ok(removed)
+    }
+
+    /// Whether no call has its last note in a segment; if some might, the journal's thread is told.
+    fn is_dispensable(&self, segment: u64) -> io::Result<bool> {
+        if segment <= self.shared.retiring.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
+        let mut noted = open_calls::NotedCalls::new();
+        open_calls::scan_segment(&self.folder, segment, &mut noted)?;
+        if noted.is_empty() {
+            return Ok(true);
+        }
+        if self.retire.try_send(Retiring { segment, noted: noted.into_values().collect() }).is_ok() {
+            self.shared.retiring.store(segment, Ordering::Relaxed);
+            // A full queue needs no wake-up: the thread is at work.
+            let _ = self.queue.try_send(Entrant::Wake);
+        }
+        Ok(false)
     }
 }
 

@@ -4,6 +4,7 @@
 //! shipper per store and one for the fanout read it from there, each at its own pace with its own [`cursor`], until all
 //! have confirmed it and its segment may go. Every store knows a record by (node, epoch, sequence) and takes it once.
 
+mod alarms;
 pub mod chain;
 pub mod codec;
 pub mod cursor;

@@ -9,8 +9,10 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use super::alarms::Alarms;
 use super::cursor;
 use super::journal::{self, Journal, JournalHandle, Monitor};
+use super::record::UnixMicros;
 use super::shippers::{self, Lag, Ship, Shipper};
 use crate::config::model;
 
@@ -19,8 +21,6 @@ mod tests;
 
 /// How often retention and alarms are looked after.
 const ROUND: Duration = Duration::from_secs(1);
-/// A disk or queue that keeps losing records is named in the log at every so many rounds.
-const ALARM_ROUNDS: u32 = 10;
 
 /// Why call records could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -74,7 +74,12 @@ impl Cdr {
     ) -> Result<(Self, JournalHandle), StartError> {
         let folder = base.join(&config.journal);
         let ships = shippers::plan(config, base)?;
-        let options = journal::Options { sync: config.sync.get(), queue: config.queue, ..journal::Options::default() };
+        let options = journal::Options {
+            sync: config.sync.get(),
+            queue: config.queue,
+            limit: config.journal_limit.bytes(),
+            ..journal::Options::default()
+        };
         let (journal, handle) = Journal::open(&folder, node, options)?;
         let monitor = journal.monitor();
         let (drain, draining) = watch::channel(None);
@@ -94,6 +99,11 @@ impl Cdr {
         warn_of_strays(&folder, &statuses);
         let keeper = runtime.spawn(keep(monitor.clone(), statuses));
         Ok((Self { journal, monitor, shippers, drain, keeper }, handle))
+    }
+
+    /// The calls that an earlier process has left open, and when that was last heard of. Once.
+    pub fn take_open(&mut self) -> (Vec<journal::Noted>, UnixMicros) {
+        (self.journal.take_open(), self.journal.recovered().died)
     }
 
     /// How the journal fares.
@@ -159,16 +169,10 @@ impl Observer {
 /// Removes segments that every store is past, and raises the alarm over lost records: not the workers' job, and not
 /// the journal's, whose thread may be stuck in a write.
 async fn keep(monitor: Monitor, stores: Vec<Arc<shippers::Status>>) {
-    let mut known = 0;
-    let mut round = 0_u32;
+    let mut alarms = Alarms::default();
     loop {
         tokio::time::sleep(ROUND).await;
-        round = round.wrapping_add(1);
-        let lost = monitor.status().lost;
-        if lost > known && (known == 0 || round.is_multiple_of(ALARM_ROUNDS)) {
-            tracing::error!(lost, new = lost - known, "CALL RECORDS ARE LOST: the journal's queue is full");
-            known = lost;
-        }
+        alarms.look(&monitor.status());
         tidy(&monitor, &stores).await;
     }
 }

@@ -26,7 +26,7 @@ pub use self::lookups::{
 };
 pub use self::node::{Admin, Listen, Log, Node};
 pub use self::plugins::{Isolation, OnFailure, Plugin};
-pub use self::records::{AmqpFanout, Cdr, Fanout, FileFormat, FileStore, SqlStore, Store};
+pub use self::records::{AmqpFanout, Cdr, Fanout, FileFormat, FileStore, OnJournalFailure, SqlStore, Store};
 pub use self::routing::{Customer, Digest, Gateway, RequestUriHost};
 pub use self::streams::{Streams, Tls, TlsListener};
 

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
-pub use self::event::{Event, Message};
+pub use self::event::{CallBegun, CallOver, Event, Message};
 pub use self::publisher::{Publisher, StartError};
 
 /// As the log, there is one bus per process: whoever has something to tell need not be handed a way to do so.

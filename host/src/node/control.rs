@@ -19,6 +19,7 @@ use crate::admin::{Control, Metrics, PluginStatus, ServiceStatus, Status, StoreS
 use crate::cdr::{Cdr, Observer};
 use crate::config::model::Config;
 use crate::config::{self, Loaded};
+use crate::events::{self, Event};
 use crate::log;
 use crate::lookup::{Hold, Services, Tables};
 use crate::plugin;
@@ -196,6 +197,7 @@ impl Control for Desk {
                     tracing::warn!("{warning}");
                 }
                 tracing::info!("configuration reloaded");
+                events::publish(Event::Reloaded {});
             }
             Err(errors) => tracing::error!("configuration not reloaded, nothing has changed:\n{}", errors.join("\n")),
         }
@@ -233,8 +235,13 @@ fn samples(layout: &Layout, records: &Observer, streams: &Streams) -> Samples {
         opened: None,
     });
     let stores = records.lag().into_iter();
+    let journal = records.journal();
+    let events = events::counts();
     Samples {
-        journal_failing: records.journal().failing.is_some(),
+        journal_failing: journal.failing.is_some(),
+        journal_bytes: (journal.disk_use, journal.limit),
+        notes_lost: journal.notes_lost,
+        events: (events.published, events.dropped),
         log_lines_dropped: log::dropped(),
         streams: streams.sample(),
         stores: stores.map(|lag| StoreSample { name: lag.store, behind: lag.behind }).collect(),

@@ -10,10 +10,13 @@ use super::control::Desk;
 use super::listeners::Listeners;
 use super::room;
 use crate::cdr::JournalHandle;
-use crate::config::model::Config;
+use crate::cdr::journal::Noted;
+use crate::cdr::record::UnixMicros;
+use crate::config::model::{Config, OnJournalFailure};
 use crate::routing::Snapshot;
 use crate::sip::core::Settings;
-use crate::worker::{Clock, Mail, Worker, mailboxes};
+use crate::transport::udp;
+use crate::worker::{Clock, LeftOpen, Mail, Worker, mailboxes};
 
 pub(super) struct Crew {
     mail: Vec<mpsc::Sender<Mail>>,
@@ -28,11 +31,13 @@ impl Crew {
         desk: &Desk,
         journal: &JournalHandle,
         clock: Clock,
+        (noted, died): (Vec<Noted>, UnixMicros),
     ) -> anyhow::Result<Self> {
         let Listeners { named, sets, .. } = listeners;
         let (boxes, mail) = mailboxes(sets.len());
         let max_calls = room::calls(config.call.max_calls).div_ceil(sets.len().max(1));
         let (ready, started) = std::sync::mpsc::channel();
+        let mut left_open = by_owner(&noted, sets.len());
         let mut threads = Vec::new();
         for (index, (sockets, mailbox)) in sets.into_iter().zip(boxes).enumerate() {
             let worker = Worker {
@@ -53,6 +58,8 @@ impl Crew {
                 journal: journal.clone(),
                 clock,
                 metrics: Arc::clone(&desk.metrics),
+                left_open: (std::mem::take(&mut left_open[index]), died),
+                refuse_unrecorded: config.cdr.on_journal_failure == OnJournalFailure::Refuse,
             };
             let ready = ready.clone();
             let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
@@ -111,6 +118,22 @@ impl Crew {
             tracing::error!("a worker thread had panicked: its calls have no record");
         }
     }
+}
+
+/// The calls that an earlier process has left open, for each worker those that it owns.
+fn by_owner(noted: &[Noted], workers: usize) -> Vec<Vec<LeftOpen>> {
+    let mut owned: Vec<Vec<LeftOpen>> = (0..workers).map(|_| Vec::new()).collect();
+    let mut unreadable = 0;
+    for noted in noted {
+        match LeftOpen::decode(&noted.payload) {
+            Some(left) => owned[udp::owner(left.call_id(), workers)].push(left),
+            None => unreadable += 1,
+        }
+    }
+    if unreadable > 0 {
+        tracing::error!(calls = unreadable, "calls in progress were written by another version: they have no record");
+    }
+    owned
 }
 
 /// Hand a new configuration to the workers. May block: not for a thread of a runtime.

@@ -97,7 +97,7 @@ async fn run(loaded: &Loaded, office: &Runtime) -> anyhow::Result<()> {
     let local = listeners.named.iter().map(|listener| listener.bound).collect();
     let threads = if sockets.is_empty() { 1 } else { listeners.sets.len() };
     let carrier = Carrier::new(threads, streams::limits(config), tls).context("no threads for connections")?;
-    let (cdr, journal) = Cdr::start(&config.cdr, &node, &loaded.folder, office.handle())?;
+    let (mut cdr, journal) = Cdr::start(&config.cdr, &node, &loaded.folder, office.handle())?;
     let desk = Arc::new(Desk::new(node, loaded, plant, layout, &cdr, &listeners, carrier.streams()));
     // Before the first call comes: nothing that can fail is left for the time when calls have records to be written.
     let admin = match config.admin.bind {
@@ -111,7 +111,7 @@ async fn run(loaded: &Loaded, office: &Runtime) -> anyhow::Result<()> {
         Some(events) => Some(Publisher::start(events, &desk.node, &loaded.folder, office.handle())?),
         None => None,
     };
-    let crew = Crew::start(config, listeners, &desk, &journal, clock)?;
+    let crew = Crew::start(config, listeners, &desk, &journal, clock, cdr.take_open())?;
     let connections = carrier.start(sockets, local, Post::new(crew.mail())).context("no connections")?;
     drop(journal);
     desk.open(&crew);
@@ -177,7 +177,10 @@ async fn watch(desk: &Arc<Desk>, crew: &Crew, signals: &mut Signals, drain: Dura
     tokio::select! {
         ended = tokio::time::timeout(drain, crew.idle()) => {
             if ended.is_err() {
-                tracing::warn!(calls = desk.calls(), "calls still in progress are cut: their records say interrupted");
+                tracing::warn!(
+                    calls = desk.calls(),
+                    "calls still in progress: those that ring are cut, the answered ones go on at the next start"
+                );
             }
         }
         _ = signals.terminate.recv() => {}

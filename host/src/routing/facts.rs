@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::cdr::record::{Sides, StageRecord};
 use crate::plugin::Permit;
 use crate::sip::decision::Decision;
@@ -16,7 +18,7 @@ pub struct Routed {
 }
 
 /// The pipeline's part of a call record. Held as long as the call lasts: dropping it gives the permits back.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct RoutingFacts {
     /// The customer's name in the configuration; empty where the source belongs to none.
     pub customer: Arc<str>,
@@ -30,12 +32,14 @@ pub struct RoutingFacts {
     pub caller: Sides,
     /// The called user part: as received, and as the stages left it.
     pub callee: Sides,
-    /// What the call holds of `limits` until it ends. Empty where the call is refused.
+    /// What the call holds of `limits` until it ends. Empty where the call is refused, and where an earlier process
+    /// began it.
+    #[serde(skip)]
     pub permits: Vec<Permit>,
 }
 
 /// What the core need not know of a target.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetFacts {
     /// The gateway's name in the configuration.
     pub gateway: Arc<str>,
@@ -48,7 +52,7 @@ pub struct TargetFacts {
 }
 
 /// What a minute of the call costs, decimal.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rate {
     /// What the gateway's carrier charges us.
     pub cost: String,

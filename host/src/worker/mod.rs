@@ -4,9 +4,11 @@
 mod clock;
 mod gather;
 mod mail;
+mod open;
 mod pipelines;
 mod record;
 mod stats;
+mod told;
 
 use std::future::Future;
 use std::io;
@@ -25,8 +27,11 @@ use self::pipelines::Pipelines;
 use self::stats::Stats;
 use crate::admin::Metrics;
 use crate::cdr::JournalHandle;
+use crate::cdr::record::UnixMicros;
+use crate::events::{self, CallBegun, Event};
 use crate::routing::{Router, RoutingFacts, Snapshot};
 use crate::sip::core::{Action, Core, Settings};
+use crate::sip::decision::CallRef;
 use crate::sip::flow::{Flow, Transport};
 use crate::sip::message::call_id_of;
 use crate::sip::time::Time;
@@ -35,6 +40,7 @@ use crate::transport::udp::Socket;
 
 pub use self::clock::Clock;
 pub use self::mail::{Mail, Mailbox, mailboxes};
+pub use self::open::LeftOpen;
 
 /// Rounds of work before the runtime's own timers and wake-ups get their turn.
 const ROUNDS: usize = 4;
@@ -65,6 +71,10 @@ pub struct Worker {
     pub clock: Clock,
     /// Where it counts.
     pub metrics: Arc<Metrics>,
+    /// Its calls that an earlier process has left open, and when that was last heard of.
+    pub left_open: (Vec<LeftOpen>, UnixMicros),
+    /// Take no new call while the journal's disk refuses records.
+    pub refuse_unrecorded: bool,
 }
 
 impl Worker {
@@ -99,14 +109,27 @@ struct Driver {
     /// Who wants to know that no call is in progress.
     idle: Option<oneshot::Sender<()>>,
     stopping: bool,
+    refuse_unrecorded: bool,
 }
 
 impl Driver {
     fn new(worker: Worker) -> io::Result<Self> {
         let sockets = worker.sockets.into_iter().map(Socket::new).collect::<io::Result<_>>()?;
         let now = worker.clock.now();
+        let mut core = Core::new(worker.settings, fastrand::u64(..));
+        core.tick(now);
+        let (left_open, died) = worker.left_open;
+        let (count, died) = (left_open.len(), worker.clock.of_wall(died));
+        let mut going_on = 0;
+        for left in left_open {
+            let (call, facts) = left.by(&worker.clock, now);
+            going_on += usize::from(core.restore(now, call, facts, died));
+        }
+        if count > 0 {
+            tracing::info!(going_on, interrupted = count - going_on, "calls of the last process are taken up");
+        }
         Ok(Self {
-            core: Core::new(worker.settings, fastrand::u64(..)),
+            core,
             sockets,
             streams: worker.streams,
             outbox: Outbox::new(&worker.mailbox),
@@ -121,12 +144,14 @@ impl Driver {
             next_housekeeping: now + HOUSEKEEPING,
             idle: None,
             stopping: false,
+            refuse_unrecorded: worker.refuse_unrecorded,
         })
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         for _ in 0..ROUNDS {
             let now = self.clock.now();
+            self.core.refuse_new(self.refuse_unrecorded && self.journal.is_failing());
             let mut progress = self.receive(now, cx);
             progress |= self.read_mail(now, cx);
             progress |= self.fire_timers(now, cx);
@@ -274,13 +299,30 @@ impl Driver {
                     }
                 }
                 Action::StopRouting(call) => self.pipelines.cancel(call),
+                Action::Started(call) => self.note(call, Event::CallStarted, JournalHandle::started),
+                Action::Answered(call) => self.note(call, Event::CallAnswered, JournalHandle::answered),
                 Action::Record(report) => {
+                    let name = report.cookie;
                     let record = record::record(*report, &self.clock);
                     self.stats.ended(&record);
-                    if !self.journal.append(&record) {
+                    if events::wanted() {
+                        events::publish(Event::CallEnded(told::over(&record)));
+                    }
+                    if !self.journal.append(name, &record) {
                         self.stats.record_lost();
                     }
                 }
+            }
+        }
+    }
+
+    /// Write down a call in progress.
+    fn note(&self, call: CallRef, event: fn(CallBegun) -> Event, write: fn(&JournalHandle, u64, Vec<u8>)) {
+        // It may have ended meanwhile: its record is on the way.
+        if let Some((open, facts)) = self.core.open_call(call) {
+            write(&self.journal, open.cookie, open::encode(&open, facts, &self.clock));
+            if events::wanted() {
+                events::publish(event(told::begun(&open, facts, &self.clock)));
             }
         }
     }

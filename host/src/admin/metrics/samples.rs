@@ -18,6 +18,12 @@ use crate::transport::stream::{Event, StreamSample};
 pub struct Samples {
     /// The disk refuses the journal.
     pub journal_failing: bool,
+    /// Bytes of the journal on disk, and what they may be.
+    pub journal_bytes: (u64, u64),
+    /// Starts and answers of calls that the journal did not take.
+    pub notes_lost: u64,
+    /// Events published and dropped since the start.
+    pub events: (u64, u64),
     /// Log lines dropped since the start.
     pub log_lines_dropped: u64,
     /// Connections.
@@ -116,6 +122,24 @@ impl Collector for Sampler {
             None,
             MetricType::Gauge,
         )?)?;
+
+        let (used, limit) = samples.journal_bytes;
+        for (name, help, bytes) in [
+            ("journal_bytes", "Bytes of the journal on disk", used),
+            ("journal_limit_bytes", "What the journal may take of the disk", limit),
+        ] {
+            let gauge = ConstGauge::new(bytes);
+            gauge.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
+        }
+        let (published, dropped) = samples.events;
+        for (name, help, count) in [
+            ("journal_notes_lost", "Starts and answers of calls that the journal did not take", samples.notes_lost),
+            ("events_published", "Events handed to the broker", published),
+            ("events_dropped", "Events dropped: the queue was full or the broker away", dropped),
+        ] {
+            let counter = ConstCounter::new(count);
+            counter.encode(encoder.encode_descriptor(name, help, None, MetricType::Counter)?)?;
+        }
 
         let dropped = ConstCounter::new(samples.log_lines_dropped);
         dropped.encode(encoder.encode_descriptor(

@@ -34,7 +34,7 @@ pub(super) enum Kind {
     /// Records that were lost before they reached the journal: how many, as 8 bytes little-endian. The sequence number
     /// is that of the last one.
     Lost,
-    /// A call has routes and is being set up: see [`crate::cdr::open`]. The number is the call's name.
+    /// A call has routes and is being set up: what [`super::JournalHandle::started`] was given. The number is the call's name.
     Start,
     /// It was answered: the same.
     Answer,
@@ -79,6 +79,15 @@ impl Frame<'_> {
     /// Bytes on disk.
     pub(super) fn len(&self) -> usize {
         HEADER + self.masked.len()
+    }
+
+    /// Eight bytes of the payload, little-endian.
+    pub(super) fn word(&self, at: usize) -> Option<u64> {
+        let mut word: [u8; 8] = self.masked.get(at..at + 8)?.try_into().ok()?;
+        let mut key = self.mask;
+        key.rotate_left(at % 4);
+        mask(&mut word, key);
+        Some(u64::from_le_bytes(word))
     }
 
     pub(super) fn payload(&self) -> Vec<u8> {
@@ -247,6 +256,17 @@ mod tests {
             let _ = decode(&bytes);
             let _ = find_next(&bytes);
         }
+    }
+
+    #[test]
+    fn a_part_of_a_payload_is_read_alone() {
+        let bytes = framed(1, &(0..=255).collect::<Vec<u8>>());
+        let Decoded::Whole(frame) = decode(&bytes) else { panic!("not whole") };
+        for at in 0..8 {
+            let expected = u64::from_le_bytes(std::array::from_fn(|n| (at + n) as u8));
+            assert_eq!(frame.word(at), Some(expected));
+        }
+        assert_eq!(frame.word(249), None);
     }
 
     #[test]

@@ -5,20 +5,20 @@ use super::frame::EncodeError;
 use crate::cdr::chain::ChainHash;
 use crate::cdr::codec;
 
+/// Where the call's name stands.
+pub(super) const CALL: usize = 32;
 const HEAD: usize = 40;
 
 /// One record, taken apart.
 pub(super) struct Payload<'a> {
     pub(super) hash: ChainHash,
-    pub(super) call: u64,
     pub(super) canonical: &'a [u8],
 }
 
 impl<'a> Payload<'a> {
     pub(super) fn of(bytes: &'a [u8]) -> Option<Self> {
-        let hash: [u8; 32] = bytes.get(..32)?.try_into().ok()?;
-        let call = u64::from_le_bytes(bytes.get(32..HEAD)?.try_into().ok()?);
-        Some(Self { hash: hash.into(), call, canonical: &bytes[HEAD..] })
+        let hash: [u8; 32] = bytes.get(..CALL)?.try_into().ok()?;
+        Some(Self { hash: hash.into(), canonical: bytes.get(HEAD..)? })
     }
 }
 

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::frame::{self, Decoded, Kind};
+use super::open_calls::Noted;
 use super::payload::Payload;
 use super::segment::{self, Head};
 use crate::cdr::chain::ChainHash;
 use crate::cdr::codec;
+use crate::cdr::record::UnixMicros;
 
 /// Where the writer begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +40,10 @@ pub struct Recovered {
     pub unreadable: Vec<PathBuf>,
     /// Whether a new epoch began: no journal of this node was there.
     pub new_epoch: bool,
+    /// Calls that had begun and have no record.
+    pub open: Vec<Noted>,
+    /// When the last process was last heard of: the journal's last change.
+    pub died: UnixMicros,
 }
 
 /// How far a store came: the records up to here were given out and their numbers are never given again.

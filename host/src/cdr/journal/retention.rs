@@ -6,15 +6,11 @@ use std::path::Path;
 
 use super::segment;
 
-/// Removes the segments of lower numbers, oldest first, so that a crash in between leaves no hole.
-pub(super) fn remove_before(folder: &Path, segment: u64) -> io::Result<usize> {
-    let mut removed = 0;
-    for number in segment::list(folder)?.into_iter().take_while(|&number| number < segment) {
-        fs::remove_file(segment::path(folder, number))?;
-        removed += 1;
-    }
-    if removed > 0 {
-        segment::sync_folder(folder)?;
-    }
-    Ok(removed)
+/// Removes a segment; returns its bytes. The oldest goes first, so that a crash in between leaves no hole.
+pub(super) fn remove(folder: &Path, number: u64) -> io::Result<u64> {
+    let path = segment::path(folder, number);
+    let bytes = fs::metadata(&path)?.len();
+    fs::remove_file(&path)?;
+    segment::sync_folder(folder)?;
+    Ok(bytes)
 }

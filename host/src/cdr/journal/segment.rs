@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::frame::{self, EncodeError, Frame, Kind};
 use crate::cdr::chain::ChainHash;
+use crate::cdr::record::UnixMicros;
 
 const EXTENSION: &str = "journal";
 
@@ -69,6 +70,18 @@ pub(super) fn list(folder: &Path) -> io::Result<Vec<u64>> {
     }
     numbers.sort_unstable();
     Ok(numbers)
+}
+
+/// Bytes of all segments in a folder.
+pub(super) fn bytes_of_all(folder: &Path) -> io::Result<u64> {
+    list(folder)?.into_iter().map(|number| Ok(std::fs::metadata(path(folder, number))?.len())).sum()
+}
+
+/// When a segment was last written, in microseconds since 1970; 0 where there is none.
+pub(super) fn newest_change(folder: &Path) -> io::Result<UnixMicros> {
+    let Some(&last) = list(folder)?.last() else { return Ok(0) };
+    let changed = std::fs::metadata(path(folder, last))?.modified()?;
+    Ok(changed.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64))
 }
 
 /// Makes creations, renames and removals in a folder survive a power cut.

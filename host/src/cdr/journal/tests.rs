@@ -20,7 +20,7 @@ fn open(folder: &Path) -> (Journal, JournalHandle) {
 fn written(folder: &Path, numbers: std::ops::Range<u64>) -> Synced {
     let (journal, handle) = open(folder);
     for number in numbers {
-        assert!(handle.append(&call(number)));
+        assert!(handle.append(0, &call(number)));
     }
     journal.close(PATIENCE).unwrap()
 }
@@ -126,7 +126,7 @@ fn another_node_name_begins_an_epoch_of_its_own() {
     let folder = tempfile::tempdir().unwrap();
     let before = written(folder.path(), 0..3);
     let (journal, handle) = Journal::open(folder.path(), "edge-2", Options::default()).unwrap();
-    handle.append(&call(9));
+    handle.append(0, &call(9));
     let after = journal.close(PATIENCE).unwrap();
     assert!(after.epoch > before.epoch);
     let last = read_all(folder.path()).entries.pop().unwrap();
@@ -138,7 +138,7 @@ fn what_is_synced_survives_a_crash() {
     let folder = tempfile::tempdir().unwrap();
     let (journal, handle) = open(folder.path());
     for number in 0..100 {
-        handle.append(&call(number));
+        handle.append(0, &call(number));
     }
     wait_synced(&journal, 100);
     let copy = as_after_a_crash(folder.path());
@@ -159,7 +159,7 @@ fn a_torn_last_frame_is_cut_off_kept_and_its_number_given_again() {
     let recovered = journal.recovered().clone();
     assert!(recovered.torn_bytes > 0 && !recovered.new_epoch && recovered.damaged_bytes == 0, "{recovered:?}");
     assert_eq!(fs::metadata(recovered.torn_file.unwrap()).unwrap().len(), recovered.torn_bytes);
-    handle.append(&call(77));
+    handle.append(0, &call(77));
     journal.close(PATIENCE).unwrap();
     let batch = read_all(folder.path());
     assert_eq!(sequences(&batch), [1, 2, 3, 4, 5]);
@@ -241,7 +241,7 @@ fn records_pass_from_segment_to_segment_without_a_gap() {
     let options = Options { segment_bytes: 10_000, sync: Duration::ZERO, ..Options::default() };
     let (journal, handle) = Journal::open(folder.path(), "edge-1", options).unwrap();
     for number in 0..200 {
-        handle.append(&call(number));
+        handle.append(0, &call(number));
         if number % 10 == 0 {
             wait_synced(&journal, number);
         }
@@ -269,7 +269,8 @@ fn a_reader_goes_on_where_another_stopped_and_notices_what_was_removed_between()
     }
     let mut first = Reader::new(folder.path(), Position::default(), None);
     assert_eq!(first.read(None, 5).unwrap().entries.len(), 5);
-    retention::remove_before(folder.path(), 3).unwrap();
+    retention::remove(folder.path(), 1).unwrap();
+    retention::remove(folder.path(), 2).unwrap();
     let batch = Reader::new(folder.path(), first.position(), first.last()).read(None, 100).unwrap();
     assert_eq!(sequences(&batch), (21..=40).collect::<Vec<_>>());
     assert_eq!(batch.gaps.iter().map(|gap| (gap.first, gap.last)).collect::<Vec<_>>(), [(6, 20)]);
@@ -293,7 +294,7 @@ fn the_segment_that_is_written_is_never_removed() {
         written(folder.path(), run..run + 1);
     }
     let (journal, handle) = open(folder.path());
-    handle.append(&call(1));
+    handle.append(0, &call(1));
     wait_synced(&journal, 4);
     assert_eq!(journal.monitor().remove_before(u64::MAX).unwrap(), 3);
     assert_eq!(segment::list(folder.path()).unwrap(), [4]);
@@ -370,11 +371,11 @@ fn a_full_disk_loses_nothing_that_fits_the_queue_and_recovers_by_itself() {
     let disk = Moody { torn: Arc::new(100.into()), ..Moody::default() };
     let (journal, handle) =
         Journal::open_on(folder.path(), "edge-1", Options::default(), Box::new(disk.clone())).unwrap();
-    handle.append(&call(0));
+    handle.append(0, &call(0));
     wait_synced(&journal, 1);
     disk.full.store(true, Ordering::Release);
     for number in 1..500 {
-        assert!(handle.append(&call(number)));
+        assert!(handle.append(0, &call(number)));
     }
     disk.wait_for_refusal();
     // The disk refuses a moment before the journal says so.
@@ -386,7 +387,8 @@ fn a_full_disk_loses_nothing_that_fits_the_queue_and_recovers_by_itself() {
     assert_eq!(journal.status().synced.sequence, 1);
     disk.full.store(false, Ordering::Release);
     wait_synced(&journal, 500);
-    assert_eq!(journal.status(), Status { synced: *journal.synced().borrow(), lost: 0, failing: None });
+    let status = journal.status();
+    assert_eq!((status.synced, status.lost, status.failing), (*journal.synced().borrow(), 0, None));
     let batch = read_all(folder.path());
     assert_eq!(sequences(&batch), (1..=500).collect::<Vec<_>>());
     assert_eq!(batch.damaged_bytes, 0, "the torn write was overwritten");
@@ -399,10 +401,10 @@ fn records_that_find_the_queue_full_are_counted_and_leave_a_gap_that_says_so() {
     disk.full.store(true, Ordering::Release);
     let options = Options { queue: 10, ..Options::default() };
     let (journal, handle) = Journal::open_on(folder.path(), "edge-1", options, Box::new(disk.clone())).unwrap();
-    handle.append(&call(0));
+    handle.append(0, &call(0));
     // From here on the thread is busy with the disk and takes nothing.
     disk.wait_for_refusal();
-    let kept = 1 + (1..100).filter(|&number| handle.append(&call(number))).count() as u64;
+    let kept = 1 + (1..100).filter(|&number| handle.append(0, &call(number))).count() as u64;
     assert_eq!((kept, journal.status().lost), (11, 89));
     disk.full.store(false, Ordering::Release);
     wait_synced(&journal, 100);
@@ -421,7 +423,7 @@ fn closing_on_a_dead_disk_ends_in_time_and_says_why() {
     disk.full.store(true, Ordering::Release);
     let (journal, handle) =
         Journal::open_on(folder.path(), "edge-1", Options::default(), Box::new(disk.clone())).unwrap();
-    handle.append(&call(0));
+    handle.append(0, &call(0));
     disk.wait_for_refusal();
     let error = journal.close(Duration::from_millis(10)).unwrap_err();
     assert!(error.to_string().contains("no storage space"), "{error}");
@@ -433,7 +435,7 @@ fn appending_to_a_closed_journal_is_refused_and_counted() {
     let (journal, handle) = open(folder.path());
     let monitor = journal.monitor();
     journal.close(PATIENCE).unwrap();
-    assert!(!handle.append(&call(0)));
+    assert!(!handle.append(0, &call(0)));
     assert_eq!(monitor.status().lost, 1);
 }
 
@@ -444,7 +446,85 @@ fn a_segment_of_nothing_but_garbage_is_set_aside_and_numbers_go_on() {
     fs::write(segment::path(folder.path(), 2), [0; 5_000]).unwrap();
     let (journal, handle) = open(folder.path());
     assert_eq!(journal.recovered().unreadable.len(), 1);
-    handle.append(&call(3));
+    handle.append(0, &call(3));
     journal.close(PATIENCE).unwrap();
     assert_eq!(sequences(&read_all(folder.path())), [1, 2, 3, 4]);
+}
+
+#[test]
+fn a_journal_at_its_limit_counts_as_a_full_disk_until_stores_have_confirmed() {
+    let folder = tempfile::tempdir().unwrap();
+    let limit = 4 << 20;
+    let options = Options { segment_bytes: 256 << 10, limit, ..Options::default() };
+    let (journal, handle) = Journal::open(folder.path(), "edge-1", options).unwrap();
+    let count = 12_000;
+    for number in 0..count {
+        assert!(handle.append(number, &call(number)));
+    }
+    let patience = Instant::now() + PATIENCE;
+    while journal.status().failing.is_none() {
+        assert!(Instant::now() < patience, "{:?}", journal.status());
+        std::thread::yield_now();
+    }
+    let status = journal.status();
+    assert!(status.failing.unwrap().contains("journal-limit") && handle.is_failing());
+    assert!(status.disk_use <= limit && status.synced.sequence < count, "{} bytes", status.disk_use);
+    while journal.status().synced.sequence < count {
+        assert!(Instant::now() < patience, "{:?}", journal.status());
+        journal.monitor().remove_before(u64::MAX).unwrap();
+        std::thread::yield_now();
+    }
+    let on_disk = segment::bytes_of_all(folder.path()).unwrap();
+    assert_eq!((journal.status().disk_use, journal.status().lost), (on_disk, 0));
+    assert!(!handle.is_failing());
+}
+
+/// The calls that a journal knows to have no record, as they were noted.
+fn open_calls(folder: &Path) -> Vec<(u64, Vec<u8>)> {
+    let (mut journal, _handle) = open(folder);
+    let mut open: Vec<_> = journal.take_open().into_iter().map(|noted| (noted.call, noted.payload)).collect();
+    open.sort();
+    journal.close(PATIENCE).unwrap();
+    open
+}
+
+#[test]
+fn a_call_without_a_record_comes_back_as_it_was_noted_last() {
+    let folder = tempfile::tempdir().unwrap();
+    let (journal, handle) = open(folder.path());
+    handle.started(1, b"rings".to_vec());
+    handle.started(2, b"rings".to_vec());
+    handle.answered(2, b"talks".to_vec());
+    handle.started(3, b"rings".to_vec());
+    handle.append(3, &call(3));
+    journal.close(PATIENCE).unwrap();
+    assert_eq!(open_calls(folder.path()), [(1, b"rings".to_vec()), (2, b"talks".to_vec())]);
+    let (journal, handle) = open(folder.path());
+    handle.append(2, &call(2));
+    journal.close(PATIENCE).unwrap();
+    assert_eq!(open_calls(folder.path()), [(1, b"rings".to_vec())]);
+    assert_eq!(sequences(&read_all(folder.path())), [1, 2], "readers of records pass notes over");
+}
+
+#[test]
+fn a_segment_that_goes_leaves_its_open_calls_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let (journal, handle) = open(folder.path());
+    handle.started(1, b"rings".to_vec());
+    handle.started(2, b"rings".to_vec());
+    handle.started(3, b"rings".to_vec());
+    handle.append(0, &call(0));
+    journal.close(PATIENCE).unwrap();
+    let (journal, handle) = open(folder.path());
+    handle.append(1, &call(1));
+    handle.answered(2, b"talks".to_vec());
+    wait_synced(&journal, 2);
+    let patience = Instant::now() + PATIENCE;
+    while journal.monitor().remove_before(2).unwrap() == 0 {
+        assert!(Instant::now() < patience, "the segment never goes");
+        std::thread::yield_now();
+    }
+    journal.close(PATIENCE).unwrap();
+    assert_eq!(segment::list(folder.path()).unwrap(), [2]);
+    assert_eq!(open_calls(folder.path()), [(2, b"talks".to_vec()), (3, b"rings".to_vec())]);
 }

@@ -1,5 +1,6 @@
 //! The journal's thread: takes records from the queue, and never gives up on the disk.
 
+use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -8,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use super::frame::Kind;
+use super::open_calls::Noted;
 use super::writer::Writer;
 use super::{Entrant, Shared, Synced};
 
@@ -27,12 +30,25 @@ const ALARM: Duration = Duration::from_secs(10);
 pub(super) struct JournalThread {
     pub(super) writer: Writer,
     pub(super) entrants: Receiver<Entrant>,
+    /// Segments that are to go, with what may have to be kept of them.
+    pub(super) retiring: Receiver<Retiring>,
+    /// The calls that have no record, and the segment in which each was noted last.
+    pub(super) open: HashMap<u64, u64>,
+    /// A segment of which all that must be kept is in the group.
+    pub(super) carried: Option<u64>,
     pub(super) shared: Arc<Shared>,
     pub(super) announce: watch::Sender<Synced>,
     /// A group is synced this long after its first record.
     pub(super) sync: Duration,
     /// How many lost records have been given a number.
     pub(super) noted: u64,
+}
+
+/// A segment that every store is past.
+pub(super) struct Retiring {
+    pub(super) segment: u64,
+    /// Its calls that have no record in it.
+    pub(super) noted: Vec<Noted>,
 }
 
 /// The journal was closed while the disk failed.
@@ -50,6 +66,7 @@ impl JournalThread {
         while let Ok(first) = self.entrants.recv() {
             self.take(first);
             self.gather()?;
+            self.carry();
             self.sync()?;
             while self.closing() {
                 let empty = self.drain();
@@ -85,6 +102,9 @@ impl JournalThread {
             let synced = self.until_done(Writer::sync)?;
             self.announce.send_replace(synced);
         }
+        if let Some(segment) = self.carried.take() {
+            self.shared.retired.fetch_max(segment, Ordering::Release);
+        }
         Ok(())
     }
 
@@ -104,11 +124,39 @@ impl JournalThread {
     }
 
     fn take(&mut self, entrant: Entrant) {
-        let Entrant::Record { call, body } = entrant else { return };
-        if let Err(error) = self.writer.push(call, &body) {
-            self.shared.lost.fetch_add(1, Ordering::Relaxed);
-            tracing::error!(%error, "a call record cannot be journalled");
+        match entrant {
+            Entrant::Wake => {}
+            Entrant::Note { kind, call, payload } => self.note(kind, call, &payload),
+            Entrant::Record { call, body } => {
+                self.open.remove(&call);
+                if let Err(error) = self.writer.push(call, &body) {
+                    self.shared.lost.fetch_add(1, Ordering::Relaxed);
+                    tracing::error!(%error, "a call record cannot be journalled");
+                }
+            }
         }
+    }
+
+    fn note(&mut self, kind: Kind, call: u64, payload: &[u8]) {
+        match self.writer.note(kind, call, payload) {
+            Ok(()) => drop(self.open.insert(call, self.writer.segment())),
+            Err(error) => {
+                self.shared.notes_lost.fetch_add(1, Ordering::Relaxed);
+                tracing::error!(%error, "a call in progress cannot be journalled");
+            }
+        }
+    }
+
+    /// Takes the next segment that is to go: the calls whose last note is in it are noted again.
+    fn carry(&mut self) {
+        let Ok(Retiring { segment, noted }) = self.retiring.try_recv() else { return };
+        for Noted { call, payload, kind, .. } in noted {
+            if self.open.get(&call) == Some(&segment) {
+                self.note(kind, call, &payload);
+            }
+        }
+        self.writer.frees();
+        self.carried = Some(segment);
     }
 
     /// Gives the numbers of lost records away, so that the gap shows in every store.
@@ -128,12 +176,14 @@ impl JournalThread {
                 Ok(done) => {
                     if alarmed.is_some() {
                         *self.shared.failing() = None;
+                        self.shared.refusing.store(false, Ordering::Release);
                         tracing::warn!("the journal's disk takes records again");
                     }
                     return Ok(done);
                 }
                 Err(error) => {
                     *self.shared.failing() = Some(error.to_string());
+                    self.shared.refusing.store(true, Ordering::Release);
                     if alarmed.is_none_or(|last| last.elapsed() >= ALARM) {
                         alarmed = Some(Instant::now());
                         tracing::error!(
@@ -143,6 +193,8 @@ impl JournalThread {
                     }
                 }
             }
+            // A segment that goes makes room.
+            self.carry();
             if self.shared.abandoned.load(Ordering::Acquire) {
                 return Err(Abandoned);
             }

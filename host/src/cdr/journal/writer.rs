@@ -3,13 +3,14 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::Synced;
 use super::disk::{Disk, SegmentFile};
 use super::frame::{self, EncodeError, Kind};
 use super::payload;
 use super::recovery::Start;
 use super::segment::{self, Head, Position};
+use super::{Options, Synced};
 use crate::cdr::chain::ChainHash;
 
 /// Appends to the last segment.
@@ -38,10 +39,22 @@ pub(super) struct Writer {
     waiting: usize,
     /// How many bytes of `group` were written since the last failure.
     written: usize,
+    /// Bytes of all segments.
+    disk_use: Arc<AtomicU64>,
+    /// What they may be at most.
+    limit: u64,
+    /// What the group holds frees more than it takes: no limit holds it up.
+    freeing: bool,
 }
 
 impl Writer {
-    pub(super) fn new(folder: &Path, disk: Box<dyn Disk>, start: &Start, segment_bytes: u64) -> Self {
+    pub(super) fn new(
+        folder: &Path,
+        disk: Box<dyn Disk>,
+        start: &Start,
+        options: Options,
+        disk_use: Arc<AtomicU64>,
+    ) -> Self {
         let mut writer = Self {
             folder: folder.to_owned(),
             disk,
@@ -51,11 +64,14 @@ impl Writer {
             hash: start.hash,
             segment: start.segment,
             file: None,
-            segment_bytes,
+            segment_bytes: options.segment_bytes,
             synced: 0,
             group: Vec::new(),
             waiting: 0,
             written: 0,
+            disk_use,
+            limit: options.limit,
+            freeing: false,
         };
         writer.begin_segment();
         writer
@@ -97,6 +113,16 @@ impl Writer {
         Ok(())
     }
 
+    /// The segment that frames go to now.
+    pub(super) fn segment(&self) -> u64 {
+        self.segment
+    }
+
+    /// Let the group pass any limit: it is what must be kept of a segment that goes.
+    pub(super) fn frees(&mut self) {
+        self.freeing = true;
+    }
+
     /// Frames that the disk has not confirmed.
     pub(super) fn waiting(&self) -> usize {
         self.waiting
@@ -115,7 +141,10 @@ impl Writer {
     /// Brings the group to disk; begins a new segment where this one is full.
     pub(super) fn sync(&mut self) -> io::Result<Synced> {
         self.try_sync().inspect_err(|_| self.written = 0)?;
-        self.synced += self.group.len() as u64;
+        let bytes = self.group.len() as u64;
+        self.synced += bytes;
+        self.disk_use.fetch_add(bytes, Relaxed);
+        self.freeing = false;
         self.group.clear();
         self.waiting = 0;
         self.written = 0;
@@ -144,6 +173,13 @@ impl Writer {
         // A head alone is not worth a file.
         if self.waiting == 0 || self.written == self.group.len() {
             return Ok(());
+        }
+        let used = self.disk_use.load(Relaxed);
+        if used + self.group.len() as u64 > self.limit && !self.freeing {
+            return Err(io::Error::other(format!(
+                "`cdr.journal-limit` of {} bytes is reached: some store does not confirm",
+                self.limit
+            )));
         }
         let file = match &mut self.file {
             Some(file) => file,

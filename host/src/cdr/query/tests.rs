@@ -14,7 +14,7 @@ async fn stored(folder: &Path) -> [Source; 2] {
         toml::from_str("journal = \"journal\"\n[stores.main]\nsql = { url = \"sqlite:cdr.db\" }\n").unwrap();
     let (cdr, handle) = Cdr::start(&config, "edge/1", folder, &tokio::runtime::Handle::current()).unwrap();
     for number in 0..10 {
-        handle.append(&numbered(number));
+        handle.append(0, &numbered(number));
     }
     cdr.shutdown(PATIENCE).await.unwrap();
     [Source::of(&config, folder, None).unwrap(), Source::of(&config, folder, Some("journal")).unwrap()]
@@ -118,7 +118,7 @@ fn tailed(tail: &mut Tail) -> Vec<u64> {
 }
 
 async fn append_synced(journal: &Journal, handle: &JournalHandle, number: u64) {
-    handle.append(&call(number));
+    handle.append(0, &call(number));
     let mut synced = journal.synced();
     tokio::time::timeout(PATIENCE, synced.wait_for(|synced| synced.sequence > number)).await.unwrap().unwrap();
 }

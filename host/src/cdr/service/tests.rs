@@ -15,7 +15,7 @@ fn start(folder: &Path, config: &str) -> (Cdr, JournalHandle) {
 async fn runs(folder: &Path, config: &str, count: u64) {
     for number in 0..count {
         let (cdr, handle) = start(folder, config);
-        assert!(handle.append(&call(number)));
+        assert!(handle.append(0, &call(number)));
         cdr.shutdown(PATIENCE).await.unwrap();
     }
 }
@@ -52,7 +52,7 @@ async fn no_segment_goes_while_a_store_lacks_it() {
     runs(folder.path(), MAIN, 1).await;
     let with_dead = format!("{MAIN}{DEAD}");
     let (cdr, handle) = start(folder.path(), &with_dead);
-    handle.append(&call(1));
+    handle.append(0, &call(1));
     cdr.shutdown(Duration::from_millis(100)).await.unwrap();
     assert_eq!(tidied(folder.path(), &with_dead).await, ["1", "2"]);
 }
@@ -70,7 +70,7 @@ async fn the_observer_outlives_the_start_and_sees_the_lag() {
     let folder = tempfile::tempdir().unwrap();
     let (cdr, handle) = start(folder.path(), MAIN);
     let observer = cdr.observer();
-    handle.append(&call(0));
+    handle.append(0, &call(0));
     cdr.shutdown(PATIENCE).await.unwrap();
     let lag = observer.lag();
     assert_eq!((lag.len(), lag[0].behind, lag[0].confirmed), (1, 0, 1));

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::cdr::cursor::{self, Cursor};
 use crate::cdr::journal::Synced;
+use crate::events::{self, Event};
 
 /// A store that keeps failing is named in the log this often.
 const ALARM: Duration = Duration::from_secs(30);
@@ -120,6 +121,10 @@ impl Status {
         let mut trouble = self.trouble();
         trouble.error = Some(error);
         let alarm = trouble.alarmed.is_none_or(|last| last.elapsed() >= ALARM);
+        if trouble.alarmed.is_none() {
+            let error = trouble.error.clone().unwrap_or_default();
+            events::publish(Event::StoreFailing { store: self.name.clone(), error });
+        }
         if alarm {
             trouble.alarmed = Some(Instant::now());
         }
@@ -130,6 +135,7 @@ impl Status {
         let mut trouble = self.trouble();
         if trouble.error.take().is_some() {
             trouble.alarmed = None;
+            events::publish(Event::StoreWell { store: self.name.clone() });
             tracing::info!(store = %self.name, "this store takes records again");
         }
     }

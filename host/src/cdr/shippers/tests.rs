@@ -31,7 +31,7 @@ fn start(folder: &TempDir, config: &model::Cdr) -> (Cdr, crate::cdr::JournalHand
 async fn run(folder: &TempDir, config: &model::Cdr, numbers: std::ops::Range<u64>) {
     let (cdr, handle) = start(folder, config);
     for number in numbers {
-        assert!(handle.append(&call(number)));
+        assert!(handle.append(0, &call(number)));
     }
     cdr.shutdown(PATIENCE).await.unwrap();
 }
@@ -145,7 +145,7 @@ async fn a_dead_store_delays_no_other_and_says_why_without_its_password() {
     let with_broker = config(&format!("[fanout]\namqp = {{ url = \"{url}\", exchange = \"cdr\" }}\n"));
     let (cdr, handle) = start(&folder, &with_broker);
     for number in 0..100 {
-        handle.append(&call(number));
+        handle.append(0, &call(number));
     }
     let deadline = std::time::Instant::now() + PATIENCE;
     let lag = loop {
@@ -208,7 +208,7 @@ async fn a_refused_batch_comes_again_until_it_is_confirmed_and_the_cursor_waits_
     let folder = tempfile::tempdir().unwrap();
     let (journal, handle) = Journal::open(folder.path(), "edge-1", crate::cdr::journal::Options::default()).unwrap();
     for number in 0..35 {
-        handle.append(&call(number));
+        handle.append(0, &call(number));
     }
     let synced = journal.synced();
     journal.close(PATIENCE).unwrap();

@@ -17,6 +17,10 @@ pub struct Cdr {
     pub sync: TimeSpan,
     /// Records that may wait in memory while the journal's disk refuses them. Default 65,536, about 200 MB.
     pub queue: usize,
+    /// What the journal may take of the disk; then the disk counts as full. Default 64 GiB.
+    pub journal_limit: Size,
+    /// What becomes of new calls while the journal's disk refuses records. Default: they are routed.
+    pub on_journal_failure: OnJournalFailure,
     /// Independent stores.
     pub stores: Named<Store>,
     /// The broker that fans records out.
@@ -29,10 +33,23 @@ impl Default for Cdr {
             journal: PathBuf::from("var/journal"),
             sync: TimeSpan::from_millis(10),
             queue: 65_536,
+            journal_limit: Size::from_mib(64 << 10),
+            on_journal_failure: OnJournalFailure::Route,
             stores: Named::new(),
             fanout: None,
         }
     }
+}
+
+/// What becomes of new calls while the journal's disk refuses records.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnJournalFailure {
+    /// They are routed: their records wait in memory, as far as `queue` goes.
+    #[default]
+    Route,
+    /// They get 503.
+    Refuse,
 }
 
 /// `[cdr.stores.NAME]`: exactly one of these.

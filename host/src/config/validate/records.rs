@@ -10,6 +10,9 @@ use super::super::problem::Report;
 use super::{at_least_one, file, name, not_zero};
 
 /// A store's name names its cursor's file in the journal's folder; this one is the broker's.
+/// Four segments.
+const MIN_LIMIT: u64 = 256 << 20;
+
 const RESERVED: &str = "fanout";
 
 pub(super) fn validate(config: &Config, folder: &Path, report: &mut Report<'_>) {
@@ -18,6 +21,9 @@ pub(super) fn validate(config: &Config, folder: &Path, report: &mut Report<'_>) 
         report.error("cdr.journal", "is empty: name a folder");
     }
     not_zero("cdr.sync", cdr.sync, report);
+    if cdr.journal_limit.bytes() < MIN_LIMIT {
+        report.error("cdr.journal-limit", "must be at least `256MiB`: a segment of the journal takes 64 MiB");
+    }
     let mut places: HashMap<String, &str> = HashMap::new();
     for (store_name, store) in &cdr.stores {
         name("cdr.stores", store_name, report);

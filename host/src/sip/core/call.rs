@@ -141,6 +141,7 @@ impl<F> Call<F> {
                 self.hunt = Some(Box::new(Hunt::new(message, targets)));
                 self.restore_from();
                 hunt::next(self, cx);
+                cx.actions.push_back(Action::Started(self.id));
             }
             Decision::Dismiss { code } => {
                 self.answer_setup(cx, code, "", &[]);
@@ -281,15 +282,19 @@ impl<F> Call<F> {
 
     /// The call is over: nothing changes its record any more.
     pub(super) fn end(&mut self, cx: &mut Cx<'_, F>, code: u16, end: End) {
+        self.end_at(cx, cx.now, code, end);
+    }
+
+    pub(super) fn end_at(&mut self, cx: &mut Cx<'_, F>, ended: Time, code: u16, end: End) {
         if self.ended.is_some() {
             return;
         }
         for attempt in &mut self.attempts {
-            attempt.end(cx.now, 487, AttemptOutcome::Cancelled);
+            attempt.end(ended, 487, AttemptOutcome::Cancelled);
         }
         self.phase = Phase::Over;
         // Who has sent BYE has ended the call, whatever came before the answer to it.
-        self.ended = Some(self.hung_up.map_or((cx.now, code, end), |(at, side)| (at, 200, hung_up(side))));
+        self.ended = Some(self.hung_up.map_or((ended, code, end), |(at, side)| (at, 200, hung_up(side))));
         self.hunt = None;
         self.early = Vec::new();
         self.report(cx);
@@ -300,6 +305,7 @@ impl<F> Call<F> {
         let Some((ended, code, end)) = self.ended else { return };
         let Some(facts) = self.facts.take() else { return };
         cx.actions.push_back(Action::Record(Box::new(CallReport {
+            cookie: self.cookie,
             call_id: self.call_id.clone(),
             flow: self.flow,
             facts,
@@ -327,8 +333,12 @@ impl<F> Call<F> {
         }
     }
 
-    /// The node stops: close the record, and ask whoever rings to stop. An answered call goes on without us.
+    /// The node stops: close the record of a call that is being set up, and ask whoever rings to stop. An answered call
+    /// goes on without us.
     pub(super) fn interrupt(&mut self, cx: &mut Cx<'_, F>) {
+        if self.phase == Phase::Answered && self.hung_up.is_none() {
+            return;
+        }
         if let Some(setup) = self.setup().filter(|setup| !setup.is_final()) {
             for branch in &mut setup.branches {
                 branch.client.cancel(cx);

@@ -2,6 +2,7 @@
 //! (RFC 3261 section 12).
 
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 
 use bytes::Bytes;
 
@@ -32,6 +33,13 @@ pub(super) struct Leg {
 }
 
 impl Leg {
+    /// Nobody at an address: of a call that is over already.
+    pub(super) fn nobody(remote: SocketAddr) -> Self {
+        let flow = Flow::to(u16::MAX, Transport::Udp, remote);
+        let none = || boxed(None);
+        Self { party: none(), tag: none(), contact: none(), routes: Box::default(), flow, cseq: 0, over: true }
+    }
+
     /// The caller, from its INVITE as received.
     pub(super) fn caller(invite: &Message, flow: Flow) -> Self {
         Self {

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::Action;
 use super::call::{Call, MAX_FORKS, Phase};
 use super::client::{Client, Patience};
 use super::cx::Cx;
@@ -204,6 +205,7 @@ fn on_answer<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, branch: usize, flow: Flo
         call.phase = Phase::Answered;
         call.hunt = None;
         call.attempts.shrink_to_fit();
+        cx.actions.push_back(Action::Answered(call.id));
         return;
     }
     let again = call.knows_callee(response.to_tag());
@@ -216,6 +218,7 @@ fn on_answer<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, branch: usize, flow: Flo
         }
         if fork {
             call.forks.push(Leg::callee(response, flow, cx.settings, call.cookie));
+            cx.actions.push_back(Action::Answered(call.id));
         }
     } else {
         release(call, cx, branch, flow, response);

@@ -12,6 +12,7 @@
 //! | `transaction`, `server`, `client` | RFC 3261 section 17 |
 //! | `forward` | the messages that leave |
 //! | `dialog` | the two legs, and our own requests |
+//! | `open` | a call in progress, written down and taken up again |
 //! | `stateless` | what is answered or dropped without a call |
 
 mod call;
@@ -21,6 +22,7 @@ mod dialog;
 mod forward;
 mod hunt;
 mod loops;
+mod open;
 mod report;
 mod server;
 mod settings;
@@ -52,6 +54,7 @@ use crate::sip::message::{Message, Method};
 use crate::sip::reply::reply;
 use crate::sip::time::Time;
 
+pub use self::open::OpenCall;
 pub use self::report::{AttemptReport, CallReport};
 pub use self::settings::{Listener, Settings};
 
@@ -78,6 +81,10 @@ pub enum Action<F> {
     Route(Box<RouteRequest>),
     /// The caller no longer waits for this call's routes: [`Core::decide`] may come at once, with whatever is known.
     StopRouting(CallRef),
+    /// A call has routes and is being set up: see [`Core::open_call`].
+    Started(CallRef),
+    /// It was answered, or answered by one more callee: the same.
+    Answered(CallRef),
     /// A call is over: write its record. Once per call.
     Record(Box<CallReport<F>>),
 }
@@ -97,7 +104,7 @@ pub struct Counters {
     pub absorbed: u64,
     /// Failure responses that were never acknowledged.
     pub unacknowledged: u64,
-    /// Requests refused because the node drains, or a call has too many of them.
+    /// Requests refused because the node drains, the journal fails, or a call has too many of them.
     pub overloaded: u64,
     /// New calls refused because `max_calls` are held.
     pub full: u64,
@@ -124,6 +131,7 @@ pub struct Core<F> {
     rng: fastrand::Rng,
     counters: Counters,
     draining: bool,
+    refusing: bool,
 }
 
 #[derive(Debug)]
@@ -161,6 +169,7 @@ impl<F> Core<F> {
             rng: fastrand::Rng::with_seed(seed),
             counters: Counters::default(),
             draining: false,
+            refusing: false,
         }
     }
 
@@ -194,7 +203,13 @@ impl<F> Core<F> {
         self.draining = true;
     }
 
-    /// Close the record of every call that is not over: the node stops.
+    /// Whether to refuse new calls with 503 for now.
+    pub fn refuse_new(&mut self, refuse: bool) {
+        self.refusing = refuse;
+    }
+
+    /// The node stops: close the record of every call that is being set up. An answered one stays open: what was written
+    /// down of it lets the next process go on with it.
     pub fn interrupt(&mut self, now: Time) {
         for slot in 0..self.calls.len() {
             if let Some(id) = self.calls[slot].call.as_ref().map(|call| call.id) {
@@ -381,7 +396,7 @@ impl<F> Core<F> {
         } else if self.held >= self.settings.max_calls && !self.draining {
             self.counters.full += 1;
             self.refuse(&request, 503, "", &[("Retry-After", "5")]);
-        } else if self.draining || self.is_crowded(&request) {
+        } else if self.draining || self.refusing || self.is_crowded(&request) {
             self.counters.overloaded += 1;
             self.refuse(&request, 503, "", &[("Retry-After", "5")]);
         } else {
@@ -443,15 +458,24 @@ impl<F> Core<F> {
             caller: None,
             branches: Vec::with_capacity(1),
         });
-        self.calls[slot as usize].call = Some(call);
-        self.held += 1;
-        self.live += 1;
-        let calls = &self.calls;
-        self.index.insert_unique(hash, slot, |slot| calls[*slot as usize].call.as_ref().map_or(0, |call| call.hash));
+        self.admit(id, hash, call);
         self.with(now, id, |call, cx| {
             call.answer_setup(cx, 100, "", &[]);
             cx.actions.push_back(Action::Route(Box::new(RouteRequest { call: id, message, flow: request.flow })));
         });
+    }
+
+    /// Put a new call into its slot.
+    fn admit(&mut self, id: CallRef, hash: u64, call: Box<Call<F>>) {
+        self.calls[id.slot as usize].call = Some(call);
+        self.held += 1;
+        self.live += 1;
+        let calls = &self.calls;
+        self.index.insert_unique(hash, id.slot, |slot| calls[*slot as usize].call.as_ref().map_or(0, |call| call.hash));
+    }
+
+    fn hash_of(&self, call_id: &[u8]) -> u64 {
+        self.hasher.hash_one(call_id)
     }
 
     fn on_response(&mut self, now: Time, flow: Flow, response: &Message) {

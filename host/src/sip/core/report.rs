@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::cdr::record::{AttemptOutcome, End};
 use crate::sip::flow::Flow;
 use crate::sip::time::Time;
@@ -9,6 +11,8 @@ use crate::sip::time::Time;
 /// One call, from its INVITE to its end. `F` is what the routing side gave with its decision.
 #[derive(Debug)]
 pub struct CallReport<F> {
+    /// Names the call in our Record-Route, and in the journal.
+    pub cookie: u64,
     /// The Call-ID header field.
     pub call_id: Box<[u8]>,
     /// Where the INVITE came from.
@@ -34,7 +38,7 @@ pub struct CallReport<F> {
 }
 
 /// One attempt of the hunt.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttemptReport {
     /// Index into the decision's targets.
     pub target: usize,

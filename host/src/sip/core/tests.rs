@@ -15,6 +15,7 @@ mod rig;
 mod routes;
 mod setup;
 mod sim;
+mod taken_up;
 mod timers;
 mod ua;
 mod way;

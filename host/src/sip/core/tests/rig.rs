@@ -1,12 +1,12 @@
 //! A core between one caller and four carriers, driven by hand.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::super::{Action, CallReport, Core, Listener, Settings};
+use super::super::{Action, CallReport, Core, Listener, OpenCall, Settings};
 use super::ua::{self, Dialog, parse, text};
 use crate::cdr::record::{AttemptOutcome, End};
 use crate::sip::decision::{Decision, Destination, RouteRequest, Target};
@@ -99,6 +99,8 @@ pub(super) struct Rig {
     pub(super) sent: VecDeque<Sent>,
     pub(super) routes: VecDeque<Box<RouteRequest>>,
     pub(super) records: Vec<CallReport<u32>>,
+    /// What a journal would know of calls in progress.
+    pub(super) noted: HashMap<u64, (OpenCall, u32)>,
 }
 
 impl Rig {
@@ -113,6 +115,7 @@ impl Rig {
             sent: VecDeque::new(),
             routes: VecDeque::new(),
             records: Vec::new(),
+            noted: HashMap::new(),
         }
     }
 
@@ -121,11 +124,34 @@ impl Rig {
             match action {
                 Action::Send { flow, bytes } => self.sent.push_back(Sent { flow, message: parse(bytes) }),
                 Action::Route(request) => self.routes.push_back(request),
-                Action::Record(record) => self.records.push(*record),
+                Action::Record(record) => {
+                    self.noted.remove(&record.cookie);
+                    self.records.push(*record);
+                }
                 // The routing side of these tests decides late or never by itself.
                 Action::StopRouting(_) => {}
+                Action::Started(call) | Action::Answered(call) => {
+                    if let Some((open, facts)) = self.core.open_call(call) {
+                        self.noted.insert(open.cookie, (open, *facts));
+                    }
+                }
             }
         }
+    }
+
+    /// The process dies, and another one with these settings takes up what was noted. It passes through bytes, as a
+    /// journal's notes do.
+    pub(super) fn dies_and_is_succeeded_by(&mut self, settings: Settings) {
+        let died = self.now;
+        self.now = self.now + Duration::from_secs(2);
+        self.core = Core::new(settings, 2);
+        self.core.tick(self.now);
+        for (_, (open, facts)) in std::mem::take(&mut self.noted) {
+            let bytes = postcard::to_stdvec(&open).expect("a call is encoded");
+            let open = postcard::from_bytes(&bytes).expect("and decoded");
+            self.core.restore(self.now, open, facts, died);
+        }
+        self.collect();
     }
 
     pub(super) fn receive_on(&mut self, flow: Flow, message: impl AsRef<[u8]>) {

@@ -133,7 +133,7 @@ impl World {
                     let delay = self.net.between(0, 150);
                     self.net.after_ms(delay, Event::Decide(request));
                 }
-                Action::StopRouting(_) => {}
+                Action::StopRouting(_) | Action::Started(_) | Action::Answered(_) => {}
                 Action::Record(record) => self.watch.on_record(&record),
             }
         }
