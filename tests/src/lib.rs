@@ -7,6 +7,7 @@
 mod compiled;
 mod dns;
 mod http;
+mod ledger;
 mod lrn;
 mod phone;
 mod pki;
@@ -23,6 +24,7 @@ mod wire;
 
 pub use dns::Dns;
 pub use http::request;
+pub use ledger::{Ledger, run};
 pub use lrn::{Fault, LrnServer};
 pub use phone::{Dialog, Message, Phone};
 pub use pki::{Certificate, Pki};

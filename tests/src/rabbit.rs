@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use futures_util::StreamExt;
-use lapin::options::{BasicAckOptions, BasicConsumeOptions, QueueDeclareOptions};
+use lapin::options::{
+    BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions,
+};
 use lapin::types::FieldTable;
-use lapin::{Connection, ConnectionProperties};
+use lapin::{BasicProperties, Connection, ConnectionProperties};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
@@ -111,6 +113,26 @@ impl Rabbit {
             Ok(self.depth(queue).is_ok_and(|depth| depth >= count).then_some(()))
         })
         .with_context(|| format!("it holds {:?}", self.depth(queue)))
+    }
+
+    /// Puts messages into a queue, as persistent ones.
+    pub fn give(&self, queue: &str, messages: &[Vec<u8>]) -> Result<()> {
+        let url = self.url();
+        on_runtime(async {
+            let connection = Connection::connect(&url, ConnectionProperties::default()).await?;
+            let channel = connection.create_channel().await?;
+            channel.confirm_select(ConfirmSelectOptions::default()).await?;
+            let mut confirms = Vec::new();
+            for message in messages {
+                let persistent = BasicProperties::default().with_delivery_mode(2);
+                let options = BasicPublishOptions::default();
+                confirms.push(channel.basic_publish("".into(), queue.into(), options, message, persistent).await?);
+            }
+            for confirm in confirms {
+                confirm.await?;
+            }
+            Ok(())
+        })
     }
 
     /// Takes so many messages from a queue.

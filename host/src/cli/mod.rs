@@ -10,6 +10,7 @@ pub mod cdr;
 pub mod check;
 pub mod demo;
 pub mod explain;
+pub mod ledger;
 pub mod render;
 pub mod run;
 
@@ -45,6 +46,7 @@ enum Command {
     Check(check::Check),
     Explain(explain::Explain),
     Cdr(cdr::Cdr),
+    Ledger(ledger::Ledger),
     Demo(demo::Args),
 }
 
@@ -78,6 +80,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Check(command) => Ok(command.execute()),
         Command::Explain(command) => command.execute().map(|()| ExitCode::SUCCESS),
         Command::Cdr(command) => command.execute().map(|()| ExitCode::SUCCESS),
+        Command::Ledger(command) => command.execute().map(|()| ExitCode::SUCCESS),
         Command::Demo(args) => demo::run(args),
     };
     done.unwrap_or_else(|error| {

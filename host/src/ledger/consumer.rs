@@ -1,0 +1,200 @@
+//! From the queue to the database: gather, rate, write, acknowledge. Nothing is acknowledged before it is committed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use lapin::message::Delivery;
+use sha2::{Digest as _, Sha256};
+use sqlx::postgres::PgConnection;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::counters::Counters;
+use super::queue::{Link, Queue};
+use super::rating::RateBook;
+use super::store::Database;
+use super::store::batch::{self, Rated, Reject, WriteError, Written};
+use super::store::lease::Lease;
+use crate::cdr::Backoff;
+use crate::cdr::record::CallRecord;
+
+/// Why a consumer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It was told to.
+    Stopped,
+    /// Another process has taken over.
+    Fenced,
+}
+
+/// What every consumer of a process shares.
+#[derive(Debug, Clone)]
+pub struct Shared {
+    /// Where records come from.
+    pub queue: Queue,
+    /// Where they go.
+    pub database: Database,
+    /// How they are rated; a reload swaps it.
+    pub book: Arc<ArcSwap<RateBook>>,
+    /// What was done.
+    pub counters: Arc<Counters>,
+    /// Records in a transaction, at most.
+    pub batch: usize,
+    /// How long a transaction waits for more of them.
+    pub linger: Duration,
+    /// The lease's length.
+    pub lease: Duration,
+}
+
+/// One of them, with connections of its own.
+pub struct Consumer {
+    shared: Shared,
+    lease: Lease,
+    stop: watch::Receiver<bool>,
+    connection: Option<PgConnection>,
+}
+
+impl Consumer {
+    /// Writes under this lease until told to stop.
+    pub fn new(shared: Shared, lease: Lease, stop: watch::Receiver<bool>) -> Self {
+        Self { shared, lease, stop, connection: None }
+    }
+
+    /// Returns when told to stop, or when another process has taken over.
+    pub async fn run(mut self) -> Ended {
+        let mut backoff = Backoff::new();
+        loop {
+            let mut stop = self.stop.clone();
+            let connected = tokio::select! {
+                connected = self.shared.queue.connect() => connected,
+                _ = stop.wait_for(|stop| *stop) => return Ended::Stopped,
+            };
+            let error = match connected {
+                Ok(mut link) => {
+                    backoff = Backoff::new();
+                    let ended = self.consume(&mut link).await;
+                    link.close().await;
+                    match ended {
+                        Ok(ended) => return ended,
+                        Err(error) => error,
+                    }
+                }
+                Err(error) => error,
+            };
+            self.shared.counters.broker_failed();
+            tracing::error!(error = format!("{error:#}"), "records wait at the broker");
+            if self.pause(backoff.pause()).await {
+                return Ended::Stopped;
+            }
+        }
+    }
+
+    /// # Errors
+    ///
+    /// The connection to the broker is gone.
+    async fn consume(&mut self, link: &mut Link) -> anyhow::Result<Ended> {
+        loop {
+            let mut stop = self.stop.clone();
+            let messages = tokio::select! {
+                messages = link.gather(self.shared.batch, self.shared.linger) => messages?,
+                _ = stop.wait_for(|stop| *stop) => return Ok(Ended::Stopped),
+            };
+            let Some(last) = messages.last().map(|message| message.delivery_tag) else { continue };
+            let (rated, rejects) = self.rate(messages);
+            if let Err(ended) = self.settle(rated, rejects).await {
+                return Ok(ended);
+            }
+            link.acknowledge(last).await?;
+        }
+    }
+
+    /// Reads and rates; what is no record goes beside.
+    fn rate(&self, messages: Vec<Delivery>) -> (Vec<Rated>, Vec<Reject>) {
+        let book = self.shared.book.load();
+        let (mut batch, mut rejects) = (Vec::with_capacity(messages.len()), Vec::new());
+        for message in messages {
+            match read(&message.data) {
+                Ok((record, json)) => batch.push(Rated { charges: book.rate(&record), json, record }),
+                Err(reason) => {
+                    let id = message.properties.message_id().as_ref().map(ToString::to_string);
+                    let id = id.unwrap_or_else(|| fingerprint(&message.data));
+                    rejects.push(Reject { id, reason, body: message.data.into() });
+                }
+            }
+        }
+        (batch, rejects)
+    }
+
+    /// Writes until all is written; what the database refuses for its content goes beside.
+    async fn settle(&mut self, batch: Vec<Rated>, rejects: Vec<Reject>) -> Result<(), Ended> {
+        let mut backoff = Backoff::new();
+        let mut parts = vec![(batch, rejects)];
+        while let Some((mut batch, mut rejects)) = parts.pop() {
+            let error = match self.write(&batch, &rejects).await {
+                Ok(written) => {
+                    self.shared.counters.wrote(written, rejects.len());
+                    continue;
+                }
+                Err(WriteError::Fenced) => return Err(Ended::Fenced),
+                Err(error) => error,
+            };
+            self.shared.counters.database_failed();
+            match (&error, batch.len()) {
+                (WriteError::Conflict(_), _) => tracing::info!(%error, "the batch is written again"),
+                (WriteError::Value(_), 1) => {
+                    rejects.extend(batch.drain(..).map(|rated| refused(&rated, &error)));
+                }
+                (WriteError::Value(_), 2..) => {
+                    // Halved until the one that is refused stands alone.
+                    let rest = batch.split_off(batch.len() / 2);
+                    parts.push((rest, Vec::new()));
+                }
+                _ => tracing::error!(%error, database = self.shared.database.place(), "records wait at the broker"),
+            }
+            parts.push((batch, rejects));
+            let pause = if matches!(error, WriteError::Value(_)) { Duration::ZERO } else { backoff.pause() };
+            if self.pause(pause).await {
+                return Err(Ended::Stopped);
+            }
+        }
+        Ok(())
+    }
+
+    async fn write(&mut self, batch: &[Rated], rejects: &[Reject]) -> Result<Written, WriteError> {
+        // Taken out, so that a connection that failed is never used again.
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => {
+                let opened = self.shared.database.connect(&self.lease.session(), self.shared.lease).await;
+                opened.map_err(|error| WriteError::Database(sqlx::Error::Configuration(error.into())))?
+            }
+        };
+        let written = batch::write(&mut connection, &self.lease, batch, rejects).await?;
+        self.connection = Some(connection);
+        Ok(written)
+    }
+
+    /// True when it is time to stop.
+    async fn pause(&self, pause: Duration) -> bool {
+        let mut stop = self.stop.clone();
+        timeout(pause, stop.wait_for(|stop| *stop)).await.is_ok()
+    }
+}
+
+fn read(message: &[u8]) -> Result<(CallRecord, Arc<str>), String> {
+    let json = std::str::from_utf8(message).map_err(|error| format!("is no UTF-8: {error}"))?;
+    let record: CallRecord = serde_json::from_str(json).map_err(|error| format!("is no call record: {error}"))?;
+    Ok((record, json.into()))
+}
+
+fn refused(rated: &Rated, error: &WriteError) -> Reject {
+    let key = &rated.record.key;
+    let id = format!("{}/{}/{}", key.node, key.epoch, key.sequence);
+    Reject { id, reason: error.to_string(), body: rated.json.as_bytes().to_vec() }
+}
+
+/// A message without a name is known by what it holds.
+fn fingerprint(message: &[u8]) -> String {
+    Sha256::digest(message).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,72 @@
+//! `trunkline ledger` in a folder of its own: any number of processes of one configuration.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use tempfile::TempDir;
+
+use crate::process::Process;
+use crate::router::Router;
+
+/// The configuration of a ledger: rate decks in CSV, one queue, one database.
+#[derive(Debug)]
+pub struct Ledger {
+    folder: TempDir,
+}
+
+impl Ledger {
+    /// Takes records from the queue `a` of this broker to this database. Every call is charged 0.0120 a minute in 30/6,
+    /// and costs what the router recorded.
+    pub fn new(broker: &str, database: &str) -> Result<Self> {
+        let folder = TempDir::with_prefix("trunkline-ledger-").context("no temporary folder")?;
+        fs::write(folder.path().join("retail.csv"), "prefix,rate,increment\n1,0.0120,30/6\n")?;
+        let config = format!(
+            "[ledger]\namqp = {{ url = \"{broker}\", queue = \"a\" }}\nsql = {{ url = \"{database}\" }}\nlease = \"1s\"\n\
+             batch = 200\n[ledger.prices]\n\"*\" = \"retail\"\n[ledger.decks.retail]\n\
+             versions = [{{ from = \"2026-01-01T00:00:00Z\", csv = \"retail.csv\" }}]\n"
+        );
+        // The machine's clock may stand anywhere.
+        fs::write(folder.path().join("ledger.toml"), config.replace("2026-01-01", "2000-01-01"))?;
+        Ok(Self { folder })
+    }
+
+    /// Starts a process with its log in a file of this name.
+    pub fn start(&self, name: &str) -> Result<Process> {
+        let config = self.config();
+        Process::start(&Router::program()?, self.folder.path().join(name), |command| {
+            command.args(["ledger", "-c"]).arg(config);
+        })
+    }
+
+    /// Starts a process and waits until it is the one that writes.
+    pub fn start_primary(&self, name: &str) -> Result<Process> {
+        let mut process = self.start(name)?;
+        process.wait_until(Duration::from_secs(20), |process| process.output().contains("primary: this process"))?;
+        Ok(process)
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> PathBuf {
+        self.folder.path().join("ledger.toml")
+    }
+
+    /// What `trunkline ledger status` says.
+    pub fn status(&self) -> Result<String> {
+        run(&["ledger".as_ref(), "status".as_ref(), "-c".as_ref(), self.config().as_ref()]).map(|(_, text)| text)
+    }
+}
+
+/// Runs a command of the router to its end: its exit code and what it wrote to standard output.
+///
+/// # Errors
+/// When it was killed.
+pub fn run(words: &[&Path]) -> Result<(i32, String)> {
+    let output = Command::new(Router::program()?).args(words).output().context("trunkline")?;
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    ensure!(output.status.code().is_some(), "trunkline {words:?} was killed: {err}");
+    eprint!("{err}");
+    Ok((output.status.code().unwrap_or_default(), out.into_owned()))
+}
