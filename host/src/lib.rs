@@ -16,6 +16,7 @@ pub mod log;
 pub mod lookup;
 pub mod node;
 pub mod plugin;
+pub mod postgres;
 pub mod routing;
 pub mod sip;
 pub mod transport;

@@ -5,11 +5,13 @@
 //! have confirmed it and its segment may go. Every store knows a record by (node, epoch, sequence) and takes it once.
 
 mod alarms;
+pub mod bill;
 pub mod chain;
 pub mod codec;
 pub mod cursor;
 pub mod journal;
 pub mod query;
+pub mod reconcile;
 pub mod record;
 mod service;
 mod shippers;

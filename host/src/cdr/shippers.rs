@@ -23,7 +23,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 pub(crate) use self::backoff::Backoff;
-pub(super) use self::sql::sqlite_path;
+pub(super) use self::sql::{SqlSink, sqlite_path};
 pub use self::status::Lag;
 pub(super) use self::status::Status;
 use super::cursor::{Cursor, CursorFile};
@@ -58,7 +58,7 @@ pub(super) trait Sink: Send + 'static {
 
 /// A configured sink.
 pub(super) enum Ship {
-    Sql(sql::SqlSink),
+    Sql(SqlSink),
     Files(files::FileSink),
     Amqp(Box<amqp::AmqpSink>),
 }
@@ -83,7 +83,7 @@ pub(super) fn plan(config: &model::Cdr, base: &Path) -> Result<Vec<(String, Ship
         };
         let ship = match store {
             model::Store::Sql(store) => {
-                Ship::Sql(sql::SqlSink::new(&store.url, base).map_err(|error| problem("sql.url", error))?)
+                Ship::Sql(SqlSink::new(&store.url, base).map_err(|error| problem("sql.url", error))?)
             }
             model::Store::Files(store) => {
                 let model::FileFormat::Jsonl = store.format;

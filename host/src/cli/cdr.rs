@@ -1,27 +1,36 @@
 //! `trunkline cdr`
 
+mod export;
+mod reconcile;
+mod selection;
+
 use std::io::{self, Write};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::ensure;
 use clap::{Args, Subcommand};
-use jiff::Timestamp;
 
+use self::export::{Format, export};
+use self::reconcile::{CompareBill, Reconcile};
+use self::selection::{From, Selection};
 use super::{ConfigFile, render};
 use crate::cdr::journal::GapCause;
-use crate::cdr::query::{Filter, Source, Tail};
+use crate::cdr::query::Tail;
 use crate::cdr::record::CallRecord;
 
 /// How often `tail` looks for new records: faster than a person reads.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// Read the call records of this node.
+/// Read, compare and complete call records.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   trunkline cdr list -c trunkline.toml --customer acme --limit 20
   trunkline cdr show -c trunkline.toml 'b7c1@192.0.2.10'
-  trunkline cdr tail -c trunkline.toml --json | jq .code")]
+  trunkline cdr tail -c trunkline.toml --json | jq .code
+  trunkline cdr export --url postgres://cdr@db-a/cdr --since 2026-03-01T00:00:00Z > march.csv
+  trunkline cdr reconcile --a postgres://cdr@db-a/cdr --b sqlite:var/cdr.db --fill")]
 pub struct Cdr {
     #[command(subcommand)]
     command: Command,
@@ -62,57 +71,18 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-}
-
-/// Which calls.
-#[derive(Debug, Args)]
-struct Selection {
-    /// Of this customer.
-    #[arg(long, value_name = "NAME")]
-    customer: Option<String>,
-    /// With these digits anywhere in the caller or the callee.
-    #[arg(long, value_name = "DIGITS")]
-    number: Option<String>,
-    /// With this final code.
-    #[arg(long, value_name = "CODE")]
-    code: Option<u16>,
-    /// Received at this time or later, such as 2026-01-31T12:00:00Z.
-    #[arg(long, value_name = "TIME")]
-    since: Option<Timestamp>,
-    /// Received before this time.
-    #[arg(long, value_name = "TIME")]
-    until: Option<Timestamp>,
-}
-
-impl Selection {
-    fn filter(&self) -> Filter {
-        let micros = |time: &Timestamp| u64::try_from(time.as_microsecond()).unwrap_or(0);
-        Filter {
-            customer: self.customer.clone(),
-            number: self.number.clone(),
-            code: self.code,
-            since: self.since.as_ref().map(micros),
-            until: self.until.as_ref().map(micros),
-            ..Filter::default()
-        }
-    }
-}
-
-/// Where the records are read from.
-#[derive(Debug, Args)]
-struct From {
-    #[command(flatten)]
-    config: ConfigFile,
-    /// A name of `[cdr.stores]`, or `journal`. Default: the first SQL store, else the journal.
-    #[arg(long, value_name = "NAME")]
-    store: Option<String>,
-}
-
-impl From {
-    fn source(&self) -> anyhow::Result<Source> {
-        let loaded = self.config.load()?;
-        Source::of(&loaded.config.cdr, &loaded.folder, self.store.as_deref())
-    }
+    /// Every call that is asked for, to standard output.
+    Export {
+        #[command(flatten)]
+        from: From,
+        #[command(flatten)]
+        selection: Selection,
+        /// As what.
+        #[arg(long, value_enum, default_value_t = Format::Csv)]
+        format: Format,
+    },
+    Reconcile(Reconcile),
+    CompareBill(CompareBill),
 }
 
 impl Cdr {
@@ -121,7 +91,16 @@ impl Cdr {
     /// # Errors
     ///
     /// The configuration is wrong, the store cannot be read, or `show` found no record.
-    pub fn execute(&self) -> anyhow::Result<()> {
+    pub fn execute(&self) -> anyhow::Result<ExitCode> {
+        match &self.command {
+            Command::Reconcile(command) => return Ok(command.execute()),
+            Command::CompareBill(command) => return Ok(command.execute()),
+            _ => {}
+        }
+        self.read().map(|()| ExitCode::SUCCESS)
+    }
+
+    fn read(&self) -> anyhow::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         match &self.command {
             Command::List { from, selection, limit, json } => {
@@ -138,6 +117,10 @@ impl Cdr {
                 let journal = loaded.resolve(&loaded.config.cdr.journal);
                 runtime.block_on(follow(Tail::from_end(&journal, selection.filter())?, *json))
             }
+            Command::Export { from, selection, format } => {
+                runtime.block_on(export(&from.source()?, &selection.filter(), *format))
+            }
+            Command::Reconcile(_) | Command::CompareBill(_) => Ok(()),
         }
     }
 }

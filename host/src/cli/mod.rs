@@ -79,7 +79,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Run(command) => command.execute().map(|()| ExitCode::SUCCESS),
         Command::Check(command) => Ok(command.execute()),
         Command::Explain(command) => command.execute().map(|()| ExitCode::SUCCESS),
-        Command::Cdr(command) => command.execute().map(|()| ExitCode::SUCCESS),
+        Command::Cdr(command) => command.execute(),
         Command::Ledger(command) => command.execute().map(|()| ExitCode::SUCCESS),
         Command::Demo(args) => demo::run(args),
     };

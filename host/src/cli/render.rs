@@ -119,7 +119,7 @@ fn attempt_line(attempt: &Attempt) -> String {
 }
 
 /// UTC, to the microsecond.
-fn time(micros: UnixMicros) -> String {
+pub fn time(micros: UnixMicros) -> String {
     let timestamp = i64::try_from(micros).ok().and_then(|micros| Timestamp::from_microsecond(micros).ok());
     timestamp.map_or_else(|| "?".to_owned(), |timestamp| format!("{timestamp:.6}"))
 }

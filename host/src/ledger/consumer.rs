@@ -13,11 +13,11 @@ use tokio::time::timeout;
 use super::counters::Counters;
 use super::queue::{Link, Queue};
 use super::rating::RateBook;
-use super::store::Database;
 use super::store::batch::{self, Rated, Reject, WriteError, Written};
 use super::store::lease::Lease;
 use crate::cdr::Backoff;
 use crate::cdr::record::CallRecord;
+use crate::postgres::Database;
 
 /// Why a consumer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -16,10 +16,11 @@ use super::consumer::{Consumer, Ended, Shared};
 use super::counters::{Counters, Counts};
 use super::queue::Queue;
 use super::rating::RateBook;
-use super::store::Database;
+use super::store;
 use super::store::lease::Lease;
 use crate::cdr::Backoff;
 use crate::config::{self, Loaded, model};
+use crate::postgres::Database;
 
 /// How long a stop waits for batches that are being written.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -138,7 +139,7 @@ impl Service {
         let first = !std::mem::replace(told, true);
         async move {
             let mut connection = shared.database.connect("trunkline-ledger-standby", shared.lease).await?;
-            shared.database.prepare(&mut connection).await?;
+            store::prepare(&mut connection).await?;
             let mut ask = interval(shared.lease / 3);
             let mut waits = false;
             loop {

@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::store::Database;
+use super::store;
 use crate::config::model;
+use crate::postgres::Database;
 
 const IDLE: Duration = Duration::from_secs(10);
 
@@ -16,7 +17,7 @@ const IDLE: Duration = Duration::from_secs(10);
 pub async fn read(config: &model::Ledger) -> anyhow::Result<String> {
     let database = Database::new(&config.sql.url)?;
     let mut connection = database.connect("trunkline-ledger-status", IDLE).await?;
-    database.prepare(&mut connection).await?;
+    store::prepare(&mut connection).await?;
     let leases: Vec<(String, i64, String, Option<String>)> = sqlx::query_as(
         "SELECT name, epoch, holder,
                 CASE WHEN isfinite(renewed) THEN round(extract(epoch FROM clock_timestamp() - renewed), 1)::text END

@@ -7,7 +7,7 @@ use anyhow::{Context as _, ensure};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 
-use super::Filter;
+use super::{Filter, VERDICTS};
 use crate::cdr::record::CallRecord;
 
 const LIST: &str = r#"
@@ -21,8 +21,13 @@ WHERE (?1 IS NULL OR received >= ?1)
   AND (?6 IS NULL OR code = ?6)
   AND (?7 IS NULL OR "end" = ?7)
   AND (?8 IS NULL OR (node, epoch, sequence) = (?8, ?9, ?10))
+  AND (?11 IS NULL OR EXISTS (SELECT 1 FROM json_each(record, '$.attempts') WHERE value ->> 'gateway' = ?11))
+  AND (?12 IS NULL OR (answered IS NOT NULL) = ?12)
+  AND (?13 IS NULL OR EXISTS (SELECT 1 FROM json_each(record, '$.stages') AS stages
+                              WHERE stages.value ->> 'stage' = ?13
+                                AND stages.value ->> 'outcome' NOT IN (SELECT value FROM json_each(?14))))
 ORDER BY received DESC, node, epoch DESC, sequence DESC
-LIMIT ?11
+LIMIT ?15
 "#;
 
 pub(super) async fn list(path: &Path, filter: &Filter, limit: usize) -> anyhow::Result<Vec<CallRecord>> {
@@ -39,6 +44,10 @@ pub(super) async fn list(path: &Path, filter: &Filter, limit: usize) -> anyhow::
         .bind(filter.key.as_ref().map(|key| &*key.node))
         .bind(filter.key.as_ref().map(|key| key.epoch as i64))
         .bind(filter.key.as_ref().map(|key| key.sequence as i64))
+        .bind(&filter.gateway)
+        .bind(filter.answered)
+        .bind(&filter.skipped)
+        .bind(serde_json::to_string(&VERDICTS)?)
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
         .fetch_all(&mut connection)
         .await
@@ -52,7 +61,7 @@ pub(super) async fn list(path: &Path, filter: &Filter, limit: usize) -> anyhow::
         .collect()
 }
 
-async fn open(path: &Path) -> anyhow::Result<SqliteConnection> {
+pub(super) async fn open(path: &Path) -> anyhow::Result<SqliteConnection> {
     ensure!(path.exists(), "there is no database {}: no record was stored yet", path.display());
     SqliteConnectOptions::new()
         .filename(path)

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::cdr::journal::{Journal, Options};
-use crate::cdr::record::End;
+use crate::cdr::record::{End, StageOutcome};
 use crate::cdr::testing::call;
 use crate::cdr::{Cdr, JournalHandle};
 
@@ -28,6 +28,7 @@ fn numbered(number: u64) -> Box<CallRecord> {
         record.end = End::Refused;
         record.times.answered = None;
         record.caller.received = "3305".to_owned();
+        record.stages[2].outcome = StageOutcome::Deadline;
     }
     record
 }
@@ -51,6 +52,12 @@ async fn every_filter_finds_the_same_in_the_store_and_in_the_journal() {
         (Filter { code: Some(603), ..Filter::default() }, 1),
         (Filter { end: Some(End::Refused), ..Filter::default() }, 1),
         (Filter { key: Some(third.key.clone()), ..Filter::default() }, 1),
+        (Filter { gateway: Some("carrier-a".to_owned()), ..Filter::default() }, 10),
+        (Filter { gateway: Some("carrier-c".to_owned()), ..Filter::default() }, 0),
+        (Filter { answered: Some(false), ..Filter::default() }, 1),
+        (Filter { answered: Some(true), ..Filter::default() }, 9),
+        (Filter { skipped: Some("lrn".to_owned()), ..Filter::default() }, 1),
+        (Filter { skipped: Some("auth".to_owned()), ..Filter::default() }, 0),
     ] {
         let records = sqlite.list(&filter, 100).await.unwrap();
         assert_eq!(records.len(), found, "{filter:?}");

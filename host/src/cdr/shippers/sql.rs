@@ -24,7 +24,7 @@ pub(in crate::cdr) struct SqlSink {
 
 impl SqlSink {
     /// Of `sqlite:PATH`, a relative path counted from `base`.
-    pub(super) fn new(url: &str, base: &Path) -> anyhow::Result<Self> {
+    pub(in crate::cdr) fn new(url: &str, base: &Path) -> anyhow::Result<Self> {
         Ok(Self { path: sqlite_path(url, base)?, connection: None })
     }
 
