@@ -52,7 +52,6 @@ fn every_call_is_charged_once_though_primaries_pause_and_die_and_broker_and_data
     let mut rabbit = Rabbit::start()?;
     let callee = Sipp::callee("callee", &[])?;
     let router = Setup::new()?.carrier(callee.address()).fanout(&rabbit.url()).start()?;
-    rabbit.wait_for_depth("a", 0)?;
     let ledger = Ledger::new(&rabbit.url(), &postgres.url())?;
     let first = ledger.start_primary("first.log")?;
     let mut second = ledger.start("second.log")?;

@@ -89,7 +89,7 @@ fn of(record: &CallRecord, gateway: &str, period: &std::ops::Range<UnixMicros>, 
         answered,
         received: record.times.received,
         duration: record.duration_micros(),
-        rate: cost.as_ref().map(|cost| cost.rate),
+        rate: cost.as_ref().and_then(|cost| cost.rate),
         amount: cost.map(|cost| cost.amount),
     })
 }

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::ConfigFile;
 use crate::config::{self, Loaded};
-use crate::ledger::rating::RateBook;
+use crate::ledger::service::rules_of;
 use crate::node;
 
 /// Check a configuration and say everything that is wrong with it.
@@ -52,10 +52,9 @@ impl Check {
 /// Reads everything that the router and the ledger would read.
 fn rehearse(loaded: &Loaded) -> Result<(), Vec<String>> {
     let mut problems = node::rehearse(loaded).err().unwrap_or_default();
-    if let Some(ledger) = &loaded.config.ledger
-        && let Err(error) = RateBook::load(ledger, &loaded.folder)
-    {
-        problems.push(format!("{error:#}"));
+    if loaded.config.ledger.is_some() {
+        let rules = node::back_office().and_then(|office| office.block_on(rules_of(loaded)));
+        problems.extend(rules.err().map(|error| format!("{error:#}")));
     }
     if problems.is_empty() { Ok(()) } else { Err(problems) }
 }

@@ -19,7 +19,7 @@ use serde::Deserialize;
 
 pub use self::call::{Call, Timers};
 pub use self::events::{AmqpEvents, AmqpTls, Events};
-pub use self::ledger::{AmqpQueue, Deck, DeckVersion, Ledger, Moment};
+pub use self::ledger::{AmqpQueue, Deck, DeckVersion, Ledger, Moment, Rater};
 pub use self::lookups::{
     BodyFormat, Breaker, Capacity, CsvSource, FieldType, HttpSource, JsonField, Match, Service, ServiceBreaker, Source,
     Table, Webhook,

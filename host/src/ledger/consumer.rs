@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::counters::Counters;
 use super::queue::{Link, Queue};
-use super::rating::RateBook;
+use super::rating::{Clerk, Rules};
 use super::store::batch::{self, Rated, Reject, WriteError, Written};
 use super::store::lease::Lease;
 use crate::cdr::Backoff;
@@ -36,7 +36,7 @@ pub struct Shared {
     /// Where they go.
     pub database: Database,
     /// How they are rated; a reload swaps it.
-    pub book: Arc<ArcSwap<RateBook>>,
+    pub rules: Arc<ArcSwap<Rules>>,
     /// What was done.
     pub counters: Arc<Counters>,
     /// Records in a transaction, at most.
@@ -53,12 +53,14 @@ pub struct Consumer {
     lease: Lease,
     stop: watch::Receiver<bool>,
     connection: Option<PgConnection>,
+    /// Made for the first batch, and anew when the rules are.
+    clerk: Option<Clerk>,
 }
 
 impl Consumer {
     /// Writes under this lease until told to stop.
     pub fn new(shared: Shared, lease: Lease, stop: watch::Receiver<bool>) -> Self {
-        Self { shared, lease, stop, connection: None }
+        Self { shared, lease, stop, connection: None, clerk: None }
     }
 
     /// Returns when told to stop, or when another process has taken over.
@@ -101,7 +103,7 @@ impl Consumer {
                 _ = stop.wait_for(|stop| *stop) => return Ok(Ended::Stopped),
             };
             let Some(last) = messages.last().map(|message| message.delivery_tag) else { continue };
-            let (rated, rejects) = self.rate(messages);
+            let (rated, rejects) = self.rate(messages).await;
             if let Err(ended) = self.settle(rated, rejects).await {
                 return Ok(ended);
             }
@@ -110,12 +112,16 @@ impl Consumer {
     }
 
     /// Reads and rates; what is no record goes beside.
-    fn rate(&self, messages: Vec<Delivery>) -> (Vec<Rated>, Vec<Reject>) {
-        let book = self.shared.book.load();
+    async fn rate(&mut self, messages: Vec<Delivery>) -> (Vec<Rated>, Vec<Reject>) {
+        let rules = self.shared.rules.load_full();
+        let mut clerk = match self.clerk.take().filter(|clerk| clerk.is_of(&rules)) {
+            Some(clerk) => clerk,
+            None => Clerk::new(rules).await,
+        };
         let (mut batch, mut rejects) = (Vec::with_capacity(messages.len()), Vec::new());
         for message in messages {
             match read(&message.data) {
-                Ok((record, json)) => batch.push(Rated { charges: book.rate(&record), json, record }),
+                Ok((record, json)) => batch.push(Rated { charges: clerk.rate(&record).await, json, record }),
                 Err(reason) => {
                     let id = message.properties.message_id().as_ref().map(ToString::to_string);
                     let id = id.unwrap_or_else(|| fingerprint(&message.data));
@@ -123,6 +129,7 @@ impl Consumer {
                 }
             }
         }
+        self.clerk = Some(clerk);
         (batch, rejects)
     }
 

@@ -6,6 +6,7 @@
 
 pub mod deck;
 pub mod increment;
+mod own;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -15,6 +16,7 @@ use anyhow::Context as _;
 
 use self::deck::{Deck, Tariff, Version};
 use self::increment::Increment;
+pub use self::own::{Clerk, Rules};
 use super::money::{Money, Rounding};
 use crate::cdr::record::{Attempt, CallRecord};
 use crate::config::model;
@@ -45,13 +47,13 @@ pub struct RateBook {
 pub struct Charge {
     /// Seconds charged for, by the rate's increments.
     pub seconds: u64,
-    /// Per minute.
-    pub rate: Decimal,
+    /// Per minute; `None` where a component of the customer's own rated the call.
+    pub rate: Option<Decimal>,
     /// For the call.
     pub amount: Money,
     /// ISO 4217.
     pub currency: Arc<str>,
-    /// Deck and prefix, or `record` where the router's own rate counted.
+    /// Deck and prefix, `record` where the router's own rate counted, `rater` where a component rated the call.
     pub origin: String,
 }
 
@@ -133,7 +135,7 @@ impl RateBook {
         let amount = Money::of_call(tariff.rate, seconds, tariff.fee, self.places, self.rounding)
             .ok_or_else(|| format!("{} a minute for {seconds} s is too much to reckon with", tariff.rate))?;
         let currency = tariff.currency.unwrap_or_else(|| Arc::clone(&self.currency));
-        Ok(Charge { seconds, rate: tariff.rate, amount, currency, origin: tariff.origin })
+        Ok(Charge { seconds, rate: Some(tariff.rate), amount, currency, origin: tariff.origin })
     }
 }
 

@@ -1,6 +1,6 @@
 //! A running ledger: stands by, works, stands by again.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use super::consumer::{Consumer, Ended, Shared};
 use super::counters::{Counters, Counts};
 use super::queue::Queue;
-use super::rating::RateBook;
+use super::rating::{Clerk, Rules};
 use super::store;
 use super::store::lease::Lease;
 use crate::cdr::Backoff;
@@ -41,13 +41,13 @@ pub fn serve(loaded: &Loaded) -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("the ledger did not start")?;
-    let ended = runtime.block_on(async { Service::new(loaded)?.run().await });
+    let ended = runtime.block_on(async { Service::new(loaded).await?.run().await });
     runtime.shutdown_timeout(Duration::from_millis(200));
     ended
 }
 
 struct Service {
-    file: std::path::PathBuf,
+    file: PathBuf,
     name: String,
     /// This process, for people: `host/pid`.
     holder: String,
@@ -75,12 +75,12 @@ enum Over {
 }
 
 impl Service {
-    fn new(loaded: &Loaded) -> anyhow::Result<Self> {
+    async fn new(loaded: &Loaded) -> anyhow::Result<Self> {
         let ledger = of(loaded)?;
         let shared = Shared {
             queue: Queue::new(&ledger.amqp, ledger.batch).context("ledger.amqp.url")?,
             database: Database::new(&ledger.sql.url).context("ledger.sql.url")?,
-            book: Arc::new(ArcSwap::from_pointee(RateBook::load(ledger, &loaded.folder)?)),
+            rules: Arc::new(ArcSwap::new(rules_of(loaded).await?)),
             counters: Arc::new(Counters::default()),
             batch: ledger.batch,
             linger: ledger.linger.get(),
@@ -100,7 +100,7 @@ impl Service {
     async fn run(mut self) -> anyhow::Result<()> {
         loop {
             let Some((lease, connection)) = self.stand_by().await else { return Ok(()) };
-            self.reload();
+            self.reload().await;
             tracing::info!(ledger = self.name, epoch = lease.epoch, "primary: this process writes now");
             match self.work(&lease, connection).await {
                 Over::Stopped => return Ok(()),
@@ -189,7 +189,7 @@ impl Service {
             tokio::select! {
                 heard = self.signals.hear() => match heard {
                     Heard::Stop => return Over::Stopped,
-                    Heard::Reload => self.reload(),
+                    Heard::Reload => self.reload().await,
                 },
                 _ = report.tick() => before = self.report(before),
                 ended = consumers.join_next() => {
@@ -240,10 +240,11 @@ impl Service {
     }
 
     /// Reads the decks again; a wrong one changes nothing.
-    fn reload(&self) {
-        match book_of(&self.file) {
-            Ok(book) => {
-                self.shared.book.store(Arc::new(book));
+    async fn reload(&self) {
+        let rules = async { rules_of(&config::load(&self.file)?).await };
+        match rules.await {
+            Ok(rules) => {
+                self.shared.rules.store(rules);
                 tracing::info!("rate decks read again");
             }
             Err(error) => tracing::error!(error = format!("{error:#}"), "the decks are as they were"),
@@ -251,9 +252,17 @@ impl Service {
     }
 }
 
-fn book_of(file: &Path) -> anyhow::Result<RateBook> {
-    let loaded = config::load(file)?;
-    RateBook::load(of(&loaded)?, &loaded.folder)
+/// The rules of a configuration, its components tried. Within a tokio runtime.
+///
+/// # Errors
+///
+/// There is no `[ledger]`, or a deck or a component is wrong.
+pub async fn rules_of(loaded: &Loaded) -> anyhow::Result<Arc<Rules>> {
+    let (ledger, folder) = (of(loaded)?.clone(), loaded.folder.clone());
+    // Compiling takes seconds, and the lease is renewed meanwhile.
+    let rules = Arc::new(tokio::task::spawn_blocking(move || Rules::load(&ledger, &folder)).await??);
+    Clerk::new(Arc::clone(&rules)).await.check()?;
+    Ok(rules)
 }
 
 /// `[ledger]` of a configuration.

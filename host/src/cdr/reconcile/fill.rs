@@ -1,6 +1,7 @@
 //! Gives a store what it lacks.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -9,7 +10,7 @@ use sqlx::postgres::PgConnection;
 use crate::cdr::query::Source;
 use crate::cdr::record::CallRecord;
 use crate::cdr::shippers::{Sink, SqlSink};
-use crate::ledger::rating::RateBook;
+use crate::ledger::rating::{Clerk, Rules};
 use crate::ledger::store::batch::{self, Rated};
 use crate::ledger::store::lease::Lease;
 use crate::postgres::Database;
@@ -33,7 +34,7 @@ enum Kind {
 struct LedgerFiller {
     connection: PgConnection,
     lease: Lease,
-    book: RateBook,
+    clerk: Clerk,
 }
 
 impl Filler {
@@ -41,19 +42,21 @@ impl Filler {
     ///
     /// # Errors
     ///
-    /// The database does not answer, or it is a ledger's and there is no `book`.
-    pub async fn new(source: &Source, book: Option<&RateBook>) -> anyhow::Result<Self> {
+    /// The database does not answer, or it is a ledger's and there are no `rules`.
+    pub async fn new(source: &Source, rules: Option<&Arc<Rules>>) -> anyhow::Result<Self> {
         let kind = match source {
             Source::Sqlite(path) => {
                 let url = format!("sqlite:{}", path.display());
                 Kind::Store(Box::new(SqlSink::new(&url, Path::new(""))?))
             }
             Source::Postgres(url) if source.is_ledger().await? => {
-                let book = book.context("this is a ledger: `-c FILE` must name the configuration that it rates by")?;
+                let rules =
+                    rules.context("this is a ledger: `-c FILE` must name the configuration that it rates by")?;
                 let mut connection = Database::new(url)?.connect("trunkline-cdr-reconcile", LEASE).await?;
                 let lease = Lease::take(&mut connection, "reconcile", "trunkline cdr reconcile", LEASE).await?;
+                let clerk = Clerk::new(Arc::clone(rules)).await;
                 let lease = lease.context("another `trunkline cdr reconcile --fill` is at work")?;
-                Kind::Ledger(Box::new(LedgerFiller { connection, lease, book: book.clone() }))
+                Kind::Ledger(Box::new(LedgerFiller { connection, lease, clerk }))
             }
             Source::Postgres(url) => Kind::Store(Box::new(SqlSink::new(url, Path::new(""))?)),
             Source::Journal(_) | Source::Files(_) => {
@@ -89,11 +92,11 @@ impl Filler {
 
 impl LedgerFiller {
     async fn insert(&mut self, records: &[CallRecord]) -> anyhow::Result<()> {
-        let rate = |record: &CallRecord| {
-            let json = serde_json::to_string(record)?;
-            Ok(Rated { record: record.clone(), json: json.into(), charges: self.book.rate(record) })
-        };
-        let rated: Vec<Rated> = records.iter().map(rate).collect::<anyhow::Result<_>>()?;
+        let mut rated = Vec::with_capacity(records.len());
+        for record in records {
+            let json = serde_json::to_string(record)?.into();
+            rated.push(Rated { record: record.clone(), json, charges: self.clerk.rate(record).await });
+        }
         self.lease.renew(&mut self.connection).await?;
         batch::write(&mut self.connection, &self.lease, &rated, &[]).await?;
         Ok(())

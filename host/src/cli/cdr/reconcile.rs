@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -14,7 +15,7 @@ use crate::cdr::query::Source;
 use crate::cdr::reconcile::{Filler, Stores, reconcile};
 use crate::config;
 use crate::ledger::money::Money;
-use crate::ledger::rating::RateBook;
+use crate::ledger::rating::{RateBook, Rules};
 use crate::ledger::service;
 
 /// Differences are left.
@@ -65,8 +66,7 @@ impl Reconcile {
         let stores = Stores { a: self.a.clone(), b: self.b.clone(), journal };
         let mut filled = [0, 0];
         if self.fill {
-            let book = self.config.as_ref().map(book).transpose()?;
-            filled = runtime.block_on(fill(&stores, book.as_ref()))?;
+            filled = runtime.block_on(fill(&stores, self.config.as_ref()))?;
         }
         let report = runtime.block_on(reconcile(&stores, None))?;
         if self.json {
@@ -84,9 +84,13 @@ impl Reconcile {
     }
 }
 
-async fn fill(stores: &Stores, book: Option<&RateBook>) -> anyhow::Result<[u64; 2]> {
-    let a = Filler::new(&stores.a, book).await.context("A")?;
-    let b = Filler::new(&stores.b, book).await.context("B")?;
+async fn fill(stores: &Stores, config: Option<&PathBuf>) -> anyhow::Result<[u64; 2]> {
+    let rules: Option<Arc<Rules>> = match config {
+        Some(file) => Some(service::rules_of(&config::load(file)?).await?),
+        None => None,
+    };
+    let a = Filler::new(&stores.a, rules.as_ref()).await.context("A")?;
+    let b = Filler::new(&stores.b, rules.as_ref()).await.context("B")?;
     Ok(reconcile(stores, Some([a, b])).await?.filled)
 }
 

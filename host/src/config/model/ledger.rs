@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer};
 
-use super::super::units::TimeSpan;
+use super::super::units::{Size, TimeSpan};
 use super::{Named, SqlStore};
 use crate::cdr::record::UnixMicros;
 use crate::ledger::money::Rounding;
@@ -45,6 +45,9 @@ pub struct Ledger {
     /// What becomes of the rest. Default `half-even`.
     #[serde(default)]
     pub rounding: Rounding,
+    /// Components that rate in place of the decks.
+    #[serde(default)]
+    pub raters: Named<Rater>,
     /// Rate decks.
     #[serde(default)]
     pub decks: Named<Deck>,
@@ -92,6 +95,40 @@ pub struct AmqpQueue {
     pub url: String,
     /// One of the fanout's queues; must be there.
     pub queue: String,
+}
+
+/// `[ledger.raters.NAME]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Rater {
+    /// The path of a component, or its name beside the built-in ones.
+    pub component: String,
+    /// Whose calls it rates.
+    pub customers: Vec<String>,
+    /// Instructions per call. Default 10,000,000.
+    #[serde(default = "default_fuel")]
+    pub fuel: u64,
+    /// Wall clock per call. Default 1 s.
+    #[serde(default = "default_deadline")]
+    pub deadline: TimeSpan,
+    /// Linear memory. Default 64 MiB.
+    #[serde(default = "default_memory")]
+    pub memory: Size,
+    /// Handed to `configure` as JSON.
+    #[serde(default)]
+    pub config: toml::Table,
+}
+
+fn default_fuel() -> u64 {
+    10_000_000
+}
+
+fn default_deadline() -> TimeSpan {
+    TimeSpan::from_secs(1)
+}
+
+fn default_memory() -> Size {
+    Size::from_mib(64)
 }
 
 /// `[ledger.decks.NAME]`

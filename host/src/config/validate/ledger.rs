@@ -37,6 +37,7 @@ pub(super) fn validate(config: &Config, folder: &Path, report: &mut Report<'_>) 
             }
         }
     }
+    raters(ledger, report);
     decks_of("ledger.prices", "customers", &ledger.prices, report);
     decks_of("ledger.costs", "gateways", &ledger.costs, report);
 }
@@ -65,6 +66,26 @@ fn process(ledger: &Ledger, report: &mut Report<'_>) {
     }
     if ledger.batch > MAX_BATCH {
         report.error("ledger.batch", format!("at most {MAX_BATCH} records in one transaction"));
+    }
+}
+
+fn raters(ledger: &Ledger, report: &mut Report<'_>) {
+    let mut rated: Vec<(&str, &str)> = Vec::new();
+    for (rater_name, rater) in &ledger.raters {
+        name("ledger.raters", rater_name, report);
+        let key = format!("ledger.raters.{rater_name}");
+        at_least_one(&format!("{key}.fuel"), rater.fuel, report);
+        not_zero(&format!("{key}.deadline"), rater.deadline, report);
+        if rater.memory.bytes() < 64 << 10 {
+            report.error(&format!("{key}.memory"), "must be at least `64KiB`: one page");
+        }
+        for (index, customer) in rater.customers.iter().enumerate() {
+            if let Some((_, other)) = rated.iter().find(|(known, _)| known == customer) {
+                let key = format!("{key}.customers[{index}]");
+                report.error(&key, format!("`{customer}` is rated by `ledger.raters.{other}` already"));
+            }
+            rated.push((customer, rater_name));
+        }
     }
 }
 

@@ -209,7 +209,7 @@ fn word(end: End) -> String {
 
 fn charge_cells(row: &mut Row<'_>, charge: Option<&Charge>) {
     row.number_or_null(charge.map(|charge| charge.seconds));
-    row.number_or_null(charge.map(|charge| charge.rate));
+    row.number_or_null(charge.and_then(|charge| charge.rate));
     row.number_or_null(charge.map(|charge| charge.amount));
     row.text_or_null(charge.map(|charge| &*charge.currency));
     row.text_or_null(charge.map(|charge| &*charge.origin));

@@ -38,7 +38,7 @@ CREATE TABLE ledger.calls (
     rate            numeric,          -- per minute
     price           numeric,          -- null: not answered, or not rated
     currency        text,
-    tariff          text,             -- deck and prefix, or `record`: the router's own rate
+    tariff          text,             -- deck and prefix, `record`: the router's own rate, or `rater`
     cost_billed     bigint,
     cost_rate       numeric,
     cost            numeric,
