@@ -1,11 +1,12 @@
 //! `trunkline ledger` in a folder of its own: any number of processes of one configuration.
 
+use std::ffi::OsStr;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use tempfile::TempDir;
 
 use crate::process::Process;
@@ -55,7 +56,8 @@ impl Ledger {
 
     /// What `trunkline ledger status` says.
     pub fn status(&self) -> Result<String> {
-        run(&["ledger".as_ref(), "status".as_ref(), "-c".as_ref(), self.config().as_ref()]).map(|(_, text)| text)
+        let config = self.config().display().to_string();
+        run(&["ledger", "status", "-c", &config]).map(|(_, text)| text)
     }
 }
 
@@ -63,10 +65,9 @@ impl Ledger {
 ///
 /// # Errors
 /// When it was killed.
-pub fn run(words: &[&Path]) -> Result<(i32, String)> {
+pub fn run<S: AsRef<OsStr>>(words: &[S]) -> Result<(i32, String)> {
     let output = Command::new(Router::program()?).args(words).output().context("trunkline")?;
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    ensure!(output.status.code().is_some(), "trunkline {words:?} was killed: {err}");
     eprint!("{err}");
-    Ok((output.status.code().unwrap_or_default(), out.into_owned()))
+    Ok((output.status.code().context("trunkline was killed")?, out.into_owned()))
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use nix::sys::signal::Signal;
-use trunkline_tests::{Ledger, Load, Postgres, Process, Rabbit, Setup, Sipp, until};
+use trunkline_tests::{Ledger, Load, Postgres, Process, Rabbit, Router, Setup, Sipp, run, until};
 
 const NUMBERS: [(&str, &str); 3] = [("caller", "1212555[field0]"), ("callee", "1919555[field0]"), ("talk", "200")];
 
@@ -99,5 +99,34 @@ fn every_call_is_charged_once_though_primaries_pause_and_die_and_broker_and_data
 
     let status = ledger.status()?;
     assert!(status.contains(&format!("calls    {number}")) && status.contains("rejects  1"), "{status}");
+    assert_reconciled(&mut postgres, &router, &ledger)
+}
+
+/// The ledger beside the router's own store: equal, then with 1 % of its rows deleted, then filled.
+fn assert_reconciled(postgres: &mut Postgres, router: &Router, ledger: &Ledger) -> Result<()> {
+    let (a, b) = (postgres.url(), format!("sqlite:{}", router.folder().join("var/cdr.db").display()));
+    let config = ledger.config().display().to_string();
+    let reconcile = |more: &[&str]| run(&[&["cdr", "reconcile", "--a", &a, "--b", &b], more].concat());
+    let (code, text) = reconcile(&[])?;
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("chain: 1500 records of 1500 are proven"), "{text}");
+
+    postgres.query("delete from ledger.calls where sequence % 100 = 7")?;
+    let (code, text) = reconcile(&[])?;
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("A lacks 15 records, 15 of them answered"), "{text}");
+    let (code, text) = reconcile(&["--fill", "-c", &config])?;
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("Filled: 15 records into A, 0 into B."), "{text}");
+    assert_eq!(calls(postgres)?, 1_500);
+    assert_eq!(count(postgres, "select round(sum(price) * 1000) from ledger.calls")?, 9_000, "filled in with prices");
+
+    let listed = run(&["cdr", "list", "--url", &a, "--gateway", "carrier", "--answered", "--limit", "7"])?.1;
+    assert_eq!(listed.lines().count(), 7, "{listed}");
+    let exported = run(&["cdr", "export", "--url", &a, "--format", "csv"])?.1;
+    assert_eq!(exported.lines().count(), 1_501, "a header and every call");
+
+    postgres.stop()?;
+    assert_eq!(reconcile(&[])?.0, 2, "a store that does not answer");
     Ok(())
 }

@@ -40,6 +40,7 @@ async fn one_per_cent_of_the_records_deleted_from_a_is_found_and_exactly_that_is
         a: store(&folder.path().join("a.db"), &kept).await,
         b: store(&folder.path().join("b.db"), &all).await,
         journal: None,
+        period: 0..u64::MAX,
     };
 
     let found = reconcile(&stores, None).await.unwrap();
@@ -67,6 +68,7 @@ async fn what_both_lack_is_told_as_lost_and_the_chain_proves_it() {
         a: store(&folder.path().join("a.db"), &kept).await,
         b: store(&folder.path().join("b.db"), &kept).await,
         journal: None,
+        period: 0..u64::MAX,
     };
     let found = reconcile(&stores, None).await.unwrap();
     assert!(!found.is_equal());
@@ -83,6 +85,7 @@ async fn of_two_records_that_differ_the_chain_says_which_was_altered() {
         a: store(&folder.path().join("a.db"), &altered).await,
         b: store(&folder.path().join("b.db"), &all).await,
         journal: None,
+        period: 0..u64::MAX,
     };
     let found = reconcile(&stores, None).await.unwrap();
     assert!(!found.is_equal());
@@ -93,6 +96,23 @@ async fn of_two_records_that_differ_the_chain_says_which_was_altered() {
 }
 
 #[tokio::test]
+async fn calls_outside_of_the_period_are_neither_missed_nor_filled() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = records(10);
+    let mut stores = Stores {
+        a: store(&folder.path().join("a.db"), &all[5..]).await,
+        b: store(&folder.path().join("b.db"), &all).await,
+        journal: None,
+        period: all[5].times.received..u64::MAX,
+    };
+    let found = reconcile(&stores, None).await.unwrap();
+    assert!(found.is_equal(), "A's older calls were deleted: {found}");
+    assert_eq!((found.records, found.proven), (5, 5), "the chain is followed from before the period");
+    stores.period = 0..u64::MAX;
+    assert_eq!(reconcile(&stores, None).await.unwrap().sides[0].missing, 5);
+}
+
+#[tokio::test]
 async fn stores_that_hold_the_same_are_equal_and_empty_hours_are_not_told() {
     let folder = tempfile::tempdir().unwrap();
     let all = records(3);
@@ -100,6 +120,7 @@ async fn stores_that_hold_the_same_are_equal_and_empty_hours_are_not_told() {
         a: store(&folder.path().join("a.db"), &all).await,
         b: store(&folder.path().join("b.db"), &all).await,
         journal: None,
+        period: 0..u64::MAX,
     };
     let found = reconcile(&stores, None).await.unwrap();
     assert!(found.is_equal());

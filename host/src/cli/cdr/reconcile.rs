@@ -43,6 +43,12 @@ pub(super) struct Reconcile {
     /// The folder of the node's journal: knows records that neither store has yet.
     #[arg(long, value_name = "FOLDER")]
     journal: Option<PathBuf>,
+    /// Compare and fill calls received at this time or later alone: since when neither store deletes old calls.
+    #[arg(long, value_name = "TIME")]
+    since: Option<Timestamp>,
+    /// Received before this time.
+    #[arg(long, value_name = "TIME")]
+    until: Option<Timestamp>,
     /// Give each store what it lacks and another has, then compare again.
     #[arg(long)]
     fill: bool,
@@ -63,7 +69,8 @@ impl Reconcile {
     fn run(&self) -> anyhow::Result<bool> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let journal = self.journal.clone().map(Source::Journal);
-        let stores = Stores { a: self.a.clone(), b: self.b.clone(), journal };
+        let period = self.since.as_ref().map_or(0, micros)..self.until.as_ref().map_or(u64::MAX, micros);
+        let stores = Stores { a: self.a.clone(), b: self.b.clone(), journal, period };
         let mut filled = [0, 0];
         if self.fill {
             filled = runtime.block_on(fill(&stores, self.config.as_ref()))?;
