@@ -19,13 +19,14 @@ pub(crate) struct Arguments {
 }
 
 /// The programs that the end-to-end tests run, and the Debian packages they come in.
-const PROGRAMS: [(&str, &str); 8] = [
+const PROGRAMS: [(&str, &str); 9] = [
     ("sipp", "sip-tester"),
     ("sipsak", "sipsak"),
     ("rabbitmq-server", "rabbitmq-server"),
     ("sqlite3", "sqlite3"),
     ("redis-server", "redis-server"),
     ("openssl", "openssl"),
+    ("memcached", "memcached"),
     ("dnsmasq", "dnsmasq-base"),
     // The server itself is not in the path; this comes with it.
     ("pg_createcluster", "postgresql"),

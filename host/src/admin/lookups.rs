@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::Control;
 use super::routes::{Api, Shared, problem};
 use crate::lookup::row::Row;
-use crate::lookup::{Hold, Origin, Table, Via};
+use crate::lookup::{Hold, Origin, Purge, Table, Via};
 
 pub(super) fn routes<C: Control>() -> Router<Arc<Shared<C>>> {
     let none = async || problem(StatusCode::METHOD_NOT_ALLOWED, "this page does not answer to that method");
@@ -87,7 +87,7 @@ struct Shown<'a> {
     rows: Vec<BTreeMap<String, String>>,
     /// `fresh`, `stale`, `expired`, or `whole` for a table that is held whole.
     state: &'static str,
-    /// `source` or `shared`, the second tier.
+    /// `source` or `shared`, the second tier; `file` or `database` for a table that is held whole.
     from: Option<&'static str>,
     age_seconds: Option<f64>,
 }
@@ -101,7 +101,7 @@ async fn show<C: Control>(State(shared): Api<C>, Path((table, key)): Path<(Strin
         return problem(StatusCode::NOT_FOUND, "memory holds nothing under this key: the next call asks the source");
     };
     let (state, from, age) = match origin {
-        Origin::Memory { age } => ("whole", None, age),
+        Origin::Memory { age, from } => ("whole", Some(from), age),
         Origin::Fresh { age, via } => ("fresh", Some(word(via)), Some(age)),
         Origin::Stale { age, via } => ("stale", Some(word(via)), Some(age)),
         Origin::Loaded => ("expired", None, None),
@@ -124,7 +124,7 @@ fn word(via: Via) -> &'static str {
 
 async fn purge_key<C: Control>(State(shared): Api<C>, Path((table, key)): Path<(String, String)>) -> Response {
     match find(&shared, &table) {
-        Ok(table) => purged(table.purge_key(&key).map(usize::from)),
+        Ok(table) => purge(table, Purge::Key(key)).await,
         Err(refused) => *refused,
     }
 }
@@ -146,17 +146,27 @@ async fn purge_prefix<C: Control>(
     let Some(prefix) = prefix else {
         return problem(StatusCode::BAD_REQUEST, "say `?prefix=DIGITS`, or `?prefix=` to forget the whole table");
     };
-    // Walks through all keys.
-    match tokio::task::spawn_blocking(move || table.purge_prefix(&prefix)).await {
-        Ok(count) => purged(count),
-        Err(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "the purge failed within"),
-    }
+    purge(table, Purge::Prefix(prefix)).await
 }
 
-fn purged(count: Option<usize>) -> Response {
-    match count {
-        Some(count) => Json(serde_json::json!({ "purged": count })).into_response(),
-        None => problem(StatusCode::CONFLICT, "this table is held whole: change its source, or reload"),
+/// Here at once, then in the second tier and on all other nodes, where there is one.
+async fn purge(table: Arc<Table>, what: Purge) -> Response {
+    let (own, of) = (Arc::clone(&table), what.clone());
+    // Walks through all keys for a prefix.
+    let count = match tokio::task::spawn_blocking(move || own.purge(&of)).await {
+        Ok(Some(count)) => count,
+        Ok(None) => {
+            return problem(StatusCode::CONFLICT, "this table is held whole: change its source, or reload");
+        }
+        Err(_) => return problem(StatusCode::INTERNAL_SERVER_ERROR, "the purge failed within"),
+    };
+    match table.purge_shared(&what).await {
+        None => Json(serde_json::json!({ "purged": count })).into_response(),
+        Some(Ok(())) => Json(serde_json::json!({ "purged": count, "all-nodes": true })).into_response(),
+        Some(Err(error)) => {
+            let message = format!("purged on this node alone; the others were not told: {error}");
+            problem(StatusCode::BAD_GATEWAY, &message)
+        }
     }
 }
 

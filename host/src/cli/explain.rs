@@ -6,6 +6,7 @@ pub mod stage;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
@@ -18,6 +19,9 @@ use crate::sip::flow::{Flow, Transport};
 use crate::sip::message::Message;
 use invite::Invite;
 use report::Explained;
+
+/// How long tables that are read from a database are waited for.
+const DATABASE: Duration = Duration::from_secs(10);
 
 /// Run the stages on a call that is not placed, and show what each of them did.
 ///
@@ -75,6 +79,7 @@ fn route(loaded: &Loaded, invite: &Invite<'_>) -> anyhow::Result<Explained> {
     let office = node::back_office()?;
     let plant = Plant::new(loaded, office.handle().clone())?;
     let layout = office.block_on(plant.build(loaded, None)).map_err(|problems| anyhow::anyhow!(problems.join("\n")))?;
+    office.block_on(layout.tables.read_whole(DATABASE));
     let message = Message::parse(invite.bytes().into()).context("the INVITE made from --from, --to and --header")?;
     if let Err(fault) = message.check() {
         anyhow::bail!(

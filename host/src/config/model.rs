@@ -12,6 +12,7 @@ mod plugins;
 mod records;
 mod routing;
 mod streams;
+mod sources;
 
 use std::collections::BTreeMap;
 
@@ -20,15 +21,16 @@ use serde::Deserialize;
 pub use self::call::{Call, Timers};
 pub use self::events::{AmqpEvents, AmqpTls, Events};
 pub use self::ledger::{AmqpQueue, Deck, DeckVersion, Ledger, Moment, Rater};
-pub use self::lookups::{
-    BodyFormat, Breaker, Capacity, CsvSource, FieldType, HttpSource, JsonField, Match, Service, ServiceBreaker, Source,
-    Table, Webhook,
-};
+pub use self::lookups::{Breaker, Capacity, Service, ServiceBreaker, Shared, Table, Warm, Webhook};
 pub use self::node::{Admin, Listen, Log, Node};
 pub use self::plugins::{Isolation, OnFailure, Plugin};
 pub use self::records::{AmqpFanout, Cdr, Fanout, FileFormat, FileStore, OnJournalFailure, SqlStore, Store};
 pub use self::routing::{Customer, Digest, Gateway, RequestUriHost};
 pub use self::streams::{Streams, Tls, TlsListener};
+pub use self::sources::{
+    BodyFormat, CsvSource, DnsRecord, DnsSource, EnumSource, FieldType, HttpSource, JsonField, JsonSource, Match,
+    MemcachedSource, RedisFormat, RedisSource, Source, SqlSource,
+};
 
 /// Tables keep their names in order, so that messages and metrics come out the same every time.
 pub type Named<T> = BTreeMap<String, T>;

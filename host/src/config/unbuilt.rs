@@ -16,10 +16,6 @@ const UNBUILT: &[(&str, &str)] = &[
     ("gateways.*.max-cps", "a limit of calls per second towards a gateway"),
     ("gateways.*.max-calls", "a limit of calls at once towards a gateway"),
     ("customers.*.tech-prefix", "customers told apart by tech prefix: use the `auth` stage"),
-    ("tables.*.source.redis", "tables read from Redis: use `csv` or `http`"),
-    ("tables.*.source.sql", "tables read from a database: use `csv` or `http`"),
-    ("tables.*.source.enum", "ENUM: use `csv` or `http`"),
-    ("tables.*.warm", "tables loaded before the first call"),
     ("cdr.stores.*.http", "records sent to a webhook: use `sql` or `files`"),
 ];
 

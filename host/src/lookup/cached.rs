@@ -3,7 +3,9 @@
 
 mod background;
 mod store;
+mod warm;
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -13,12 +15,15 @@ use tokio::runtime::Handle;
 pub(super) use self::store::Entry;
 pub use self::store::Via;
 use self::store::{Store, Used};
+use self::warm::Progress;
 use super::clock::{Clock, nanos};
-use super::error::LookupError;
+use super::error::{LookupError, Problem, ServiceError};
 use super::flight::{Flights, Landing};
 use super::gate::Admission;
 use super::row::Row;
+use super::service::Service;
 use super::services::Services;
+use super::shared::{Purge, Shared};
 use super::source::{Given, Source};
 use super::stats::{Counters, Stats};
 use super::table::{Origin, Probe};
@@ -30,8 +35,12 @@ const RETRY: u64 = 100_000_000;
 /// See the module.
 #[derive(Debug)]
 pub(super) struct CachedTable {
+    name: Arc<str>,
     config: model::Table,
+    /// Where relative paths count from.
+    folder: PathBuf,
     source: Source,
+    shared: Option<Shared>,
     store: Store,
     flights: Arc<Flights>,
     /// Moves on with every purge: what was asked for before it is not kept.
@@ -43,13 +52,25 @@ pub(super) struct CachedTable {
     counters: Counters,
     /// Whether its background work has begun.
     begun: AtomicBool,
+    warming: Progress,
 }
 
 impl CachedTable {
-    pub(super) fn new(source: Source, config: &model::Table, services: &Services) -> Self {
-        Self {
+    /// `name` is the table's; a relative path counts from `folder`.
+    pub(super) fn new(
+        name: &str,
+        source: Source,
+        config: &model::Table,
+        folder: &Path,
+        services: &Services,
+    ) -> Result<Self, Vec<Problem>> {
+        let shared = config.shared.as_ref().map(|shared| Shared::new(name, shared, services)).transpose()?;
+        Ok(Self {
+            name: name.into(),
             config: config.clone(),
+            folder: folder.to_owned(),
             source,
+            shared,
             store: Store::new(config.capacity),
             flights: Arc::default(),
             purges: AtomicU64::new(0),
@@ -58,13 +79,15 @@ impl CachedTable {
             back_office: services.back_office().clone(),
             counters: Counters::default(),
             begun: AtomicBool::new(false),
-        }
+            warming: Progress::default(),
+        })
     }
 
     /// Whether it is what this configuration asks for, and its service is one of these.
     pub(super) fn still_holds(&self, config: &model::Table, services: &Services) -> bool {
-        let own = self.source.service();
-        self.config == *config && services.get(own.name()).is_some_and(|service| Arc::ptr_eq(service, own))
+        let is_there = |own: &Arc<Service>| services.get(own.name()).is_some_and(|service| Arc::ptr_eq(service, own));
+        let shared = self.shared.as_ref().is_none_or(|shared| is_there(shared.service()));
+        self.config == *config && shared && is_there(self.source.service())
     }
 
     pub(super) fn probe(self: &Arc<Self>, key: &str) -> Probe {
@@ -162,9 +185,10 @@ impl CachedTable {
             return Ok(Probe::Ready(Ok(entry.row.clone())));
         }
         self.source.check(key)?;
-        let admission = self.source.service().gate().admit()?;
+        // With a second tier even a source that is known to be down may have been answered for.
+        let admission = if self.shared.is_some() { None } else { Some(self.source.service().gate().admit()?) };
         let (landing, load) = board.start(key);
-        self.spawn(landing, admission);
+        self.spawn(landing, admission, Young::Fresh);
         Ok(Probe::Pending(load))
     }
 
@@ -179,15 +203,15 @@ impl CachedTable {
         }
         if let (Ok(()), Ok(admission)) = (self.source.check(key), self.source.service().gate().admit()) {
             let (landing, _) = board.start(key);
-            self.spawn(landing, admission);
+            self.spawn(landing, Some(admission), Young::NotDue);
         }
     }
 
-    fn spawn(self: &Arc<Self>, landing: Landing, admission: Admission) {
+    fn spawn(self: &Arc<Self>, landing: Landing, admission: Option<Admission>, young: Young) {
         let table = Arc::clone(self);
         let purges = self.purges.load(Ordering::Acquire);
         self.back_office.spawn(async move {
-            let answer = match table.fetch(landing.key(), admission).await {
+            let answer = match table.fetch(landing.key(), admission, young, purges).await {
                 Ok(fetched) => Ok(table.keep(landing.key(), fetched, purges)),
                 Err(error) => {
                     table.counters.failed(&error);
@@ -198,7 +222,49 @@ impl CachedTable {
         });
     }
 
-    async fn fetch(&self, key: &str, admission: Admission) -> Result<Fetched, LookupError> {
+    /// From the second tier where it has something young enough, else from the source; where that fails, from the tier
+    /// after all.
+    async fn fetch(
+        self: &Arc<Self>,
+        key: &str,
+        admission: Option<Admission>,
+        young: Young,
+        purges: u64,
+    ) -> Result<Fetched, LookupError> {
+        let Some(shared) = &self.shared else { return self.ask(key, admission).await };
+        let found = shared.get(key).await.map(|found| {
+            let loaded = self.clock.now().saturating_sub(nanos(found.age));
+            Fetched { given: Given::from(found.row), loaded, via: Via::Shared }
+        });
+        let times = found.as_ref().map(|found| self.times(found));
+        let now = self.clock.now();
+        if let (Some(found), Some(times)) = (&found, &times)
+            && now < if young == Young::Fresh { times.fresh_until } else { times.refresh_from.min(times.fresh_until) }
+        {
+            self.counters.was_shared();
+            return Ok(found.clone());
+        }
+        match (self.ask(key, admission).await, found, times) {
+            (Ok(fetched), ..) => {
+                if self.purges.load(Ordering::Acquire) == purges {
+                    self.leave(key, &fetched);
+                }
+                Ok(fetched)
+            }
+            (Err(error), Some(found), Some(times)) if now < times.error_until => {
+                self.counters.failed(&error);
+                self.counters.was_shared();
+                Ok(found)
+            }
+            (Err(error), ..) => Err(error),
+        }
+    }
+
+    async fn ask(&self, key: &str, admission: Option<Admission>) -> Result<Fetched, LookupError> {
+        let admission = match admission {
+            Some(admission) => admission,
+            None => self.source.service().gate().admit()?,
+        };
         let began = Instant::now();
         let given = self.source.load(admission, key).await;
         self.counters.loaded(began.elapsed().as_micros() as u64);
@@ -207,6 +273,17 @@ impl CachedTable {
             self.last_load.store(now, Ordering::Relaxed);
             Fetched { given, loaded: now, via: Via::Source }
         })
+    }
+
+    /// For the other nodes; nobody waits for it.
+    fn leave(self: &Arc<Self>, key: &str, fetched: &Fetched) {
+        let (table, key, row) = (Arc::clone(self), key.to_owned(), fetched.given.row.clone());
+        let keep = Duration::from_nanos(self.times(fetched).error_until.saturating_sub(fetched.loaded));
+        self.back_office.spawn(async move {
+            if let Some(shared) = &table.shared {
+                shared.put(&key, row.as_ref(), keep).await;
+            }
+        });
     }
 
     /// What is served where a load failed: the old answer, for as long as that is allowed.
@@ -221,32 +298,66 @@ impl CachedTable {
 
     /// Takes an answer into the cache, unless something was purged since it was asked for: it may be the very thing.
     fn keep(&self, key: &str, fetched: Fetched, purges: u64) -> Option<Arc<Row>> {
+        let Times { refresh_from, fresh_until, stale_until, error_until } = self.times(&fetched);
         let Fetched { given, loaded, via } = fetched;
         let row = given.row.map(Arc::new);
         if self.purges.load(Ordering::Acquire) != purges {
             return row;
         }
-        let ttl = if row.is_some() { self.config.ttl } else { self.config.negative_ttl };
-        let ttl = given.ttl.map_or(ttl.get(), |own| own.min(ttl.get()));
-        let fresh_until = loaded.saturating_add(nanos(ttl));
-        let ahead = nanos(self.config.refresh_ahead.get()).min(nanos(ttl) / 2);
+        let used = Used::carried_on(self.store.peek(key).as_ref().map(|before| &before.used));
+        let entry = Entry { row: row.clone(), via, loaded, refresh_from, fresh_until, stale_until, error_until, used };
+        self.store.insert(key, entry);
+        row
+    }
+
+    /// How long an answer is worth something.
+    fn times(&self, fetched: &Fetched) -> Times {
+        let ttl = if fetched.given.row.is_some() { self.config.ttl } else { self.config.negative_ttl };
+        let ttl = nanos(fetched.given.ttl.map_or(ttl.get(), |own| own.min(ttl.get())));
+        let fresh_until = fetched.loaded.saturating_add(ttl);
+        let ahead = nanos(self.config.refresh_ahead.get()).min(ttl / 2);
         let stale_until = fresh_until.saturating_add(nanos(self.config.stale.get()));
-        let entry = Entry {
-            row: row.clone(),
-            via,
-            loaded,
+        Times {
             refresh_from: if ahead > 0 { fresh_until.saturating_sub(ahead) } else { u64::MAX },
             fresh_until,
             stale_until,
             error_until: stale_until.max(fresh_until.saturating_add(nanos(self.config.stale_if_error.get()))),
-            used: Used::carried_on(self.store.peek(key).as_ref().map(|before| &before.used)),
-        };
-        self.store.insert(key, entry);
-        row
+        }
+    }
+
+    /// Forgets it in the second tier too, and has all nodes forget it. `None` where there is no second tier.
+    pub(super) async fn purge_shared(&self, purge: &Purge) -> Option<Result<(), ServiceError>> {
+        Some(self.shared.as_ref()?.purge(purge).await)
+    }
+
+    fn heard(&self, purge: &Purge) {
+        match purge {
+            Purge::Key(key) if key.is_empty() => {}
+            Purge::Key(key) => drop(self.purge_key(key)),
+            Purge::Prefix(prefix) => drop(self.purge_prefix(prefix)),
+        }
     }
 }
 
+/// How young an answer of the second tier must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Young {
+    /// Within its ttl: a call waits for it.
+    Fresh,
+    /// Not yet due to be refreshed: else it is the source's turn.
+    NotDue,
+}
+
+/// Until when an answer is worth what.
+struct Times {
+    refresh_from: u64,
+    fresh_until: u64,
+    stale_until: u64,
+    error_until: u64,
+}
+
 /// A source's answer, and where it was taken from.
+#[derive(Clone)]
 struct Fetched {
     given: Given,
     /// By the clock.

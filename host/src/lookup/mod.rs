@@ -18,21 +18,24 @@ mod digits;
 mod error;
 mod events;
 mod exact;
-mod file;
 mod flight;
 mod gate;
+mod json;
 mod key;
 mod packed;
 mod prefix;
 mod projection;
 pub mod row;
+mod rows;
 mod service;
 mod services;
+mod shared;
 mod source;
 mod stats;
 mod table;
 mod tables;
 mod webhook;
+mod whole;
 
 use std::path::Path;
 
@@ -46,6 +49,7 @@ pub use error::{LookupError, Problem, ServiceError, Trouble};
 pub use events::{BreakerEvent, Events};
 pub use flight::{Answer, Load};
 pub use services::{ServiceStats, Services};
+pub use shared::Purge;
 pub use stats::Stats;
 pub use table::{Origin, Probe, Table};
 pub use tables::Tables;
@@ -55,7 +59,7 @@ use crate::config::model::Config;
 /// Builds the services and the tables of a configuration, or says everything that is wrong with them and their files.
 /// Relative paths count from `folder`. `back_office` is the runtime that talks to the outside.
 pub fn build(config: &Config, folder: &Path, back_office: &Handle) -> Result<(Tables, Services), Vec<Problem>> {
-    let (services, mut problems) = Services::new(&config.services, back_office.clone());
+    let (services, mut problems) = Services::new(&config.services, folder, back_office.clone());
     let (tables, found) = Tables::new(&config.tables, folder, &services);
     problems.extend(found);
     if problems.is_empty() { Ok((tables, services)) } else { Err(problems) }
@@ -68,7 +72,7 @@ pub fn rebuild(
     folder: &Path,
     before: (&Tables, &Services),
 ) -> Result<(Tables, Services), Vec<Problem>> {
-    let (services, mut problems) = before.1.renewed(&config.services);
+    let (services, mut problems) = before.1.renewed(&config.services, folder);
     let (tables, found) = before.0.renewed(&config.tables, folder, &services);
     problems.extend(found);
     if problems.is_empty() { Ok((tables, services)) } else { Err(problems) }

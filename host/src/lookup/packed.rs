@@ -69,7 +69,8 @@ pub(super) fn unpack(names: &Names, bytes: &mut &[u8]) -> Row {
     Row { fields: fields.into_boxed_slice() }
 }
 
-fn unpack_value(bytes: &mut &[u8]) -> Option<Value> {
+/// Takes a value off the front; `None` where there is none.
+pub(super) fn unpack_value(bytes: &mut &[u8]) -> Option<Value> {
     match unpack_byte(bytes) {
         TEXT => Some(Value::Text(String::from_utf8_lossy(unpack_text(bytes)).into())),
         INTEGER => Some(Value::Integer(unzigzag(unpack_number(bytes)))),

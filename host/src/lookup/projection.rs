@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use super::cell;
 use super::error::Problem;
 use super::row::{Field, Row, Value};
-use crate::config::model::{BodyFormat, FieldType, HttpSource};
+use crate::config::model::{BodyFormat, FieldType, JsonField, Named};
 
 /// Bytes of a text body: longer ones are pages, not values.
 const LONGEST_TEXT: usize = 1024;
@@ -26,23 +26,16 @@ pub(super) enum Projection {
 /// One field of a JSON body.
 #[derive(Debug)]
 pub(super) struct JsonColumn {
-    name: Arc<str>,
-    pointer: Box<str>,
-    kind: FieldType,
+    pub(super) name: Arc<str>,
+    pub(super) pointer: Box<str>,
+    pub(super) kind: FieldType,
 }
 
-impl Projection {
+impl JsonColumn {
     /// `place` is the source's key in the configuration.
-    pub(super) fn new(source: &HttpSource, place: &str) -> Result<Self, Vec<Problem>> {
-        if source.format == BodyFormat::Text {
-            if source.fields.is_empty() {
-                return Ok(Self::Text(source.field.as_str().into()));
-            }
-            let message = "only a JSON body has fields; set `format = \"json\"`, or name the one value with `field`";
-            return Err(vec![Problem::new(format!("{place}.fields"), message)]);
-        }
+    pub(super) fn all(fields: &Named<JsonField>, place: &str) -> Result<Vec<Self>, Vec<Problem>> {
         let (mut columns, mut problems) = (Vec::new(), Vec::new());
-        for (name, field) in &source.fields {
+        for (name, field) in fields {
             if !field.pointer.is_empty() && !field.pointer.starts_with('/') {
                 let message = format!(
                     "`{}` is not a JSON pointer (RFC 6901); it begins with `/`, such as `/caller/name`",
@@ -50,13 +43,36 @@ impl Projection {
                 );
                 problems.push(Problem::new(format!("{place}.fields.{name}.pointer"), message));
             }
-            columns.push(JsonColumn {
-                name: name.as_str().into(),
-                pointer: field.pointer.as_str().into(),
-                kind: field.kind,
-            });
+            columns.push(Self { name: name.as_str().into(), pointer: field.pointer.as_str().into(), kind: field.kind });
         }
-        if problems.is_empty() { Ok(Self::Json(columns.into())) } else { Err(problems) }
+        if problems.is_empty() { Ok(columns) } else { Err(problems) }
+    }
+}
+
+impl Projection {
+    /// `place` is the source's key in the configuration.
+    pub(super) fn new(
+        format: BodyFormat,
+        field: &str,
+        fields: &Named<JsonField>,
+        place: &str,
+    ) -> Result<Self, Vec<Problem>> {
+        if format == BodyFormat::Json {
+            return JsonColumn::all(fields, place).map(|columns| Self::Json(columns.into()));
+        }
+        if fields.is_empty() {
+            return Ok(Self::Text(field.into()));
+        }
+        let message = "only a JSON body has fields; set `format = \"json\"`, or name the one value with `field`";
+        Err(vec![Problem::new(format!("{place}.fields"), message)])
+    }
+
+    /// The row in a JSON value that is there.
+    pub(super) fn json(&self, json: &Json) -> Result<Row, String> {
+        match self {
+            Self::Text(_) => Err("the answer is not a text".to_owned()),
+            Self::Json(columns) => json_row(columns, json),
+        }
     }
 
     /// The row in the body; `None` where it says that there is none. The error says what is wrong with the body.
@@ -107,7 +123,7 @@ fn json_row(columns: &[JsonColumn], json: &Json) -> Result<Row, String> {
 }
 
 /// `None` for null and for an empty number: the field is left out.
-fn value(json: &Json, kind: FieldType) -> Result<Option<Value>, &'static str> {
+pub(super) fn value(json: &Json, kind: FieldType) -> Result<Option<Value>, &'static str> {
     match json {
         Json::Null => Ok(None),
         Json::String(text) => cell::parse(text, kind),
@@ -128,7 +144,6 @@ fn value(json: &Json, kind: FieldType) -> Result<Option<Value>, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::model::{JsonField, Named};
     use crate::lookup::row::Decimal;
 
     fn json(fields: &[(&str, &str, FieldType)]) -> Projection {
@@ -136,16 +151,12 @@ mod tests {
             (name.to_owned(), JsonField { pointer: pointer.to_owned(), kind })
         };
         let fields: Named<JsonField> = fields.iter().map(field).collect();
-        Projection::new(&source(BodyFormat::Json, fields), "place").unwrap()
-    }
-
-    fn source(format: BodyFormat, fields: Named<JsonField>) -> HttpSource {
-        HttpSource { service: "s".into(), path: "/{key}".into(), format, field: "lrn".into(), fields }
+        Projection::new(BodyFormat::Json, "lrn", &fields, "place").unwrap()
     }
 
     #[test]
     fn a_text_body_is_one_value_and_an_empty_one_is_no_row() {
-        let text = Projection::new(&source(BodyFormat::Text, Named::new()), "place").unwrap();
+        let text = Projection::new(BodyFormat::Text, "lrn", &Named::new(), "place").unwrap();
         let row = text.row(b" 12125550000\r\n").unwrap().unwrap();
         assert_eq!(row.get("lrn"), Some(&Value::Text("12125550000".into())));
         assert_eq!(text.row(b" \n"), Ok(None));
@@ -192,7 +203,7 @@ mod tests {
     #[test]
     fn a_pointer_without_slash_is_refused_with_the_remedy() {
         let fields = [("name".to_owned(), JsonField { pointer: "name".into(), kind: FieldType::Text })].into();
-        let problems = Projection::new(&source(BodyFormat::Json, fields), "tables.cnam.source.http").unwrap_err();
+        let problems = Projection::new(BodyFormat::Json, "lrn", &fields, "tables.cnam.source.http").unwrap_err();
         assert_eq!(
             problems[0].to_string(),
             "tables.cnam.source.http.fields.name.pointer: `name` is not a JSON pointer (RFC 6901); it begins with `/`, \

@@ -1,10 +1,12 @@
 //! One named service: a client by the scheme of its URL, and the gate before it.
 
+use std::path::Path;
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
-use super::client::{HttpClient, Request, Response, is_healthy};
+use super::client::{DnsClient, HttpClient, MemcachedClient, RedisClient, Request, Response, SqlClient, is_healthy};
 use super::clock::Clock;
 use super::error::{Problem, ServiceError, Trouble};
 use super::events::Events;
@@ -24,10 +26,45 @@ pub(super) struct Service {
 #[derive(Debug)]
 pub(super) enum Client {
     Http(HttpClient),
+    Redis(RedisClient),
+    Memcached(MemcachedClient),
+    Sql(SqlClient),
+    Dns(DnsClient),
+}
+
+impl Client {
+    /// By the scheme of the URL. A relative path counts from `folder`.
+    fn new(name: &str, config: &model::Service, folder: &Path, office: &Handle) -> Result<Self, Vec<Problem>> {
+        match config.url.split_once(':').map_or("", |(scheme, _)| scheme) {
+            "redis" => RedisClient::new(name, config, office).map(Self::Redis),
+            "memcached" => MemcachedClient::new(name, config).map(Self::Memcached),
+            "postgres" | "postgresql" | "sqlite" => SqlClient::new(name, config, folder, office).map(Self::Sql),
+            "dns" => DnsClient::new(name, config).map(Self::Dns),
+            _ => HttpClient::new(name, config).map(Self::Http),
+        }
+    }
+
+    /// The problem of a table at `place` whose source needs another kind of service than `service` is.
+    pub(super) fn is_not(&self, wanted: &str, service: &str, place: &str) -> Problem {
+        let own = match self {
+            Self::Http(_) => "HTTP",
+            Self::Redis(_) => "Redis",
+            Self::Memcached(_) => "Memcached",
+            Self::Sql(_) => "a database",
+            Self::Dns(_) => "DNS",
+        };
+        Problem::new(format!("{place}.service"), format!("`{service}` is {own} by its URL; this source needs {wanted}"))
+    }
 }
 
 impl Service {
-    pub(super) fn new(name: &str, config: &model::Service, clock: Clock, events: Events) -> Result<Self, Vec<Problem>> {
+    pub(super) fn new(
+        name: &str,
+        config: &model::Service,
+        means: (&Path, &Handle),
+        clock: Clock,
+        events: Events,
+    ) -> Result<Self, Vec<Problem>> {
         let place = |key: &str| format!("services.{name}.{key}");
         let mut problems = Vec::new();
         let mut check = |fine: bool, key: &str, message: &str| {
@@ -40,7 +77,7 @@ impl Service {
         check(concurrent.contains(&config.max_concurrent), "max-concurrent", "must be at least 1, such as `256`");
         let failures = 1..=10_000;
         check(failures.contains(&config.breaker.failures), "breaker.failures", "must be 1 to 10,000, such as `5`");
-        let client = HttpClient::new(name, config).map(Client::Http).map_err(|found| problems.extend(found));
+        let client = Client::new(name, config, means.0, means.1).map_err(|found| problems.extend(found));
         let (Ok(client), true) = (client, problems.is_empty()) else { return Err(problems) };
         Ok(Self { name: name.into(), config: config.clone(), gate: Gate::new(name, config, clock, events), client })
     }
@@ -64,7 +101,7 @@ impl Service {
 
     /// Sends a plugin's request. Runs on the back office.
     pub(super) async fn call(&self, admission: Admission, request: reqwest::Request) -> Result<Response, ServiceError> {
-        let Client::Http(http) = &self.client;
+        let http = self.http()?;
         let work = async {
             let response = http.exchange(request).await.map_err(|why| self.failed(&why))?;
             Ok((is_healthy(response.status), response))
@@ -74,8 +111,14 @@ impl Service {
 
     /// The request that [`Service::call`] sends.
     pub(super) fn prepare(&self, request: Request) -> Result<reqwest::Request, ServiceError> {
-        let Client::Http(http) = &self.client;
-        http.prepare(request)
+        self.http()?.prepare(request)
+    }
+
+    fn http(&self) -> Result<&HttpClient, ServiceError> {
+        match &self.client {
+            Client::Http(http) => Ok(http),
+            _ => Err(ServiceError::BadRequest(format!("service `{}` is not asked by HTTP", self.name).into())),
+        }
     }
 
     /// `why` is the rest of a sentence.

@@ -1,7 +1,8 @@
-//! The named HTTP services. Plugins and tables can reach no other address.
+//! The named services. Plugins and tables can reach no other address.
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
@@ -46,16 +47,17 @@ pub struct ServiceStats {
 
 impl Services {
     /// Builds the services that can be built, and says what is wrong with the others.
-    /// Requests run on the `back_office` runtime, which needs its I/O and time drivers.
-    pub fn new(config: &model::Named<model::Service>, back_office: Handle) -> (Self, Vec<Problem>) {
-        Self::with_clock(config, back_office, Clock::new())
+    /// Relative paths count from `folder`. Requests run on the `back_office` runtime, which needs its I/O and time drivers.
+    pub fn new(config: &model::Named<model::Service>, folder: &Path, back_office: Handle) -> (Self, Vec<Problem>) {
+        Self::with_clock(config, folder, back_office, Clock::new())
     }
 
     /// The services of another configuration. One whose part has not changed lives on, with its connections and its
     /// breaker.
-    pub(super) fn renewed(&self, config: &model::Named<model::Service>) -> (Self, Vec<Problem>) {
+    pub(super) fn renewed(&self, config: &model::Named<model::Service>, folder: &Path) -> (Self, Vec<Problem>) {
         Self::build(
             config,
+            folder,
             self.back_office.clone(),
             self.clock.clone(),
             self.events.clone(),
@@ -66,14 +68,16 @@ impl Services {
 
     pub(super) fn with_clock(
         config: &model::Named<model::Service>,
+        folder: &Path,
         back_office: Handle,
         clock: Clock,
     ) -> (Self, Vec<Problem>) {
-        Self::build(config, back_office, clock, Events::default(), &HashMap::new(), Current::default())
+        Self::build(config, folder, back_office, clock, Events::default(), &HashMap::new(), Current::default())
     }
 
     fn build(
         config: &model::Named<model::Service>,
+        folder: &Path,
         back_office: Handle,
         clock: Clock,
         events: Events,
@@ -86,7 +90,7 @@ impl Services {
                 named.insert(name.clone(), Arc::clone(same));
                 continue;
             }
-            match Service::new(name, service, clock.clone(), events.clone()) {
+            match Service::new(name, service, (folder, &back_office), clock.clone(), events.clone()) {
                 Ok(service) => drop(named.insert(name.clone(), Arc::new(service))),
                 Err(found) => problems.extend(found),
             }

@@ -7,15 +7,16 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use super::cached::{CachedTable, Via};
-use super::error::{LookupError, Problem, Trouble};
-use super::file::MemoryTable;
+use super::error::{LookupError, Problem, ServiceError, Trouble};
 use super::flight::{Answer, Load};
 use super::key;
 use super::row::Row;
 use super::services::Services;
-use super::source::{self, HttpRows};
+use super::shared::Purge;
+use super::source::Source;
 use super::stats::{Counters, Stats};
-use crate::config::model::{self, Source};
+use super::whole::WholeTable;
+use crate::config::model;
 
 /// A table of the configuration.
 #[derive(Debug)]
@@ -26,7 +27,7 @@ pub struct Table {
 
 #[derive(Debug)]
 enum Backing {
-    Memory(MemoryTable),
+    Whole(Arc<WholeTable>),
     Cached(Arc<CachedTable>),
 }
 
@@ -42,10 +43,12 @@ pub enum Probe {
 /// Where an answer comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// A file's rows in memory.
+    /// Rows that are held whole in memory.
     Memory {
-        /// Since the file was written last, where the system tells.
+        /// Since the file was written last, where the system tells, or since the database was read.
         age: Option<Duration>,
+        /// `file` or `database`.
+        from: &'static str,
     },
     /// The cache, within its ttl.
     Fresh {
@@ -84,15 +87,13 @@ impl Table {
         if config.capacity.is_zero() {
             return Err(vec![Problem::new(place("capacity"), "must be at least 1, such as `100_000`")]);
         }
-        let cached = |source| Backing::Cached(Arc::new(CachedTable::new(source, config, services)));
-        let backing = match &config.source {
-            Source::Csv(source) => {
-                let before = before.and_then(|before| before.backing.memory());
-                Backing::Memory(MemoryTable::load(source, folder, &place("source.csv"), before)?)
-            }
-            Source::Http(source) => {
-                cached(source::Source::Http(HttpRows::new(source, services, &place("source.http"))?))
-            }
+        let whole_before = before.and_then(|before| before.backing.whole());
+        let backing = match WholeTable::new(name, &config.source, folder, services, whole_before) {
+            Some(whole) => Backing::Whole(whole?),
+            None => match Source::new(name, &config.source, services) {
+                Some(source) => Backing::Cached(Arc::new(CachedTable::new(name, source?, config, folder, services)?)),
+                None => return Err(vec![Problem::new(place("source"), "is of no kind that is known")]),
+            },
         };
         Ok(Arc::new(Self { name: name.into(), backing }))
     }
@@ -100,7 +101,7 @@ impl Table {
     fn still_holds(&self, config: &model::Table, services: &Services) -> bool {
         match &self.backing {
             // The file may have changed.
-            Backing::Memory(_) => false,
+            Backing::Whole(_) => false,
             Backing::Cached(table) => table.still_holds(config, services),
         }
     }
@@ -117,7 +118,7 @@ impl Table {
             return Probe::Ready(Err(error));
         }
         match &self.backing {
-            Backing::Memory(table) => Probe::Ready(Ok(table.get(key))),
+            Backing::Whole(table) => Probe::Ready(table.get(key)),
             Backing::Cached(table) => table.probe(key),
         }
     }
@@ -130,7 +131,7 @@ impl Table {
     pub fn prefix(&self, digits: &str) -> Result<SmallVec<[Arc<Row>; 8]>, LookupError> {
         self.check(digits)?;
         let rows = match &self.backing {
-            Backing::Memory(table) => table.matches(digits),
+            Backing::Whole(table) => table.matches(digits)?,
             Backing::Cached(_) => None,
         };
         rows.ok_or_else(|| {
@@ -143,7 +144,7 @@ impl Table {
     pub fn explain(&self, key: &str) -> Option<Origin> {
         key::check(key).ok()?;
         Some(match &self.backing {
-            Backing::Memory(table) => Origin::Memory { age: table.age() },
+            Backing::Whole(table) => Origin::Memory { age: table.age(), from: table.kind() },
             Backing::Cached(table) => table.origin(key),
         })
     }
@@ -152,45 +153,68 @@ impl Table {
     /// prefix. `None` where memory knows nothing of the key. Counts as no look-up and asks nobody.
     pub fn peek(&self, key: &str) -> Option<(SmallVec<[Arc<Row>; 8]>, Origin)> {
         match &self.backing {
-            Backing::Memory(table) => Some((table.peek(key), Origin::Memory { age: table.age() })),
+            Backing::Whole(table) => Some((table.peek(key)?, Origin::Memory { age: table.age(), from: table.kind() })),
             Backing::Cached(table) => table.peek(key).map(|(row, origin)| (row.into_iter().collect(), origin)),
         }
     }
 
     /// Whether it is held whole, and asks nobody for a key.
     pub fn is_whole(&self) -> bool {
-        matches!(self.backing, Backing::Memory(_))
+        matches!(self.backing, Backing::Whole(_))
     }
 
-    /// Forgets what is cached under a key; whether there was something. `None` where the table is held whole: its
-    /// source is what to change.
-    pub fn purge_key(&self, key: &str) -> Option<bool> {
-        match &self.backing {
-            Backing::Memory(_) => None,
-            Backing::Cached(table) => Some(table.purge_key(key)),
+    /// Forgets what is cached on this node; how many keys there were. `None` where the table is held whole: its source
+    /// is what to change. All keys are walked through for a prefix.
+    pub fn purge(&self, purge: &Purge) -> Option<usize> {
+        match (&self.backing, purge) {
+            (Backing::Whole(_), _) => None,
+            (Backing::Cached(table), Purge::Key(key)) => Some(table.purge_key(key).into()),
+            (Backing::Cached(table), Purge::Prefix(prefix)) => Some(table.purge_prefix(prefix)),
         }
     }
 
-    /// Forgets what is cached under all keys that begin so; how many there were. As [`Table::purge_key`].
-    pub fn purge_prefix(&self, prefix: &str) -> Option<usize> {
+    /// Forgets it in the second tier too, and has all nodes forget it. `None` where the table has no second tier.
+    pub async fn purge_shared(&self, purge: &Purge) -> Option<Result<(), ServiceError>> {
         match &self.backing {
-            Backing::Memory(_) => None,
-            Backing::Cached(table) => Some(table.purge_prefix(prefix)),
+            Backing::Whole(_) => None,
+            Backing::Cached(table) => table.purge_shared(purge).await,
         }
     }
 
     /// Begins what it does when nobody calls, once; it ends with the table.
-    pub(super) fn begin(&self) {
+    pub(super) fn begin(&self, state: &Path) {
         match &self.backing {
-            Backing::Memory(_) => {}
-            Backing::Cached(table) => table.begin(),
+            Backing::Whole(table) => table.begin(),
+            Backing::Cached(table) => table.begin(state),
+        }
+    }
+
+    /// Begins to read a table that is held whole from a database, and nothing else.
+    pub(super) fn begin_whole(&self) {
+        if let Backing::Whole(table) = &self.backing {
+            table.begin();
+        }
+    }
+
+    /// Writes down what the next run begins with.
+    pub(super) fn save(&self, state: &Path) {
+        if let Backing::Cached(table) = &self.backing {
+            table.save(state);
+        }
+    }
+
+    /// Whether calls can be taken: a database has given its rows for the first time, enough keys are loaded beforehand.
+    pub fn is_loaded(&self) -> bool {
+        match &self.backing {
+            Backing::Whole(table) => table.is_loaded(),
+            Backing::Cached(table) => table.is_warm(),
         }
     }
 
     /// Its numbers.
     pub fn stats(&self) -> Stats {
         match &self.backing {
-            Backing::Memory(table) => table.stats(),
+            Backing::Whole(table) => table.stats(),
             Backing::Cached(table) => table.stats(),
         }
     }
@@ -201,16 +225,16 @@ impl Table {
 
     fn counters(&self) -> &Counters {
         match &self.backing {
-            Backing::Memory(table) => table.counters(),
+            Backing::Whole(table) => table.counters(),
             Backing::Cached(table) => table.counters(),
         }
     }
 }
 
 impl Backing {
-    fn memory(&self) -> Option<&MemoryTable> {
+    fn whole(&self) -> Option<&Arc<WholeTable>> {
         match self {
-            Self::Memory(table) => Some(table),
+            Self::Whole(table) => Some(table),
             Self::Cached(_) => None,
         }
     }
@@ -230,7 +254,7 @@ impl Table {
     /// How many keys would be refreshed ahead now.
     pub(super) fn due(&self) -> usize {
         match &self.backing {
-            Backing::Memory(_) => 0,
+            Backing::Whole(_) => 0,
             Backing::Cached(table) => table.sweep(),
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::error::Problem;
 use super::services::Services;
@@ -45,9 +46,33 @@ impl Tables {
         self.named.get(name)
     }
 
-    /// Begins what the tables do when nobody calls: only in a node that runs.
-    pub fn begin(&self) {
-        self.iter().for_each(|table| table.begin());
+    /// Begins what the tables do when nobody calls: only in a node that runs. `state` is the folder where something is
+    /// kept for the next run.
+    pub fn begin(&self, state: &Path) {
+        self.iter().for_each(|table| table.begin(state));
+    }
+
+    /// Reads the tables that are held whole from a database, and waits for them for so long at most: for a dry run,
+    /// which warms up nothing.
+    pub async fn read_whole(&self, patience: Duration) {
+        self.iter().for_each(|table| table.begin_whole());
+        let whole = || self.iter().filter(|table| table.is_whole());
+        let read = async {
+            while !whole().all(|table| table.is_loaded()) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let _ = tokio::time::timeout(patience, read).await;
+    }
+
+    /// Writes down what the next run begins with.
+    pub fn save(&self, state: &Path) {
+        self.iter().for_each(|table| table.save(state));
+    }
+
+    /// Whether the node may take calls as far as tables go: all that are loaded beforehand are.
+    pub fn are_loaded(&self) -> bool {
+        self.iter().all(|table| table.is_loaded())
     }
 
     /// All of them, in no order.

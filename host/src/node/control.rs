@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use super::crew::{Crew, hand_out};
 use super::fixed::Fixed;
 use super::listeners::Listeners;
-use super::plant::{Layout, Plant};
+use super::plant::{self, Layout, Plant};
 use super::streams::names;
 use crate::admin::metrics::{BreakerSample, BreakerState, Samples, StoreSample, TableSample};
 use crate::admin::{Control, Metrics, PluginStatus, ServiceStatus, Status, StoreStatus, TableStatus};
@@ -38,6 +38,8 @@ pub(super) struct Desk {
     file: PathBuf,
     fixed: Fixed,
     plant: Plant,
+    /// Where tables keep what the next run begins with.
+    state: PathBuf,
     layout: Arc<ArcSwap<Layout>>,
     records: Observer,
     listeners: Vec<String>,
@@ -62,9 +64,10 @@ impl Desk {
         listeners: &Listeners,
         streams: Streams,
     ) -> Self {
-        layout.tables.begin();
+        let state = plant::table_folder(loaded);
         layout.services.begin();
         streams.tls().expect(names(&layout.snapshot.gateways));
+        layout.tables.begin(&state);
         let layout = Arc::new(ArcSwap::from_pointee(layout));
         let records = cdr.observer();
         let sampled = (Arc::clone(&layout), records.clone(), streams.clone());
@@ -76,6 +79,7 @@ impl Desk {
             file: loaded.file.clone(),
             fixed: Fixed::of(&loaded.config),
             plant,
+            state,
             layout,
             records,
             listeners: listeners.named.iter().map(|known| format!("{}:{}", known.transport, known.bound)).collect(),
@@ -97,6 +101,11 @@ impl Desk {
     pub(super) fn open(&self, crew: &Crew) {
         let _ = self.mail.set(crew.mail());
         self.ready.store(true, Relaxed);
+    }
+
+    /// The node ends: what the next run begins with is written down.
+    pub(super) fn save_tables(&self) {
+        self.layout.load().tables.save(&self.state);
     }
 
     /// New calls are no longer taken.
@@ -133,10 +142,10 @@ impl Desk {
         let certificates = self.certificates(&loaded)?;
         let mail = self.mail.get().ok_or_else(|| vec!["the node is still starting: try again".to_owned()])?;
         hand_out(mail, &layout.snapshot).map_err(|error| vec![error.to_owned()])?;
-        layout.tables.begin();
         layout.services.begin();
         self.streams.tls().expect(names(&layout.snapshot.gateways));
         self.streams.tls().renew(certificates);
+        layout.tables.begin(&self.state);
         self.layout.store(Arc::new(layout));
         self.configured_at.store(unix_seconds(), Relaxed);
         log::show_full_numbers(loaded.config.log.full_numbers);
@@ -179,7 +188,7 @@ impl Control for Desk {
     }
 
     fn is_ready(&self) -> bool {
-        self.ready.load(Relaxed)
+        self.ready.load(Relaxed) && self.layout.load().tables.are_loaded()
     }
 
     fn lookups(&self) -> Option<(Tables, Services)> {

@@ -119,6 +119,7 @@ async fn run(loaded: &Loaded, office: &Runtime) -> anyhow::Result<()> {
     let watched = watch(&desk, &crew, &mut signals, config.node.drain.get()).await;
     crew.stop().await;
     connections.close().await;
+    desk.save_tables();
     let shipped = cdr.shutdown(SHIP).await;
     if let Some(admin) = admin {
         admin.close().await;

@@ -90,9 +90,19 @@ pub(super) fn node_name(config: &Config) -> Arc<str> {
 }
 
 /// Beside the journal: the one folder that is the host's own.
-fn cache_folder(loaded: &Loaded) -> PathBuf {
+fn own_folder(loaded: &Loaded) -> PathBuf {
     let journal = loaded.resolve(&loaded.config.cdr.journal);
-    journal.parent().map_or_else(|| journal.clone(), PathBuf::from).join("components")
+    journal.parent().map_or_else(|| journal.clone(), PathBuf::from)
+}
+
+/// Where compiled components are kept.
+fn cache_folder(loaded: &Loaded) -> PathBuf {
+    own_folder(loaded).join("components")
+}
+
+/// Where tables keep what the next run begins with.
+pub(super) fn table_folder(loaded: &Loaded) -> PathBuf {
+    own_folder(loaded).join("tables")
 }
 
 fn random() -> anyhow::Result<[u8; 32]> {

@@ -115,6 +115,8 @@ fn origin(lookup: &Lookup) -> String {
         (None, _) => String::new(),
         (Some("file"), None) => "from the file".to_owned(),
         (Some("file"), Some(age)) => format!("from the file, written {age} ago"),
+        (Some("database"), Some(age)) => format!("from the database's rows, read {age} ago"),
+        (Some("database"), None) => "from the database's rows".to_owned(),
         (Some("source"), _) => "not in memory: the source was asked now".to_owned(),
         (Some("stale"), Some(age)) => format!("from the cache, {age} old and past its ttl"),
         (Some(_), Some(age)) => format!("from the cache, {age} old"),

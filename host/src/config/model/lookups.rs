@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::super::units::{Size, TimeSpan};
 use super::Named;
+use super::sources::Source;
 
 /// `[services.NAME]`
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -128,6 +129,50 @@ pub struct Table {
     /// Rows held, or their bytes. Default 100,000.
     #[serde(default)]
     pub capacity: Capacity,
+    /// A cache between the nodes and the source.
+    pub shared: Option<Shared>,
+    /// Keys that are loaded before the first call.
+    pub warm: Option<Warm>,
+}
+
+/// `shared = { service = "…" }`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Shared {
+    /// A name of `[services]`, with the URL `redis://…`.
+    pub service: String,
+    /// Before the table's name in its keys there. Default `trunkline`.
+    #[serde(default = "default_shared_prefix")]
+    pub prefix: String,
+}
+
+fn default_shared_prefix() -> String {
+    "trunkline".to_owned()
+}
+
+/// `warm = { keys = "…" }` or `{ last-run = true }`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Warm {
+    /// A file with a key in the first cell of each line.
+    pub keys: Option<PathBuf>,
+    /// The most used keys of the last run, kept at its end and every three minutes. Default false.
+    #[serde(default)]
+    pub last_run: bool,
+    /// So many percent of the keys must be loaded before `/readyz` says so. Default 90.
+    #[serde(default = "default_warm_share")]
+    pub share: u8,
+    /// It says so after this time in any case. Default 30 s.
+    #[serde(default = "default_warm_within")]
+    pub within: TimeSpan,
+}
+
+fn default_warm_share() -> u8 {
+    90
+}
+
+fn default_warm_within() -> TimeSpan {
+    TimeSpan::from_secs(30)
 }
 
 impl Table {
@@ -192,101 +237,4 @@ fn default_refresh_used() -> TimeSpan {
 
 fn default_background_rate() -> u32 {
     200
-}
-
-/// `source = { csv = { … } }` or `{ http = { … } }`
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub enum Source {
-    /// A CSV file with a header line, held whole in memory.
-    Csv(CsvSource),
-    /// A request per key to a named service.
-    Http(HttpSource),
-}
-
-/// A CSV file.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct CsvSource {
-    /// The file.
-    pub path: PathBuf,
-    /// The column that is the key.
-    pub key: String,
-    /// How a key matches. Default `exact`.
-    #[serde(default, rename = "match")]
-    pub matching: Match,
-    /// The columns to keep, with their types. Default: all, as text.
-    #[serde(default)]
-    pub fields: Named<FieldType>,
-}
-
-/// How a key matches.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Match {
-    /// The whole key.
-    #[default]
-    Exact,
-    /// Keys are prefixes of the digits asked for; several rows may share one.
-    Prefix,
-}
-
-/// The type of a field.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FieldType {
-    /// UTF-8 text.
-    #[default]
-    Text,
-    /// 64 bits, signed.
-    Integer,
-    /// Exact decimal: money.
-    Decimal,
-    /// `true`/`false`, `1`/`0`, `yes`/`no`.
-    Boolean,
-}
-
-/// One HTTP request per key.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct HttpSource {
-    /// A name of `[services]`.
-    pub service: String,
-    /// Path and query; `{key}` is the key, percent-encoded.
-    pub path: String,
-    /// What the body is. 404 and 204 mean that there is no row.
-    #[serde(default)]
-    pub format: BodyFormat,
-    /// `format = "text"`: the name of the one field that the body becomes. Default `value`.
-    #[serde(default = "default_text_field")]
-    pub field: String,
-    /// `format = "json"`: field name to JSON pointer and type. Default: the members of the top object, as text.
-    #[serde(default)]
-    pub fields: Named<JsonField>,
-}
-
-fn default_text_field() -> String {
-    "value".to_owned()
-}
-
-/// What the body of an answer is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum BodyFormat {
-    /// One text; an empty one means that there is no row.
-    #[default]
-    Text,
-    /// One JSON object.
-    Json,
-}
-
-/// Where in the JSON a field is.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct JsonField {
-    /// RFC 6901, such as `/caller/name`.
-    pub pointer: String,
-    /// Default text.
-    #[serde(default, rename = "type")]
-    pub kind: FieldType,
 }

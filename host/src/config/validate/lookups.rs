@@ -5,8 +5,9 @@ use std::path::Path;
 use reqwest::Url;
 use reqwest::header::{HeaderName, HeaderValue};
 
-use super::super::model::{BodyFormat, Config, CsvSource, HttpSource, Service, ServiceBreaker, Source, Table, Webhook};
+use super::super::model::{Config, Service, ServiceBreaker, Table, Warm, Webhook};
 use super::super::problem::Report;
+use super::sources::source;
 use super::{at_least_one, file, name, not_zero, reference};
 
 pub(super) fn validate(config: &Config, folder: &Path, report: &mut Report<'_>) {
@@ -22,17 +23,30 @@ pub(super) fn validate(config: &Config, folder: &Path, report: &mut Report<'_>) 
 
 fn service(key: &str, service: &Service, report: &mut Report<'_>) {
     // A URL may hold a password: it is not shown.
-    match Url::parse(&service.url) {
-        Err(error) => {
-            report.error(&format!("{key}.url"), format!("is not a URL such as `http://127.0.0.1:8099`: {error}"));
+    let scheme = service.url.split_once(':').map_or("", |(scheme, _)| scheme);
+    match scheme {
+        "http" | "https" => match Url::parse(&service.url) {
+            Err(error) => {
+                report.error(&format!("{key}.url"), format!("is not a URL such as `http://127.0.0.1:8099`: {error}"));
+            }
+            Ok(url) if url.query().is_some() || url.fragment().is_some() => {
+                report.error(&format!("{key}.url"), "has a query or a fragment: the request's path is appended to it");
+            }
+            Ok(_) => {}
+        },
+        "redis" | "memcached" | "postgres" | "postgresql" | "sqlite" | "dns" => {
+            for http in ["headers", "hedge", "http2"] {
+                let path = format!("{key}.{http}");
+                if report.places().has(&path) {
+                    report.warn(&path, "has no effect: this service is not asked by HTTP");
+                }
+            }
         }
-        Ok(url) if !matches!(url.scheme(), "http" | "https") => {
-            report.error(&format!("{key}.url"), format!("has the scheme `{}`: http or https", url.scheme()));
+        "" => report.error(&format!("{key}.url"), "is not a URL such as `http://127.0.0.1:8099`"),
+        _ => {
+            let known = "http, https, redis, memcached, postgres, sqlite or dns";
+            report.error(&format!("{key}.url"), format!("has the scheme `{scheme}`: {known}"));
         }
-        Ok(url) if url.query().is_some() || url.fragment().is_some() => {
-            report.error(&format!("{key}.url"), "has a query or a fragment: the request's path is appended to it");
-        }
-        Ok(_) => {}
     }
     not_zero(&format!("{key}.deadline"), service.deadline, report);
     at_least_one(&format!("{key}.max-concurrent"), service.max_concurrent as u64, report);
@@ -79,11 +93,19 @@ fn webhook(key: &str, webhook: &Webhook, report: &mut Report<'_>) {
 const CACHE_KEYS: [&str; 8] =
     ["ttl", "negative-ttl", "refresh-ahead", "refresh-used", "background-rate", "stale", "stale-if-error", "capacity"];
 
-fn table(key: &str, table: &Table, folder: &Path, report: &mut Report<'_>) {
-    match &table.source {
-        Source::Csv(csv) => csv_source(&format!("{key}.source.csv"), csv, folder, report),
-        Source::Http(http) => http_source(&format!("{key}.source.http"), http, report),
+fn warming(key: &str, warm: &Warm, folder: &Path, report: &mut Report<'_>) {
+    if let Some(keys) = &warm.keys {
+        file(&format!("{key}.keys"), keys, folder, report);
+    } else if !warm.last_run {
+        report.error(key, "says nothing: write `keys = \"FILE\"`, `last-run = true`, or both");
     }
+    if !(1..=100).contains(&warm.share) {
+        report.error(&format!("{key}.share"), "must be 1 to 100");
+    }
+}
+
+fn table(key: &str, table: &Table, folder: &Path, report: &mut Report<'_>) {
+    source(&format!("{key}.source"), &table.source, folder, report);
     not_zero(&format!("{key}.ttl"), table.ttl, report);
     at_least_one(&format!("{key}.background-rate"), table.background_rate.into(), report);
     if table.capacity.is_zero() {
@@ -92,43 +114,18 @@ fn table(key: &str, table: &Table, folder: &Path, report: &mut Report<'_>) {
     if table.refresh_ahead >= table.ttl {
         report.error(&format!("{key}.refresh-ahead"), "must be shorter than `ttl`: it is the last part of it");
     }
-    if matches!(table.source, Source::Csv(_)) {
+    if let Some(shared) = &table.shared {
+        reference(&format!("{key}.shared.service"), &shared.service, "services", report);
+    }
+    if let Some(warm) = &table.warm {
+        warming(&format!("{key}.warm"), warm, folder, report);
+    }
+    if table.source.is_whole() {
         for cache_key in CACHE_KEYS {
             let path = format!("{key}.{cache_key}");
             if report.places().has(&path) {
-                report.warn(&path, "has no effect: a CSV table is held whole in memory until the next reload");
+                report.warn(&path, "has no effect: a table of this source is held whole in memory");
             }
-        }
-    }
-}
-
-fn csv_source(key: &str, csv: &CsvSource, folder: &Path, report: &mut Report<'_>) {
-    file(&format!("{key}.path"), &csv.path, folder, report);
-    if csv.key.is_empty() {
-        report.error(&format!("{key}.key"), "is empty: name the column that is the key");
-    }
-}
-
-fn http_source(key: &str, http: &HttpSource, report: &mut Report<'_>) {
-    reference(&format!("{key}.service"), &http.service, "services", report);
-    let path = format!("{key}.path");
-    if !http.path.starts_with('/') {
-        report.error(&path, format!("`{}` does not begin with `/`", http.path));
-    } else if !http.path.contains("{key}") {
-        report.error(&path, format!("`{}` does not say where the key goes: write `{{key}}`", http.path));
-    }
-    if http.format == BodyFormat::Text && !http.fields.is_empty() {
-        report.error(&format!("{key}.fields"), "are for `format = \"json\"`; a text becomes the one `field`");
-    }
-    if http.format == BodyFormat::Text && http.field.is_empty() {
-        report.error(&format!("{key}.field"), "is empty: name the field that the text becomes");
-    }
-    for (field, value) in &http.fields {
-        if !value.pointer.is_empty() && !value.pointer.starts_with('/') {
-            report.error(
-                &format!("{key}.fields.{field}.pointer"),
-                format!("`{}` is not a JSON pointer (RFC 6901), such as `/caller/name`", value.pointer),
-            );
         }
     }
 }

@@ -5,6 +5,7 @@ mod ledger;
 mod lookups;
 mod network;
 mod records;
+mod sources;
 mod stages;
 mod streams;
 

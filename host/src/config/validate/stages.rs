@@ -93,11 +93,12 @@ fn component(key: &str, component: &str, folder: &Path, report: &mut Report<'_>)
     }
 }
 
-/// A plugin reads its configuration itself; but a key that is called `table`, or ends so, most probably names one.
+/// A plugin reads its configuration itself; but a key that is called `table`, or ends so, most probably names one, and
+/// so does `npa-nxx` of the built-in `rate`.
 fn tables_of_config(key: &str, config: &toml::Table, report: &mut Report<'_>) {
     for (name, value) in config {
         let key = format!("{key}.{name}");
-        let is_table = matches!(name.as_str(), "table" | "tables") || name.ends_with("-table");
+        let is_table = matches!(name.as_str(), "table" | "tables" | "npa-nxx") || name.ends_with("-table");
         match value {
             toml::Value::String(table) if is_table => table_name(&key, table, report),
             toml::Value::Array(tables) if is_table => {

@@ -1,6 +1,7 @@
 //! What a cached table does when nobody calls: it refreshes the keys that are in use before they expire, so that a
 //! quiet night does not make the first calls of the morning slow.
 
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -13,14 +14,24 @@ const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_mins(1);
 
 impl CachedTable {
-    /// Begins the background work, once; it ends with the table.
-    pub(in crate::lookup) fn begin(self: &Arc<Self>) {
+    /// Begins the background work, once; it ends with the table. `state` is where something is kept for the next run.
+    pub(in crate::lookup) fn begin(self: &Arc<Self>, state: &Path) {
         if self.begun.swap(true, Ordering::AcqRel) {
             return;
         }
         if !self.config.refresh_ahead.get().is_zero() {
             self.back_office.spawn(keep_fresh(Arc::downgrade(self)));
         }
+        if let Some(shared) = self.shared.clone() {
+            let table = Arc::downgrade(self);
+            self.back_office.spawn(shared.listen(move |purge| {
+                table.upgrade().is_some_and(|table| {
+                    table.heard(&purge);
+                    true
+                })
+            }));
+        }
+        self.warm_up(state);
     }
 
     /// The keys that were used lately and expire before the next walk has come by.

@@ -2,18 +2,19 @@ use std::io::Write;
 
 use super::*;
 use crate::config::model::Named;
+use crate::config::units::TimeSpan;
 use crate::lookup::row::{Decimal, Value};
 
 fn source(key: &str, matching: Match, fields: &[(&str, FieldType)]) -> CsvSource {
     let fields: Named<FieldType> = fields.iter().map(|(name, kind)| ((*name).to_owned(), *kind)).collect();
-    CsvSource { path: "deck.csv".into(), key: key.to_owned(), matching, fields }
+    CsvSource { path: "deck.csv".into(), key: key.to_owned(), matching, fields, watch: TimeSpan::default() }
 }
 
-fn load(text: impl AsRef<[u8]>, source: &CsvSource) -> Result<FileTable, Vec<String>> {
+fn load(text: impl AsRef<[u8]>, source: &CsvSource) -> Result<RowSet, Vec<String>> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(text.as_ref()).unwrap();
     let path = file.path().display().to_string();
-    FileTable::load(file.path(), source, "tables.deck.source.csv")
+    super::load(file.path(), source, "tables.deck.source.csv")
         .map_err(|problems| problems.iter().map(|problem| problem.to_string().replace(&path, "deck.csv")).collect())
 }
 

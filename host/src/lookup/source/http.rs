@@ -34,10 +34,14 @@ impl HttpRows {
             let message = format!("`{}` must hold `{KEY}` once, such as `/lrn/{KEY}`", source.path);
             problems.push(Problem::new(format!("{place}.path"), message));
         }
-        let projection = Projection::new(source, place).map_err(|found| problems.extend(found));
+        let projection = Projection::new(source.format, &source.field, &source.fields, place)
+            .map_err(|found| problems.extend(found));
         let (Ok(service), Some((before_key, after_key)), Ok(projection)) = (service, parts, projection) else {
             return Err(problems);
         };
+        if !matches!(service.client(), Client::Http(_)) {
+            return Err(vec![service.client().is_not("HTTP", &source.service, place)]);
+        }
         let rows = Self { service, before_key: before_key.into(), after_key: after_key.into(), projection };
         // A path that cannot be sent shows itself now, not at the first call.
         rows.prepare("0").map_err(|error| vec![Problem::new(format!("{place}.path"), error.to_string())])?;
@@ -53,9 +57,11 @@ impl HttpRows {
         if matches!(key, "." | "..") { Err(LookupError::BadKey) } else { Ok(()) }
     }
 
-    fn client(&self) -> &HttpClient {
-        let Client::Http(http) = self.service.client();
-        http
+    fn client(&self) -> Result<&HttpClient, ServiceError> {
+        match self.service.client() {
+            Client::Http(http) => Ok(http),
+            _ => Err(self.service.failed("is no HTTP service")),
+        }
     }
 
     fn prepare(&self, key: &str) -> Result<reqwest::Request, ServiceError> {
@@ -63,13 +69,13 @@ impl HttpRows {
         path.push_str(&self.before_key);
         key::percent_encode(key, &mut path).map_err(|error| ServiceError::BadRequest(error.to_string().into()))?;
         path.push_str(&self.after_key);
-        self.client().prepare(Request { method: Method::Get, path, headers: Vec::new(), body: Vec::new() })
+        self.client()?.prepare(Request { method: Method::Get, path, headers: Vec::new(), body: Vec::new() })
     }
 
     /// The row under a key, and whether the answer speaks for the service.
     pub(in crate::lookup) async fn load(&self, key: &str) -> Asked {
         let request = self.prepare(key)?;
-        let response = self.client().exchange_hedged(request).await.map_err(|why| self.service.failed(&why))?;
+        let response = self.client()?.exchange_hedged(request).await.map_err(|why| self.service.failed(&why))?;
         let row = self.row(&response);
         // A service that answers nonsense is as good as none.
         let well = is_healthy(response.status) && (row.is_ok() || !is_success(response.status));

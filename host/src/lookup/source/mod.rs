@@ -1,16 +1,27 @@
 //! Where a cached table's rows come from, key by key.
 
+mod dns;
+mod enumservice;
 mod http;
+mod memcached;
+mod redis;
+pub(super) mod sql;
+mod template;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(super) use self::http::HttpRows;
+use self::dns::DnsRows;
+use self::http::HttpRows;
+use self::memcached::MemcachedRows;
+use self::redis::RedisRows;
+use self::sql::SqlRows;
 use super::error::{LookupError, Problem, ServiceError, Trouble};
 use super::gate::Admission;
 use super::row::Row;
 use super::service::Service;
 use super::services::Services;
+use crate::config::model;
 
 /// What a source gives for a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,13 +45,35 @@ type Asked = Result<(bool, Result<Given, (Trouble, String)>), ServiceError>;
 #[derive(Debug)]
 pub(super) enum Source {
     Http(HttpRows),
+    Redis(RedisRows),
+    Memcached(MemcachedRows),
+    Sql(SqlRows),
+    Dns(DnsRows),
 }
 
 impl Source {
+    /// `name` is the table's. `None` where its source is one that is held whole.
+    pub(super) fn new(name: &str, config: &model::Source, services: &Services) -> Option<Result<Self, Vec<Problem>>> {
+        let place = |kind: &str| format!("tables.{name}.source.{kind}");
+        Some(match config {
+            model::Source::Csv(_) | model::Source::Json(_) => return None,
+            model::Source::Http(it) => HttpRows::new(it, services, &place("http")).map(Self::Http),
+            model::Source::Redis(it) => RedisRows::new(it, services, &place("redis")).map(Self::Redis),
+            model::Source::Memcached(it) => MemcachedRows::new(it, services, &place("memcached")).map(Self::Memcached),
+            model::Source::Sql(it) => SqlRows::new(it, services, &place("sql")).map(Self::Sql),
+            model::Source::Enum(it) => DnsRows::of_enum(it, services, &place("enum")).map(Self::Dns),
+            model::Source::Dns(it) => DnsRows::of_dns(it, services, &place("dns")).map(Self::Dns),
+        })
+    }
+
     /// Behind whose gate it stands.
     pub(super) fn service(&self) -> &Arc<Service> {
         match self {
             Self::Http(rows) => rows.service(),
+            Self::Redis(rows) => rows.service(),
+            Self::Memcached(rows) => rows.service(),
+            Self::Sql(rows) => rows.service(),
+            Self::Dns(rows) => rows.service(),
         }
     }
 
@@ -48,6 +81,9 @@ impl Source {
     pub(super) fn check(&self, key: &str) -> Result<(), LookupError> {
         match self {
             Self::Http(_) => HttpRows::check(key),
+            Self::Memcached(rows) => rows.check(key),
+            Self::Dns(rows) => rows.check(key),
+            Self::Redis(_) | Self::Sql(_) => Ok(()),
         }
     }
 
@@ -64,6 +100,10 @@ impl Source {
     async fn ask(&self, key: &str) -> Asked {
         match self {
             Self::Http(rows) => rows.load(key).await,
+            Self::Redis(rows) => rows.load(key).await,
+            Self::Memcached(rows) => rows.load(key).await,
+            Self::Sql(rows) => rows.load(key).await,
+            Self::Dns(rows) => rows.load(key).await,
         }
     }
 }

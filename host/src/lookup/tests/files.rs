@@ -84,7 +84,7 @@ async fn the_age_of_a_file_s_rows_is_the_file_s() {
     std::fs::File::options().write(true).open(&path).unwrap().set_modified(yesterday).unwrap();
     let (tables, _) = tables(BLOCKED, folder.path()).unwrap();
     match tables.get("blocked").unwrap().explain("1") {
-        Some(Origin::Memory { age: Some(age) }) => assert!(age >= Duration::from_hours(24), "{age:?}"),
+        Some(Origin::Memory { age: Some(age), .. }) => assert!(age >= Duration::from_hours(24), "{age:?}"),
         other => panic!("{other:?}"),
     }
 }

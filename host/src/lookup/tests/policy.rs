@@ -6,8 +6,8 @@ use tokio::sync::Semaphore;
 
 use super::server::{Behaviour, Server};
 use super::{HOUR, PATIENT, Probe, SECOND, Trouble, lrn, rig, unavailable};
-use crate::lookup::Hold;
 use crate::lookup::table::Origin;
+use crate::lookup::{Hold, Purge};
 
 #[tokio::test]
 async fn a_key_in_use_is_loaded_again_before_it_expires_and_no_call_waits_for_it() {
@@ -69,14 +69,14 @@ async fn a_purged_key_is_asked_for_again_and_what_was_under_way_is_not_kept() {
     rig.look("1212").await.unwrap();
     rig.look("1213").await.unwrap();
     rig.look("44").await.unwrap();
-    assert_eq!(rig.table.purge_key("1212"), Some(true));
+    assert_eq!(rig.table.purge(&Purge::Key("1212".into())), Some(1));
     assert_eq!(rig.table.explain("1212"), Some(Origin::Loaded));
-    assert_eq!(rig.table.purge_prefix("12"), Some(1));
+    assert_eq!(rig.table.purge(&Purge::Prefix("12".into())), Some(1));
     assert_eq!(rig.table.stats().entries, 1);
 
     server.now_does(Behaviour::Echo(Arc::clone(&gate)));
     let Probe::Pending(load) = rig.table.probe("5") else { panic!("answered before the source was") };
-    rig.table.purge_prefix("").unwrap();
+    rig.table.purge(&Purge::Prefix(String::new())).unwrap();
     gate.add_permits(1);
     assert_eq!(lrn(load.await).as_deref(), Some("5"), "who waits still gets it");
     assert_eq!(rig.table.stats().entries, 0, "it may be what the purge was about");
@@ -90,7 +90,7 @@ async fn a_purge_under_load_asks_for_each_key_once() {
     for key in 0..50 {
         rig.look(&key.to_string()).await.unwrap();
     }
-    rig.table.purge_prefix("").unwrap();
+    rig.table.purge(&Purge::Prefix(String::new())).unwrap();
     server.now_does(Behaviour::Echo(Arc::clone(&gate)));
     let before = server.requests();
     let loads: Vec<_> = (0..5_000).map(|call| rig.table.probe(&(call % 50).to_string())).collect();

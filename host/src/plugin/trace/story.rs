@@ -102,7 +102,7 @@ pub struct Lookup {
     pub table: String,
     /// The key, or the digits to match.
     pub key: String,
-    /// `file`: rows in memory. `cache`: within the ttl. `stale`: past it. `source`: memory had none, the source was
+    /// `file` or `database`: all its rows are in memory. `cache`: within the ttl. `stale`: past it. `source`: memory had none, the source was
     /// asked. `None` where there is no such table or the key cannot be one.
     pub origin: Option<&'static str>,
     /// Of the answer, in milliseconds: since the file was written, or since the source gave it.
@@ -186,7 +186,7 @@ impl Lookup {
     pub(crate) fn new(table: &str, key: &str, origin: Option<Origin>) -> Self {
         let (origin, age) = match origin {
             None => (None, None),
-            Some(Origin::Memory { age }) => (Some("file"), age),
+            Some(Origin::Memory { age, from }) => (Some(from), age),
             Some(Origin::Fresh { age, .. }) => (Some("cache"), Some(age)),
             Some(Origin::Stale { age, .. }) => (Some("stale"), Some(age)),
             Some(Origin::Loaded) => (Some("source"), None),

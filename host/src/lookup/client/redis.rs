@@ -1,0 +1,69 @@
+//! Redis: one connection for all, made anew when it breaks. Requests on it do not wait for one another's answers, and
+//! one that is given up loses nobody else's.
+
+use std::fmt;
+use std::time::Duration;
+
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::{Cmd, FromRedisValue, Pipeline};
+use tokio::runtime::Handle;
+
+use crate::config::model;
+use crate::lookup::error::Problem;
+
+/// The client of one service. A clone shares the connection.
+#[derive(Clone)]
+pub(in crate::lookup) struct RedisClient {
+    client: redis::Client,
+    connection: ConnectionManager,
+}
+
+impl RedisClient {
+    /// Connects with the first request. `name` is the service's.
+    pub(in crate::lookup) fn new(name: &str, config: &model::Service, office: &Handle) -> Result<Self, Vec<Problem>> {
+        let problem = |error: redis::RedisError| {
+            // Not the value: it may hold a password.
+            let message = format!("no Redis URL ({error}), such as `redis://127.0.0.1:6379/0`");
+            vec![Problem::new(format!("services.{name}.url"), message)]
+        };
+        let client = redis::Client::open(config.url.as_str()).map_err(problem)?;
+        let deadline = config.deadline.get();
+        let settings = ConnectionManagerConfig::new()
+            .set_connection_timeout(Some(deadline))
+            // The gate before us cuts earlier; this one ends what nobody waits for any more.
+            .set_response_timeout(Some(deadline * 2))
+            .set_number_of_retries(0)
+            .set_min_delay(Duration::from_millis(10));
+        let _runtime = office.enter();
+        let connection = ConnectionManager::new_lazy_with_config(client.clone(), settings).map_err(problem)?;
+        Ok(Self { client, connection })
+    }
+
+    /// The error is the rest of a sentence that names the service.
+    pub(in crate::lookup) async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, String> {
+        command.query_async(&mut self.connection.clone()).await.map_err(|error| error.to_string())
+    }
+
+    /// As [`RedisClient::ask`], for many commands in one round trip.
+    pub(in crate::lookup) async fn ask_all<T: FromRedisValue>(&self, commands: &Pipeline) -> Result<T, String> {
+        commands.query_async(&mut self.connection.clone()).await.map_err(|error| error.to_string())
+    }
+
+    /// A connection of its own, for commands that wait: nobody else's may wait behind them.
+    pub(in crate::lookup) async fn apart(
+        &self,
+        timeout: Duration,
+    ) -> Result<redis::aio::MultiplexedConnection, String> {
+        let settings = redis::AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(Duration::from_secs(2)))
+            .set_response_timeout(Some(timeout));
+        self.client.get_multiplexed_async_connection_with_config(&settings).await.map_err(|error| error.to_string())
+    }
+}
+
+impl fmt::Debug for RedisClient {
+    /// Without the URL: it may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RedisClient")
+    }
+}

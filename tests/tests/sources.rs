@@ -1,0 +1,330 @@
+//! Tables against real servers: Redis, Memcached, PostgreSQL, SQLite, DNS, and files that change.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use tempfile::TempDir;
+use tokio::runtime::{Builder, Runtime};
+use trunkline::config::model::Config;
+use trunkline::lookup::{self, Answer, LookupError, Probe, Services, Table, Tables};
+use trunkline_tests::{Dns, Memcached, Postgres, Redis, until};
+
+/// The tables of a configuration, as a running node has them.
+struct Node {
+    office: Runtime,
+    tables: Tables,
+    services: Services,
+    folder: TempDir,
+}
+
+impl Node {
+    fn start(text: &str) -> Result<Self> {
+        Self::in_folder(TempDir::new()?, text)
+    }
+
+    fn in_folder(folder: TempDir, text: &str) -> Result<Self> {
+        let office = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        let config: Config = toml::from_str(text)?;
+        let built = lookup::build(&config, folder.path(), office.handle());
+        let (tables, services) = built.map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
+        tables.begin(&folder.path().join("state"));
+        Ok(Self { office, tables, services, folder })
+    }
+
+    fn table(&self, name: &str) -> Result<&Arc<Table>> {
+        self.tables.get(name).with_context(|| format!("no table {name}"))
+    }
+
+    fn ask(&self, table: &str, key: &str) -> Result<Answer> {
+        Ok(match self.table(table)?.probe(key) {
+            Probe::Ready(answer) => answer,
+            Probe::Pending(load) => self.office.block_on(load),
+        })
+    }
+
+    /// The row as `name=value` pairs; `none` where there is no such row.
+    fn row(&self, table: &str, key: &str) -> Result<String> {
+        Ok(told(&self.ask(table, key)?.map_err(|error| anyhow::anyhow!("{table}[{key}]: {error}"))?))
+    }
+
+    fn wait_for(&self, table: &str, key: &str, row: &str) -> Result<()> {
+        until(&format!("{table}[{key}] to be {row}"), Duration::from_secs(10), || {
+            Ok(self.ask(table, key)?.is_ok_and(|found| told(&found) == row).then_some(()))
+        })
+    }
+}
+
+fn told(row: &Option<Arc<lookup::row::Row>>) -> String {
+    let Some(row) = row else { return "none".to_owned() };
+    let fields = row.fields.iter().map(|field| format!("{}={}", field.name, field.value));
+    fields.collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn redis_gives_texts_json_and_hashes() -> Result<()> {
+    let redis = Redis::start()?;
+    redis.command(&["SET", "lrn:1212", "12125550000"])?;
+    redis.command(&["SET", "cnam:1212", r#"{"caller": {"name": "ACME"}, "score": 7}"#])?;
+    redis.command(&["HSET", "account:acme", "status", "active", "cps", "30"])?;
+    redis.command(&["SET", "cnam:bad", "<html>"])?;
+    let node = Node::start(&format!(
+        r#"
+        [services.redis]
+        url = "{}"
+        deadline = "5s"
+        [tables.lrn]
+        source = {{ redis = {{ service = "redis", key = "lrn:{{key}}", field = "lrn" }} }}
+        [tables.cnam]
+        source.redis = {{ service = "redis", key = "cnam:{{key}}", format = "json", fields = {{ name = {{ pointer = "/caller/name" }}, score = {{ pointer = "/score", type = "integer" }} }} }}
+        [tables.account]
+        source.redis = {{ service = "redis", key = "account:{{key}}", format = "hash", fields = {{ status = {{ pointer = "/status" }}, cps = {{ pointer = "/cps", type = "integer" }} }} }}
+        "#,
+        redis.url()
+    ))?;
+    assert_eq!(node.row("lrn", "1212")?, "lrn=12125550000");
+    assert_eq!(node.row("lrn", "1213")?, "none");
+    assert_eq!(node.row("cnam", "1212")?, "name=ACME score=7");
+    assert_eq!(node.row("account", "acme")?, "cps=30 status=active");
+    assert_eq!(node.row("account", "nobody")?, "none");
+    assert!(matches!(node.ask("cnam", "bad")?, Err(LookupError::Unavailable(..))), "a page is no row");
+    Ok(())
+}
+
+#[test]
+fn a_frozen_redis_is_cut_at_the_deadline_flown_past_and_found_again() -> Result<()> {
+    let mut redis = Redis::start()?;
+    redis.command(&["SET", "1", "one"])?;
+    let node = Node::start(&format!(
+        "[services.redis]\nurl = \"{}\"\ndeadline = \"60ms\"\nbreaker = {{ failures = 3, open = \"200ms\" }}\n\
+         [tables.t]\nsource.redis = {{ service = \"redis\" }}\n",
+        redis.url()
+    ))?;
+    node.wait_for("t", "1", "value=one")?;
+    redis.freeze()?;
+    for key in ["2", "3", "4"] {
+        let asked = Instant::now();
+        assert!(node.ask("t", key)?.is_err());
+        assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+    }
+    let asked = Instant::now();
+    let open = node.ask("t", "5")?.unwrap_err().to_string();
+    assert!(open.contains("breaker open") || open.contains("no"), "{open}");
+    assert!(asked.elapsed() < Duration::from_millis(50), "an open breaker waits for nothing");
+    assert_eq!(node.row("t", "1")?, "value=one", "what is cached is served all the while");
+    redis.thaw()?;
+    redis.command(&["SET", "6", "six"])?;
+    node.wait_for("t", "6", "value=six")?;
+
+    redis.kill()?;
+    assert!(node.ask("t", "7")?.is_err());
+    redis.resume()?;
+    redis.command(&["SET", "8", "eight"])?;
+    node.wait_for("t", "8", "value=eight")?;
+    ensure!(node.services.stats("redis").context("its service")?.times_opened >= 1);
+    Ok(())
+}
+
+#[test]
+fn memcached_gives_values() -> Result<()> {
+    let memcached = Memcached::start()?;
+    memcached.set("lrn:1212", "12125550000")?;
+    let node = Node::start(&format!(
+        "[services.mc]\nurl = \"{}\"\ndeadline = \"5s\"\n\
+         [tables.lrn]\nsource.memcached = {{ service = \"mc\", key = \"lrn:{{key}}\", field = \"lrn\" }}\n",
+        memcached.url()
+    ))?;
+    assert_eq!(node.row("lrn", "1212")?, "lrn=12125550000");
+    for number in 0..20 {
+        assert_eq!(node.row("lrn", &format!("999{number}"))?, "none");
+    }
+    assert_eq!(node.ask("lrn", "1 2")?, Err(LookupError::BadKey), "it would be two keys");
+    Ok(())
+}
+
+#[test]
+fn postgres_answers_a_query_for_each_key_and_survives_its_restart() -> Result<()> {
+    let mut postgres = Postgres::start()?;
+    postgres.query(
+        "create table ported (number text primary key, lrn text, cost numeric(12,6), active boolean, n bigint);
+         insert into ported values ('1212', '12125550000', 0.005000, true, 7), ('1213', null, null, false, null)",
+    )?;
+    let node = Node::start(&format!(
+        r#"
+        [services.db]
+        url = "{}"
+        deadline = "5s"
+        breaker = {{ failures = 1000 }}
+        [tables.lrn]
+        source.sql = {{ service = "db", query = "select * from ported where number = $1;", fields = {{ lrn = "text", cost = "decimal", active = "boolean", n = "integer" }} }}
+        "#,
+        postgres.url()
+    ))?;
+    assert_eq!(node.row("lrn", "1212")?, "active=true cost=0.005000 lrn=12125550000 n=7");
+    assert_eq!(node.row("lrn", "1213")?, "active=false", "NULL is no field");
+    assert_eq!(node.row("lrn", "1'; drop table ported; --")?, "none", "a key is a parameter, never text of the query");
+    postgres.stop()?;
+    assert!(node.ask("lrn", "2")?.is_err());
+    postgres.resume()?;
+    postgres.query("insert into ported values ('3', 'back', 1, true, 1)")?;
+    node.wait_for("lrn", "3", "active=true cost=1.000000 lrn=back n=1")
+}
+
+#[test]
+fn a_table_of_postgres_is_held_whole_and_follows_its_notifications() -> Result<()> {
+    let mut postgres = Postgres::start()?;
+    postgres.query(
+        "create table deck (prefix text, gateway text, cost numeric);
+         insert into deck values ('1', 'a', 0.0100), ('1212', 'b', 0.0050)",
+    )?;
+    let url = postgres.url();
+    let text = format!(
+        r#"
+        [services.db]
+        url = "{url}"
+        [tables.deck]
+        source.sql = {{ service = "db", query = "select * from deck order by prefix", key = "prefix", match = "prefix", fields = {{ gateway = "text", cost = "decimal" }}, listen = "deck" }}
+        "#
+    );
+    let node = Node::start(&text)?;
+    node.wait_for("deck", "1212", "cost=0.0050 gateway=b")?;
+    let gateways = |number: &str| -> Result<Vec<String>> {
+        let rows = node.table("deck")?.prefix(number)?;
+        Ok(rows.iter().filter_map(|row| row.get("gateway").map(ToString::to_string)).collect())
+    };
+    assert_eq!(gateways("12125550100")?, ["b", "a"]);
+
+    postgres.query("insert into deck values ('121255', 'c', 0.0001); notify deck")?;
+    until("the notified row", Duration::from_secs(5), || {
+        Ok((gateways("12125550100")? == ["c", "b", "a"]).then_some(()))
+    })?;
+
+    postgres.kill()?;
+    assert_eq!(gateways("12125550100")?, ["c", "b", "a"], "the rows stay while the database is away");
+    postgres.resume()?;
+    postgres.query("delete from deck where prefix = '1'")?;
+    // It hears again by itself; what changed meanwhile is read then.
+    until("the listener to be back", Duration::from_secs(20), || {
+        postgres.query("notify deck")?;
+        Ok((gateways("12125550100")? == ["c", "b"]).then_some(()))
+    })
+}
+
+#[test]
+fn a_table_without_its_database_says_so_until_the_database_is_there() -> Result<()> {
+    let mut postgres = Postgres::start()?;
+    postgres.query("create table t (k text, v text); insert into t values ('1', 'one')")?;
+    postgres.stop()?;
+    let node = Node::start(&format!(
+        "[services.db]\nurl = \"{}\"\n[tables.t]\nsource.sql = {{ service = \"db\", query = \"select * from t\", key = \"k\", \
+         fields = {{ v = \"text\" }}, refresh = \"1s\" }}\n",
+        postgres.url()
+    ))?;
+    let why = node.ask("t", "1")?.unwrap_err().to_string();
+    assert!(why.contains("table `t` has no rows yet"), "{why}");
+    assert!(!node.table("t")?.is_loaded());
+    postgres.resume()?;
+    node.wait_for("t", "1", "v=one")?;
+    postgres.query("update t set v = 'two'")?;
+    node.wait_for("t", "1", "v=two")
+}
+
+#[test]
+fn sqlite_answers_by_key_and_whole_and_cannot_be_written() -> Result<()> {
+    let folder = TempDir::new()?;
+    let output = std::process::Command::new("sqlite3")
+        .arg(folder.path().join("numbers.db"))
+        .arg("create table n (k text, v integer); insert into n values ('1', 11), ('2', 22)")
+        .output()
+        .context("sqlite3")?;
+    ensure!(output.status.success());
+    let node = Node::in_folder(
+        folder,
+        r#"
+        [services.db]
+        url = "sqlite:numbers.db"
+        deadline = "5s"
+        [tables.keyed]
+        source.sql = { service = "db", query = "select v from n where k = $1", fields = { v = "integer" } }
+        [tables.whole]
+        source.sql = { service = "db", query = "select k, v from n", key = "k", fields = { v = "integer" } }
+        [tables.writes]
+        source.sql = { service = "db", query = "select v from nothing where k = $1", fields = { v = "integer" } }
+        "#,
+    )?;
+    assert_eq!(node.row("keyed", "2")?, "v=22");
+    assert_eq!(node.row("keyed", "3")?, "none");
+    node.wait_for("whole", "1", "v=11")?;
+    let why = node.ask("writes", "1")?.unwrap_err().to_string();
+    assert!(why.contains("no such table"), "{why}");
+    Ok(())
+}
+
+#[test]
+fn enum_makes_a_uri_of_a_number_and_plain_records_become_rows() -> Result<()> {
+    let records = [
+        "naptr-record=0.0.1.0.5.5.5.2.1.2.1.e164.test,20,10,u,E2U+sip,!^.*$!sip:second@example.com!",
+        r"naptr-record=0.0.1.0.5.5.5.2.1.2.1.e164.test,10,10,u,E2U+sip,!^\+1(.*)$!sip:\1@first.example.com!",
+        "naptr-record=0.0.1.0.5.5.5.2.1.2.1.e164.test,1,1,u,E2U+mailto,!^.*$!mailto:x@example.com!",
+        "txt-record=1212.lists.test,blocked",
+        "host-record=1212.hosts.test,192.0.2.7",
+    ];
+    let dns = Dns::start(&records.map(str::to_owned))?;
+    let node = Node::start(&format!(
+        r#"
+        [services.dns]
+        url = "dns://{}"
+        deadline = "5s"
+        [tables.enum]
+        source.enum = {{ service = "dns", suffix = "e164.test" }}
+        [tables.lists]
+        source.dns = {{ service = "dns", name = "{{key}}.lists.test", field = "why" }}
+        [tables.hosts]
+        source.dns = {{ service = "dns", name = "{{key}}.hosts.test", record = "a" }}
+        "#,
+        dns.address
+    ))?;
+    assert_eq!(node.row("enum", "+12125550100")?, "uri=sip:2125550100@first.example.com service=E2U+sip");
+    assert_eq!(node.row("enum", "12125550199")?, "none");
+    assert_eq!(node.ask("enum", "alice")?, Err(LookupError::BadKey));
+    assert_eq!(node.row("lists", "1212")?, "why=blocked");
+    assert_eq!(node.row("lists", "1213")?, "none");
+    assert_eq!(node.row("hosts", "1212")?, "value=192.0.2.7");
+    Ok(())
+}
+
+#[test]
+fn a_file_that_changes_is_swapped_whole_and_a_bad_one_changes_nothing() -> Result<()> {
+    let folder = TempDir::new()?;
+    let put = |folder: &Path, name: &str, text: &str| -> Result<()> {
+        let aside = folder.join("aside");
+        std::fs::write(&aside, text)?;
+        Ok(std::fs::rename(aside, folder.join(name))?)
+    };
+    put(folder.path(), "b.csv", "number,why\n1,fraud\n")?;
+    put(folder.path(), "c.json", r#"{"1": {"n": "old"}}"#)?;
+    let node = Node::in_folder(
+        folder,
+        r#"
+        [tables.b]
+        source.csv = { path = "b.csv", key = "number", fields = { why = "text" }, watch = "20ms" }
+        [tables.c]
+        source.json = { path = "c.json", fields = { n = { pointer = "/n" } }, watch = "20ms" }
+        "#,
+    )?;
+    assert_eq!((node.row("b", "1")?, node.row("c", "1")?), ("why=fraud".to_owned(), "n=old".to_owned()));
+    put(node.folder.path(), "b.csv", "number,why\n2,robocalls\n")?;
+    put(node.folder.path(), "c.json", r#"{"1": {"n": "newer"}}"#)?;
+    node.wait_for("b", "2", "why=robocalls")?;
+    node.wait_for("c", "1", "n=newer")?;
+    assert_eq!(node.row("b", "1")?, "none");
+
+    put(node.folder.path(), "b.csv", "number,why\n3\n")?;
+    until("the bad file to be refused", Duration::from_secs(5), || {
+        let stats = node.table("b")?.stats();
+        Ok((stats.errors_of(lookup::Trouble::Nonsense) > 0).then_some(()))
+    })?;
+    assert_eq!(node.row("b", "2")?, "why=robocalls", "the rows stay as they were");
+    Ok(())
+}
