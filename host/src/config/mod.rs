@@ -24,7 +24,7 @@ use problem::Report;
 pub use problem::{ConfigErrors, Problem, Severity};
 
 /// The built-in stages, found by name beside the binary.
-pub const BUILT_IN_STAGES: [&str; 5] = ["auth", "blocklist", "lrn", "cnam", "rate"];
+pub const BUILT_IN_STAGES: [&str; 6] = ["auth", "blocklist", "limit", "lrn", "cnam", "rate"];
 
 /// A configuration without errors.
 #[derive(Debug, Clone)]
