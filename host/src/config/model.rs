@@ -11,8 +11,8 @@ mod node;
 mod plugins;
 mod records;
 mod routing;
-mod streams;
 mod sources;
+mod streams;
 
 use std::collections::BTreeMap;
 
@@ -26,11 +26,11 @@ pub use self::node::{Admin, Listen, Log, Node};
 pub use self::plugins::{Isolation, OnFailure, Plugin};
 pub use self::records::{AmqpFanout, Cdr, Fanout, FileFormat, FileStore, OnJournalFailure, SqlStore, Store};
 pub use self::routing::{Customer, Digest, Gateway, RequestUriHost};
-pub use self::streams::{Streams, Tls, TlsListener};
 pub use self::sources::{
     BodyFormat, CsvSource, DnsRecord, DnsSource, EnumSource, FieldType, HttpSource, JsonField, JsonSource, Match,
     MemcachedSource, RedisFormat, RedisSource, Source, SqlSource,
 };
+pub use self::streams::{Streams, Tls, TlsListener};
 
 /// Tables keep their names in order, so that messages and metrics come out the same every time.
 pub type Named<T> = BTreeMap<String, T>;

@@ -6,6 +6,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 use tokio::sync::broadcast;
 
+use crate::events;
+
 /// Events that a slow listener may lag behind before it loses some.
 const BACKLOG: usize = 256;
 
@@ -47,6 +49,12 @@ impl Events {
         } else {
             tracing::info!(%service, why, "breaker closed");
         }
+        let (kind, name) = ("service", Arc::clone(service));
+        events::publish(if state == "open" {
+            events::Event::BreakerOpen { kind, name }
+        } else {
+            events::Event::BreakerClosed { kind, name }
+        });
         let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64);
         // Nobody may be listening.
         let _ = self.0.send(BreakerEvent { event: "breaker", service: Arc::clone(service), state, why, at });
