@@ -7,7 +7,7 @@ use std::path::Path;
 use std::str::FromStr as _;
 use std::sync::Arc;
 
-use futures_util::{StreamExt as _, TryStreamExt as _};
+use futures_util::TryStreamExt as _;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 use sqlx::{AssertSqlSafe, ColumnIndex, Database, Decode, Type};
@@ -106,12 +106,11 @@ impl SqlClient {
         listener.ignore_pool_close_event(true);
         listener.listen(channel).await.map_err(told)?;
         on_note();
-        let mut notes = listener.into_stream();
-        while let Some(note) = notes.next().await {
-            note.map_err(told)?;
+        // A connection that was lost is made anew by the next call; what was notified meanwhile is lost.
+        loop {
+            listener.try_recv().await.map_err(told)?;
             on_note();
         }
-        Err("the connection ended".to_owned())
     }
 }
 
