@@ -174,7 +174,7 @@ impl Consumer {
             Some(connection) => connection,
             None => {
                 let opened = self.shared.database.connect(&self.lease.session(), self.shared.lease).await;
-                opened.map_err(|error| WriteError::Database(sqlx::Error::Configuration(error.into())))?
+                opened.map_err(WriteError::Connect)?
             }
         };
         let written = batch::write(&mut connection, &self.lease, batch, rejects).await?;

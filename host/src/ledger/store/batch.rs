@@ -61,6 +61,9 @@ pub enum WriteError {
     /// A value that the database refuses: it will refuse it again.
     #[error("the database refuses a value: {0}")]
     Value(sqlx::Error),
+    /// There is no connection.
+    #[error("{0:#}")]
+    Connect(anyhow::Error),
     /// Anything else: the connection is not to be used any more.
     #[error(transparent)]
     Database(sqlx::Error),
