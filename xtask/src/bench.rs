@@ -27,10 +27,12 @@ enum Bench {
     Cost,
     /// The highest rate without a failed call, beside Kamailio's
     Capacity,
+    /// Records a second that the ledger writes to a private PostgreSQL, and sums alone
+    Ledger,
 }
 
 /// Every bench, in the order in which they run.
-const ALL: [Bench; 2] = [Bench::Cost, Bench::Capacity];
+const ALL: [Bench; 3] = [Bench::Cost, Bench::Capacity, Bench::Ledger];
 
 /// Run the benches; results go to `benches/results`.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
@@ -39,6 +41,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         match bench {
             Bench::Cost => cost(arguments)?,
             Bench::Capacity => capacity(arguments)?,
+            Bench::Ledger => ledger()?,
         }
     }
     Ok(())
@@ -63,6 +66,12 @@ fn capacity(arguments: &Arguments) -> Result<()> {
         capacity.args(["--seconds", &seconds.to_string()]);
     }
     setup::run(&mut capacity)
+}
+
+fn ledger() -> Result<()> {
+    tools::need(&[("pg_createcluster", "postgresql")], "the ledger's database")?;
+    build()?;
+    setup::run(&mut program("ledger"))
 }
 
 /// One of the rig's programs, where it finds its files and leaves its results.
