@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::anyhow;
 use arc_swap::ArcSwap;
 use lapin::message::Delivery;
 use sha2::{Digest as _, Sha256};
@@ -18,6 +19,9 @@ use super::store::lease::Lease;
 use crate::cdr::Backoff;
 use crate::cdr::record::CallRecord;
 use crate::postgres::Database;
+
+/// One batch. The server gives up each statement before that: this is for one that is not there any more.
+const WRITE: Duration = Duration::from_mins(2);
 
 /// Why a consumer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,7 +181,8 @@ impl Consumer {
                 opened.map_err(WriteError::Connect)?
             }
         };
-        let written = batch::write(&mut connection, &self.lease, batch, rejects).await?;
+        let written = timeout(WRITE, batch::write(&mut connection, &self.lease, batch, rejects)).await;
+        let written = written.map_err(|_| WriteError::Connect(anyhow!("no answer within {WRITE:?}")))??;
         self.connection = Some(connection);
         Ok(written)
     }

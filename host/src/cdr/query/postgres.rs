@@ -34,6 +34,8 @@ impl Calls {
 pub(in crate::cdr) async fn open(url: &str) -> anyhow::Result<(PgConnection, Calls)> {
     let database = Database::new(url)?;
     let mut connection = database.connect("trunkline-cdr", IDLE).await?;
+    // A person waits for it, and can stop it.
+    sqlx::query("SET statement_timeout = '1h'").execute(&mut connection).await?;
     let found: Option<(String,)> = sqlx::query_as(
         "SELECT nspname::text FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
          WHERE pg_class.oid = coalesce(to_regclass('calls'), to_regclass('trunkline.calls'), to_regclass('ledger.calls'))",
