@@ -101,7 +101,7 @@ fn tail(number: &str) -> String {
 }
 
 /// Compares.
-pub fn compare(ours: Vec<Ours>, bill: Vec<Line>, tolerance: Tolerance) -> Comparison {
+pub fn compare(ours: &[Ours], bill: &[Line], tolerance: Tolerance) -> Comparison {
     let mut by_id: HashMap<&str, Vec<usize>> = HashMap::new();
     let mut by_callee: HashMap<&str, Vec<usize>> = HashMap::new();
     for (index, call) in ours.iter().enumerate() {
@@ -134,13 +134,13 @@ pub fn compare(ours: Vec<Ours>, bill: Vec<Line>, tolerance: Tolerance) -> Compar
         }
     }
     let mut comparison = Comparison::default();
-    for (call, line) in ours.into_iter().zip(line_of) {
+    for (call, line) in ours.iter().zip(line_of) {
         match line {
-            Some(line) => comparison.both(&call, &bill[line], tolerance),
+            Some(line) => comparison.both(call, &bill[line], tolerance),
             None => comparison.only_ours(call),
         }
     }
-    for (line, _) in bill.into_iter().zip(taken).filter(|(_, taken)| !taken) {
+    for (line, _) in bill.iter().zip(taken).filter(|(_, taken)| !taken) {
         comparison.only_billed(line);
     }
     comparison

@@ -129,7 +129,7 @@ impl Consumer {
                 Err(reason) => {
                     let id = message.properties.message_id().as_ref().map(ToString::to_string);
                     let id = id.unwrap_or_else(|| fingerprint(&message.data));
-                    rejects.push(Reject { id, reason, body: message.data.into() });
+                    rejects.push(Reject { id, reason, body: message.data });
                 }
             }
         }
@@ -174,12 +174,11 @@ impl Consumer {
 
     async fn write(&mut self, batch: &[Rated], rejects: &[Reject]) -> Result<Written, WriteError> {
         // Taken out, so that a connection that failed is never used again.
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => {
-                let opened = self.shared.database.connect(&self.lease.session(), self.shared.lease).await;
-                opened.map_err(WriteError::Connect)?
-            }
+        let mut connection = if let Some(connection) = self.connection.take() {
+            connection
+        } else {
+            let opened = self.shared.database.connect(&self.lease.session(), self.shared.lease).await;
+            opened.map_err(WriteError::Connect)?
         };
         let written = timeout(WRITE, batch::write(&mut connection, &self.lease, batch, rejects)).await;
         let written = written.map_err(|_| WriteError::Connect(anyhow!("no answer within {WRITE:?}")))??;
@@ -208,5 +207,6 @@ fn refused(rated: &Rated, error: &WriteError) -> Reject {
 
 /// A message without a name is known by what it holds.
 fn fingerprint(message: &[u8]) -> String {
-    Sha256::digest(message).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    let digest = Sha256::digest(message);
+    format!("{:032x}", digest.iter().take(16).fold(0_u128, |number, byte| number << 8 | u128::from(*byte)))
 }

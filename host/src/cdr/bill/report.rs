@@ -89,14 +89,14 @@ impl Comparison {
         self.agree += u64::from(agrees);
     }
 
-    pub(super) fn only_ours(&mut self, call: Ours) {
+    pub(super) fn only_ours(&mut self, call: &Ours) {
         self.ours.add(call.duration, call.amount);
         self.ours_alone.add(call.duration, call.amount);
         let amount = call.amount.map_or_else(String::new, |amount| format!(", {amount}"));
         self.only_ours.push(format!("{}: {} s{amount}", call.key, seconds(call.duration)));
     }
 
-    pub(super) fn only_billed(&mut self, line: Line) {
+    pub(super) fn only_billed(&mut self, line: &Line) {
         self.bill.add(line.duration, line.amount);
         self.bill_alone.add(line.duration, line.amount);
         let amount = line.amount.map_or_else(String::new, |amount| format!(", {amount}"));

@@ -34,8 +34,8 @@ fn line(call: &Ours) -> Line {
 #[test]
 fn a_bill_of_what_we_recorded_agrees_though_the_carriers_clock_is_off() {
     let ours = calls(5);
-    let bill = ours.iter().rev().map(line).collect();
-    let comparison = compare(ours, bill, TOLERANCE);
+    let bill: Vec<Line> = ours.iter().rev().map(line).collect();
+    let comparison = compare(&ours, &bill, TOLERANCE);
     assert!(comparison.is_equal(), "{comparison}");
     assert_eq!((comparison.agree, comparison.bill.amount.to_string().as_str()), (5, "0.00775"));
     assert_eq!(comparison.bill, comparison.ours);
@@ -48,7 +48,7 @@ fn what_one_side_lacks_and_what_differs_is_told_with_what_it_costs() {
     bill[0].duration += 6_000_000;
     bill[1].rate = Some("0.0050".parse().unwrap());
     bill.push(Line { callee: "4930123456".to_owned(), number: 7, ..line(&ours[0]) });
-    let comparison = compare(ours, bill, TOLERANCE);
+    let comparison = compare(&ours, &bill, TOLERANCE);
     assert!(!comparison.is_equal());
     assert_eq!(comparison.agree, 2);
     assert_eq!(comparison.durations, ["line 2 and /0/2: billed 36.000 s, ours 30.000 s"]);
@@ -62,7 +62,7 @@ fn a_call_id_on_the_bill_decides_before_numbers_and_times() {
     let ours = calls(2);
     let bill =
         vec![Line { call_id: Some("call-1@192.0.2.1".to_owned()), time: 0, callee: String::new(), ..line(&ours[0]) }];
-    let comparison = compare(ours, bill, TOLERANCE);
+    let comparison = compare(&ours, &bill, TOLERANCE);
     assert_eq!(comparison.agree, 1);
     assert!(comparison.only_ours[0].starts_with("/0/1:"), "{comparison}");
 }

@@ -26,7 +26,7 @@ pub struct Scan {
 enum Inner {
     Sqlite(SqliteConnection),
     Postgres(Box<PgConnection>, Calls),
-    Journal(JournalScan),
+    Journal(Box<JournalScan>),
     Files(BTreeMap<RecordKey, CallRecord>),
 }
 
@@ -43,7 +43,7 @@ impl Scan {
                 let (connection, calls) = postgres::open(url).await?;
                 Inner::Postgres(Box::new(connection), calls)
             }
-            Source::Journal(folder) => Inner::Journal(JournalScan::open(folder)?),
+            Source::Journal(folder) => Inner::Journal(Box::new(JournalScan::open(folder)?)),
             Source::Files(folder) => Inner::Files(read_files(folder)?),
         };
         Ok(Self { inner })

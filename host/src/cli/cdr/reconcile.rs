@@ -1,6 +1,6 @@
 //! `trunkline cdr reconcile` and `trunkline cdr compare-bill`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -101,7 +101,7 @@ async fn fill(stores: &Stores, config: Option<&PathBuf>) -> anyhow::Result<[u64;
     Ok(reconcile(stores, Some([a, b])).await?.filled)
 }
 
-fn book(file: &PathBuf) -> anyhow::Result<RateBook> {
+fn book(file: &Path) -> anyhow::Result<RateBook> {
     let loaded = config::load(file)?;
     RateBook::load(service::of(&loaded)?, &loaded.folder)
 }
@@ -171,7 +171,7 @@ impl CompareBill {
         let ours = runtime.block_on(bill::ours(&self.store, &self.gateway, period, &book))?;
         let span = |seconds: u64| u64::try_from(Duration::from_secs(seconds).as_micros()).unwrap_or(u64::MAX);
         let tolerance = Tolerance { time: span(self.window), duration: span(self.tolerance), amount: self.cents };
-        let comparison = bill::compare(ours, bill, tolerance);
+        let comparison = bill::compare(&ours, &bill, tolerance);
         if self.json {
             println!("{}", serde_json::to_string_pretty(&comparison)?);
         } else {

@@ -125,13 +125,11 @@ impl Clerk {
             None if record.times.answered.is_some() => Some(self.nothing()),
             None => None,
         };
-        match self.side(of(Party::Carrier))? {
-            Some(cost) => Ok(Charges { price, cost: Some(cost), unrated: None }),
-            None => {
-                let unrated = by_decks.cost.is_none().then_some(by_decks.unrated).flatten();
-                Ok(Charges { price, cost: by_decks.cost, unrated })
-            }
+        if let Some(cost) = self.side(of(Party::Carrier))? {
+            return Ok(Charges { price, cost: Some(cost), unrated: None });
         }
+        let unrated = by_decks.cost.is_none().then_some(by_decks.unrated).flatten();
+        Ok(Charges { price, cost: by_decks.cost, unrated })
     }
 
     /// All of one side's charges together, rounded once.
