@@ -41,7 +41,7 @@ struct Arguments {
 /// A record as a router sends it: five stages, two attempts, answered. Customers, gateways, codes and times vary.
 fn message(sequence: u64) -> String {
     let received = 1_790_000_000_000_000 + sequence * 500;
-    let (customer, gateway, code) = (sequence % 20, sequence % 7, if sequence % 3 == 0 { 503 } else { 200 });
+    let (customer, gateway, code) = (sequence % 20, sequence % 7, if sequence.is_multiple_of(3) { 503 } else { 200 });
     let at = |micros: u64| received + micros;
     let answered = if code == 200 { at(2_000_000).to_string() } else { "null".to_owned() };
     let ringing = at(20_000 + sequence % 3_000_000);
