@@ -208,6 +208,7 @@ fn record() -> CallRecord {
         ended: 1_020_000,
         code: 200,
         outcome,
+        released: None,
         cost: None,
         price: None,
         currency: None,

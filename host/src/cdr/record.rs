@@ -102,6 +102,8 @@ pub enum End {
     CalleeHungUp,
     /// Answered; `call.max-duration` was reached.
     MaxDuration,
+    /// Answered; the session was not refreshed in time (RFC 4028).
+    SessionExpired,
     /// Answered; the node stopped, or the dialog was found dead, before a BYE came.
     Interrupted,
     /// A stage, or the host before the pipeline, refused it.
@@ -131,10 +133,15 @@ pub struct Attempt {
     pub ringing: Option<UnixMicros>,
     /// When its final response came, or the host gave it up.
     pub ended: UnixMicros,
-    /// The final status code; 408 where none came, 503 where the gateway was unreachable, 487 where it was cancelled.
+    /// The final status code; 408 where none came, 503 where the gateway was unreachable or not asked, 487 where it was
+    /// cancelled.
     pub code: u16,
-    /// `response`, `timeout`, `unreachable`, `cancelled`.
+    /// `response`, `timeout`, `unreachable`, `cancelled`, `full`, `down`.
     pub outcome: AttemptOutcome,
+    /// When it was answered after it had been given up: the host acknowledged the answer and hung up, and the carrier may
+    /// charge for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub released: Option<UnixMicros>,
     /// What a minute costs us through this gateway, decimal.
     pub cost: Option<String>,
     /// What the customer pays per minute, decimal.
@@ -155,6 +162,10 @@ pub enum AttemptOutcome {
     Unreachable,
     /// Abandoned: the caller cancelled, or another attempt won.
     Cancelled,
+    /// Not made: the gateway has all the calls that it may have.
+    Full,
+    /// Not made: the gateway is not well, asked for rest, or is switched off.
+    Down,
 }
 
 /// What one stage did to the call.

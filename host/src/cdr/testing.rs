@@ -15,6 +15,7 @@ pub(crate) fn call(number: u64) -> Box<CallRecord> {
         ended: start + 2_000_000,
         code,
         outcome: AttemptOutcome::Response,
+        released: None,
         cost: Some("0.0031".to_owned()),
         price: Some("0.0059".to_owned()),
         currency: Some("USD".to_owned()),

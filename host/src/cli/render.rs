@@ -110,6 +110,9 @@ fn attempt_line(attempt: &Attempt) -> String {
         micros / 1_000,
         micros % 1_000
     );
+    if attempt.released.is_some() {
+        line += "  answered too late: hung up by us";
+    }
     if let Some(cost) = &attempt.cost {
         let currency = attempt.currency.as_deref().unwrap_or("");
         let price = attempt.price.as_deref().map_or_else(String::new, |price| format!(", price {price}"));

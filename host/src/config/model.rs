@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-pub use self::call::{Call, Timers};
+pub use self::call::{Call, SessionExpired, Timers};
 pub use self::events::{AmqpEvents, AmqpTls, Events};
 pub use self::ledger::{AmqpQueue, Deck, DeckVersion, Ledger, Moment, Rater};
 pub use self::lookups::{Breaker, Capacity, Service, ServiceBreaker, Shared, Table, Warm, Webhook};

@@ -8,6 +8,8 @@ use ipnet::IpNet;
 use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use crate::sip::codes::Pattern;
+
 /// A time span, written as `250us`, `30ms`, `5s`, `10m`, `24h` or `7d`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TimeSpan(Duration);
@@ -132,6 +134,21 @@ pub(super) fn socket_addresses<'de, D: Deserializer<'de>>(
     }
     let addresses: Vec<Address> = Vec::deserialize(deserializer)?;
     Ok(addresses.into_iter().map(|address| address.0).collect())
+}
+
+/// A list of final codes and their classes.
+pub(super) fn codes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Pattern>, D::Error> {
+    struct Code(Pattern);
+    impl<'de> Deserialize<'de> for Code {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            deserializer.deserialize_str(Text {
+                wanted: "a final code or a class of them from 300 to 699, such as `\"503\"` or `\"5xx\"`",
+                parse: |text| Pattern::read(text).map(Self),
+            })
+        }
+    }
+    let codes: Vec<Code> = Vec::deserialize(deserializer)?;
+    Ok(codes.into_iter().map(|code| code.0).collect())
 }
 
 /// Reads a text; whatever is wrong with it, the error says what is wanted.

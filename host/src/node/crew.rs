@@ -12,7 +12,7 @@ use super::room;
 use crate::cdr::JournalHandle;
 use crate::cdr::journal::Noted;
 use crate::cdr::record::UnixMicros;
-use crate::config::model::{Config, OnJournalFailure};
+use crate::config::model::{Config, OnJournalFailure, SessionExpired};
 use crate::routing::Snapshot;
 use crate::sip::core::Settings;
 use crate::transport::udp;
@@ -48,6 +48,8 @@ impl Crew {
                     t2: config.timers.t2.get(),
                     t4: config.timers.t4.get(),
                     max_duration: config.call.max_duration.get(),
+                    late_answers: config.call.late_answers.get(),
+                    hang_up_expired: config.call.session_expired == SessionExpired::HangUp,
                     max_attempts: config.call.max_attempts,
                     max_calls,
                 },

@@ -12,7 +12,8 @@ use futures_util::future::join_all;
 
 use self::address::Address;
 use crate::config::model::{self, RequestUriHost};
-use crate::sip::decision::Destination;
+use crate::sip::codes::CodeSet;
+use crate::sip::decision::{Destination, NextHop};
 use crate::sip::flow::Transport;
 
 /// One gateway, by its name in the configuration.
@@ -30,6 +31,8 @@ pub struct Gateway {
     pub attempt_timeout: Duration,
     /// From an attempt's INVITE to its final response.
     pub ring_timeout: Duration,
+    /// How it is dealt with, on the side of the calls.
+    pub hop: Arc<NextHop>,
     address: Address,
     known: ArcSwapOption<SocketAddr>,
 }
@@ -48,6 +51,12 @@ impl Gateway {
             request_host: (config.request_uri == RequestUriHost::Gateway).then(|| host_port.into()),
             attempt_timeout: config.attempt_timeout.unwrap_or(call.attempt_timeout).get(),
             ring_timeout: config.ring_timeout.unwrap_or(call.ring_timeout).get(),
+            hop: Arc::new(NextHop {
+                continues: CodeSet::of(&call.continue_on),
+                follows_redirects: false,
+                login: None,
+                gate: None,
+            }),
             address,
             known: ArcSwapOption::new(known),
         })

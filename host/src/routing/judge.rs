@@ -180,7 +180,7 @@ fn target(
     message: &Message,
     parties: &Parties,
 ) -> Result<(Target, TargetFacts), String> {
-    let Route { gateway: name, callee, caller, rate, attempt_timeout, ring_timeout, headers } = route;
+    let Route { gateway: name, callee, caller, rate, attempt_timeout, ring_timeout, headers, parallel } = route;
     let rate = rate.map(read_rate).transpose()?;
     let fact = TargetFacts {
         gateway: Arc::clone(&gateway.name),
@@ -206,6 +206,8 @@ fn target(
         edits,
         attempt_timeout: wait(attempt_timeout, gateway.attempt_timeout, "attempt-timeout")?,
         ring_timeout: wait(ring_timeout, gateway.ring_timeout, "ring-timeout")?,
+        parallel,
+        hop: Arc::clone(&gateway.hop),
     };
     Ok((target, fact))
 }

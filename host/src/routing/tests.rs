@@ -106,6 +106,7 @@ fn over(gateway: &str) -> Route {
         attempt_timeout: None,
         ring_timeout: None,
         headers: Vec::new(),
+        parallel: false,
     }
 }
 

@@ -4,8 +4,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::codes::CodeSet;
+use super::digest::Login;
 use super::edit::Edit;
 use super::flow::{Flow, Transport};
+use super::gate::Gate;
 use super::message::Message;
 
 /// Names a call of one core. Stays unique after the call has ended: a late use finds nothing.
@@ -66,6 +69,31 @@ pub struct Target {
     pub attempt_timeout: Duration,
     /// From INVITE to final response.
     pub ring_timeout: Duration,
+    /// Rung together with the target before it.
+    pub parallel: bool,
+    /// The gateway that it goes through.
+    pub hop: Arc<NextHop>,
+}
+
+/// How a gateway is dealt with.
+#[derive(Debug, Clone)]
+pub struct NextHop {
+    /// The final codes after which the hunt goes on.
+    pub continues: CodeSet,
+    /// Whether the Contacts of a 3xx are called in place of the gateway (RFC 3261 section 16.5); else it is an answer
+    /// as others.
+    pub follows_redirects: bool,
+    /// Answers its challenges; else they go to the caller.
+    pub login: Option<Arc<Login>>,
+    /// Whether it takes a call; `None` for one without limits.
+    pub gate: Option<Arc<dyn Gate>>,
+}
+
+impl NextHop {
+    /// For where this gateway has sent us: dealt with alike, but without its login, and its state learns nothing of it.
+    pub(super) fn elsewhere(&self) -> Arc<Self> {
+        Arc::new(Self { login: None, gate: None, ..self.clone() })
+    }
 }
 
 /// A place to send messages to.

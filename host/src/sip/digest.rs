@@ -5,12 +5,14 @@
 
 mod credentials;
 mod hash;
+mod login;
 mod nonce;
 #[cfg(test)]
 mod tests;
 
 use self::credentials::Credentials;
 use self::hash::{Algorithm, equal};
+pub use self::login::Login;
 pub use self::nonce::{NONCE_LIFETIME, Secret, nonce};
 use super::message::{Message, Name};
 use super::uri::{Uri, unescaped};
@@ -74,7 +76,12 @@ fn credentials_for<'a>(message: &'a Message, realm: &str) -> Option<Credentials<
     let fields = message.all(Name::ProxyAuthorization).chain(message.all(Name::Authorization));
     fields
         .filter_map(|field| Credentials::read(message.value(field)))
-        .find(|credentials| credentials::plain(credentials.realm) == realm.as_bytes())
+        .find(|credentials| login::same_realm(credentials.realm, realm))
+}
+
+/// Whether these are Digest credentials of this user.
+pub(super) fn is_of_user(value: &[u8], user: &str) -> bool {
+    Credentials::read(value).and_then(|credentials| credentials.user()).is_some_and(|name| name == user)
 }
 
 /// RFC 7616 section 3.4.1; without `qop` that of RFC 2069, which old gateways still send. `None` where a part that the

@@ -1,5 +1,6 @@
 //! SIP as a pure state machine: no socket, no clock, no runtime.
 
+pub mod codes;
 pub mod core;
 #[cfg(test)]
 mod corpus_tests;
@@ -7,6 +8,7 @@ pub mod decision;
 pub mod digest;
 pub mod edit;
 pub mod flow;
+pub mod gate;
 pub mod header;
 pub mod message;
 mod method;

@@ -47,12 +47,14 @@ fn attempt(made: &AttemptReport, target: Option<&TargetFacts>, clock: &Clock) ->
     Attempt {
         gateway: target.map_or_else(|| Arc::from(""), |target| Arc::clone(&target.gateway)),
         destination: made.destination,
-        callee: target.map(|target| target.callee.clone()).unwrap_or_default(),
+        // What a redirection has led to is known by the attempt alone.
+        callee: made.redirected.as_deref().or(target.map(|target| &*target.callee)).unwrap_or_default().to_owned(),
         started: clock.on_wall(made.started),
         ringing: made.ringing.map(|time| clock.on_wall(time)),
         ended: clock.on_wall(ended),
         code,
         outcome,
+        released: made.released.map(|time| clock.on_wall(time)),
         cost: rate.map(|rate| rate.cost.clone()),
         price: rate.and_then(|rate| rate.price.clone()),
         currency: rate.map(|rate| rate.currency.clone()),

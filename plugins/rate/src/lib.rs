@@ -16,6 +16,7 @@
 //! | `price-table` | none | prefix table with the customer's prices, by the called number |
 //! | `min-margin` | none | least price − cost, as a decimal in quotes (`"0.002"`) or per cent of the price (`"10%"`) |
 //! | `max-routes` | 8 | routes handed to the hunt; 1 to 32 |
+//! | `parallel` | 1 | routes that ring at once, the cheapest first; 1 to 8 |
 //! | `no-route-code` | 404 | the answer where the deck has no gateway for the number |
 //! | `no-margin-code` | 503 | the answer where it has, but none with the margin |
 //!
@@ -60,6 +61,7 @@ pub struct Rate {
     price_table: Option<String>,
     min_margin: Option<Margin>,
     max_routes: usize,
+    parallel: usize,
     no_route_code: u16,
     no_margin_code: u16,
 }
@@ -88,6 +90,7 @@ impl Default for Rate {
             price_table: None,
             min_margin: None,
             max_routes: 8,
+            parallel: 1,
             no_route_code: 404,
             no_margin_code: 503,
         }
@@ -140,6 +143,9 @@ impl Plugin for Rate {
     fn check(&self) -> Result<(), String> {
         if !(1..=32).contains(&self.max_routes) {
             return Err(format!("max-routes: {} is not 1 to 32", self.max_routes));
+        }
+        if !(1..=8).contains(&self.parallel) {
+            return Err(format!("parallel: {} is not 1 to 8", self.parallel));
         }
         if self.currency.len() != 3 || !self.currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
             return Err(format!("currency: {:?} is no ISO 4217 code such as USD", self.currency));
@@ -195,7 +201,8 @@ impl Rate {
                     if routes.is_empty() {
                         prefix = entry.prefix;
                     }
-                    routes.push(route);
+                    let parallel = routes.len() % self.parallel != 0;
+                    routes.push(Route { parallel, ..route });
                 }
                 Err(why) => {
                     host.log(Level::Warn, &format!("table {}: gateway {}: {why}", self.table, entry.gateway));

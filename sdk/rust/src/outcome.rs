@@ -105,6 +105,14 @@ impl Route {
             attempt_timeout: None,
             ring_timeout: None,
             headers: Vec::new(),
+            parallel: false,
         }
+    }
+
+    /// Rung at the same time as the route before it.
+    #[must_use]
+    pub fn in_parallel(mut self) -> Self {
+        self.parallel = true;
+        self
     }
 }

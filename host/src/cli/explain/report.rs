@@ -48,6 +48,8 @@ pub struct Route {
     pub gateway: String,
     /// Where the INVITE would go; `None` where the address is not known.
     pub destination: Option<SocketAddr>,
+    /// Whether it would ring at the same time as the one before it.
+    pub parallel: bool,
     /// The number that would be dialled.
     pub callee: String,
     /// What a minute costs us, decimal.
@@ -69,6 +71,7 @@ impl Explained {
                 let routes = targets.iter().zip(&facts.targets).map(|(target, known)| Route {
                     gateway: known.gateway.to_string(),
                     destination: target.destination.map(|destination| destination.address),
+                    parallel: target.parallel,
                     callee: known.callee.clone(),
                     cost: known.rate.as_ref().map(|rate| rate.cost.clone()),
                     price: known.rate.as_ref().and_then(|rate| rate.price.clone()),
@@ -111,6 +114,9 @@ impl fmt::Display for Route {
         match self.destination {
             Some(destination) => write!(f, "{destination}")?,
             None => write!(f, "no address known: counts as unreachable")?,
+        }
+        if self.parallel {
+            write!(f, "  together with the one before")?;
         }
         let currency = self.currency.as_deref().unwrap_or("");
         if let Some(cost) = &self.cost {

@@ -2,7 +2,8 @@
 
 use serde::Deserialize;
 
-use super::super::units::TimeSpan;
+use super::super::units::{self, TimeSpan};
+use crate::sip::codes::Pattern;
 
 /// `[call]`
 #[derive(Debug, Clone, Deserialize)]
@@ -21,6 +22,24 @@ pub struct Call {
     /// Calls held at once by the node, those included whose last transactions still absorb retransmissions. Beyond, a
     /// new one gets 503. Default: what a quarter of the memory holds.
     pub max_calls: Option<usize>,
+    /// Final codes after which the next route is tried, such as `"404"` or `"5xx"`. Default `["408", "5xx"]`.
+    #[serde(deserialize_with = "units::codes")]
+    pub continue_on: Vec<Pattern>,
+    /// How long the record of a call that is over waits for answers of attempts that were given up. Default 5 s.
+    pub late_answers: TimeSpan,
+    /// What becomes of a call whose session was not refreshed in time (RFC 4028). Default `record`.
+    pub session_expired: SessionExpired,
+}
+
+/// What an expired session does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SessionExpired {
+    /// The record is closed; a proxy need do no more (RFC 4028 section 8).
+    #[default]
+    Record,
+    /// BYE to both sides too.
+    HangUp,
 }
 
 impl Default for Call {
@@ -32,6 +51,9 @@ impl Default for Call {
             max_duration: TimeSpan::from_secs(4 * 3600),
             max_attempts: 8,
             max_calls: None,
+            continue_on: vec![Pattern::Code(408), Pattern::Class(5)],
+            late_answers: TimeSpan::from_secs(5),
+            session_expired: SessionExpired::Record,
         }
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn ok(outcome: &Outcome) -> (Vec<u8>, u32) {
         }
         Verdict::Route(routes) => {
             result.put(4, &[4]);
-            result.slice(8, image.list(112, routes, route));
+            result.slice(8, image.list(120, routes, route));
         }
     }
     result.slice(28, image.list(20, &outcome.edits, edit));
@@ -145,4 +145,5 @@ fn route(image: &mut Image, block: &mut Block, route: &Route) {
         }
     }
     block.slice(104, image.list(16, &route.headers, header));
+    block.put(112, &[u8::from(route.parallel)]);
 }

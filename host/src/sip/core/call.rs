@@ -1,8 +1,11 @@
 //! One call: its setup, its dialog, and the transactions within it.
 
+use std::sync::Arc;
+
 use smallvec::SmallVec;
 
 use super::Action;
+use super::challenge;
 use super::client::{Client, Patience, Received};
 use super::cx::Cx;
 use super::dialog::{self, Leg};
@@ -10,11 +13,14 @@ use super::hunt::{self, Hunt};
 use super::loops::loop_hash;
 use super::report::{AttemptReport, CallReport};
 use super::server::Server;
+use super::session::Session;
 use super::transaction::{Branch, Role, Side, Transaction};
 use super::within::callee_tag;
 use crate::cdr::record::{AttemptOutcome, End};
 use crate::sip::decision::{CallRef, Decision};
+use crate::sip::digest::Login;
 use crate::sip::flow::Flow;
+use crate::sip::gate::Pass;
 use crate::sip::message::{Message, Method, Name};
 use crate::sip::time::Time;
 
@@ -48,6 +54,12 @@ pub(super) struct Call<F> {
     pub(super) answered: Option<Time>,
     pub(super) attempts: Vec<AttemptReport>,
     pub(super) facts: Option<F>,
+    /// When its refreshes must have come.
+    pub(super) session: Session,
+    /// Its place at the gateway that answered.
+    pub(super) pass: Option<Pass>,
+    /// Answers the challenges of the gateway that answered.
+    pub(super) login: Option<Arc<Login>>,
     /// When which side's BYE came.
     pub(super) hung_up: Option<(Time, Side)>,
     /// Set when the call is over.
@@ -101,6 +113,9 @@ impl<F> Call<F> {
             answered: None,
             attempts: Vec::new(),
             facts: None,
+            session: Session::default(),
+            pass: None,
+            login: None,
             hung_up: None,
             ended: None,
             wake: None,
@@ -132,7 +147,6 @@ impl<F> Call<F> {
         self.facts = Some(facts);
         self.routed = Some(cx.now);
         if self.phase != Phase::Routing {
-            self.report(cx);
             return;
         }
         match decision {
@@ -200,27 +214,56 @@ impl<F> Call<F> {
             cx.counters.malformed += 1;
             return;
         }
+        // Taken before the transaction is done with it.
+        let challenged = matches!(response.code(), 401 | 407) && current.branches[branch].login.is_some();
+        let client = &mut current.branches[branch].client;
+        let sent = challenged.then(|| client.request().clone());
         if client.on_response(cx, response) == Received::Repeated {
             return;
         }
-        match current.role {
+        let role = current.role;
+        if let Some(sent) = sent
+            && challenge::answered(self, cx, (transaction, branch), &sent, response)
+        {
+            return;
+        }
+        match role {
             Role::Setup => hunt::on_response(self, cx, branch, flow, response),
-            Role::Within(side) => self.on_response_within(cx, transaction, side, response),
+            Role::Within(side) => self.on_response_within(cx, (transaction, branch), side, response),
             Role::Own => {}
         }
     }
 
-    fn on_response_within(&mut self, cx: &mut Cx<'_, F>, transaction: usize, side: Side, response: &Message) {
+    fn on_response_within(
+        &mut self,
+        cx: &mut Cx<'_, F>,
+        (transaction, branch): (usize, usize),
+        side: Side,
+        response: &Message,
+    ) {
         let code = response.code();
         if code == 100 {
             return;
         }
         let current = &mut self.transactions[transaction];
-        current.relay(cx, response);
         let method = current.method;
-        let target_refresh = matches!(method, Method::Invite | Method::Update) && (200..300).contains(&code);
-        if target_refresh && let Some(leg) = self.leg_mut(side.other(), callee_tag(response, side)) {
-            leg.refresh(response);
+        // RFC 4320 section 4.2: whoever sent it has given it up by itself.
+        if code == 408 && method != Method::Invite {
+            current.keep_silent();
+        } else {
+            let shift = current.branches[branch].shift;
+            current.relay(cx, response, shift);
+        }
+        if matches!(method, Method::Invite | Method::Update) && (200..300).contains(&code) {
+            self.session.answered(cx.now, response);
+            let asked = self.transactions[transaction].refresh.take();
+            let tag = callee_tag(response, side);
+            if let (Some(contact), Some(leg)) = (asked, self.leg_mut(side, tag)) {
+                leg.contact = contact;
+            }
+            if let (Some(contact), Some(leg)) = (response.contact(), self.leg_mut(side.other(), tag)) {
+                leg.contact = contact.uri.into();
+            }
         }
         match (method, code) {
             // A challenged BYE comes again with credentials; any other answer means that the dialog is gone
@@ -297,10 +340,25 @@ impl<F> Call<F> {
         self.ended = Some(self.hung_up.map_or((ended, code, end), |(at, side)| (at, 200, hung_up(side))));
         self.hunt = None;
         self.early = Vec::new();
-        self.report(cx);
+        self.pass = None;
     }
 
-    /// The record goes out once: when the call is over and the routing side has said what it knows.
+    /// Until when the record waits: an answer that comes after the end, on an attempt that was given up, belongs in it.
+    fn held_until(&self, cx: &Cx<'_, F>) -> Option<Time> {
+        let (ended, ..) = self.ended.filter(|_| self.facts.is_some())?;
+        let mut setups = self.transactions.iter().filter(|transaction| transaction.role == Role::Setup);
+        let open = setups.any(|setup| setup.branches.iter().any(|branch| branch.client.is_pending()));
+        Some(ended + cx.settings.late_answers).filter(|_| open)
+    }
+
+    /// The record goes out once: when the call is over, the routing side has said what it knows, and no answer is to be
+    /// expected that would belong in it.
+    pub(super) fn settle(&mut self, cx: &mut Cx<'_, F>) {
+        if self.ended.is_some() && self.held_until(cx).is_none_or(|until| until <= cx.now) {
+            self.report(cx);
+        }
+    }
+
     fn report(&mut self, cx: &mut Cx<'_, F>) {
         let Some((ended, code, end)) = self.ended else { return };
         let Some(facts) = self.facts.take() else { return };
@@ -347,6 +405,7 @@ impl<F> Call<F> {
         self.answer_setup(cx, 503, "", &[]);
         let code = if self.answered.is_some() { 200 } else { 503 };
         self.end(cx, code, End::Interrupted);
+        self.report(cx);
     }
 
     /// Send BYE to `to` in the name of `from`.
@@ -354,18 +413,20 @@ impl<F> Call<F> {
         let Some(flow) = to.next_hop(cx.settings) else { return };
         let Some(via) = cx.settings.listener(flow) else { return };
         let branch = cx.branch(self.id, 0);
-        let cseq = from.cseq.saturating_add(1);
+        let cseq = from.cseq.saturating_add(to.shift).saturating_add(1);
         let request = dialog::request(Method::Bye, cseq, from, to, &self.call_id, via, &branch);
         let patience = Patience { first: cx.settings.timeout(), last: cx.settings.timeout(), renewed: false };
         let client = Client::start(cx, branch, flow, false, request, patience);
+        let login = self.login.clone().filter(|_| to.tag != self.caller.tag);
         self.transactions.push(Transaction {
             key: Box::default(),
             method: Method::Bye,
             role: Role::Own,
             server: None,
             request: None,
+            refresh: None,
             caller: None,
-            branches: vec![Branch::new(client)],
+            branches: vec![Branch { login, ..Branch::new(client, patience) }],
         });
     }
 
@@ -382,6 +443,11 @@ impl<F> Call<F> {
         if self.limit(cx).is_some_and(|limit| limit <= cx.now) {
             self.hang_up(cx);
             self.end(cx, 200, End::MaxDuration);
+        } else if self.expiry().is_some_and(|expiry| expiry <= cx.now) {
+            if cx.settings.hang_up_expired {
+                self.hang_up(cx);
+            }
+            self.end(cx, 200, End::SessionExpired);
         }
     }
 
@@ -395,13 +461,15 @@ impl<F> Call<F> {
             Role::Within(side) => {
                 let client = &mut current.branches[branch].client;
                 let code = if client.is_cancelled() { 487 } else { 408 };
+                let request = current.request.clone();
                 if current.method == Method::Invite {
                     client.cancel(cx);
+                    current.answer(cx, code, "", &tag, &[]);
                 } else {
                     client.give_up();
+                    // RFC 4320 section 4.2: a 408 would come when nobody waits for it any more.
+                    current.keep_silent();
                 }
-                let request = current.request.clone();
-                current.answer(cx, code, "", &tag, &[]);
                 if let Some(request) = request {
                     self.on_bye_over(cx, &request, side);
                 }
@@ -414,8 +482,14 @@ impl<F> Call<F> {
         self.answered.filter(|_| self.phase == Phase::Answered).map(|answered| answered + cx.settings.max_duration)
     }
 
+    /// When its session ends unless it is refreshed before (RFC 4028 section 10).
+    fn expiry(&self) -> Option<Time> {
+        self.session.expiry().filter(|_| self.phase == Phase::Answered)
+    }
+
     pub(super) fn next_timer(&self, cx: &Cx<'_, F>) -> Option<Time> {
-        self.transactions.iter().filter_map(Transaction::next_timer).chain(self.limit(cx)).min()
+        let own = [self.limit(cx), self.expiry(), self.held_until(cx)];
+        self.transactions.iter().filter_map(Transaction::next_timer).chain(own.into_iter().flatten()).min()
     }
 
     /// Forget what has come to its end.

@@ -106,6 +106,11 @@ impl Client {
         }
     }
 
+    /// As it was sent.
+    pub(super) fn request(&self) -> &Bytes {
+        &self.request
+    }
+
     pub(super) fn is_terminated(&self) -> bool {
         self.state == State::Terminated
     }

@@ -30,6 +30,13 @@ pub(super) struct Leg {
     pub(super) cseq: u32,
     /// A callee: its dialog has ended.
     pub(super) over: bool,
+    /// A callee that rings: the attempt that led to it.
+    pub(super) attempt: usize,
+    /// A callee: what the CSeq numbers that it gets are ahead of the caller's, and that of its last INVITE.
+    pub(super) shift: u32,
+    pub(super) invite_shift: u32,
+    /// A callee: the credentials that its INVITE went with.
+    pub(super) credentials: Option<Bytes>,
 }
 
 impl Leg {
@@ -50,6 +57,10 @@ impl Leg {
             flow,
             cseq: invite.cseq().map_or(0, |cseq| cseq.number),
             over: false,
+            attempt: 0,
+            shift: 0,
+            invite_shift: 0,
+            credentials: None,
         }
     }
 
@@ -69,13 +80,10 @@ impl Leg {
             flow,
             cseq: 0,
             over: false,
-        }
-    }
-
-    /// Target refresh (RFC 3261 section 12.2): the Contact of a re-INVITE, an UPDATE or their 2xx.
-    pub(super) fn refresh(&mut self, message: &Message) {
-        if let Some(contact) = message.contact() {
-            self.contact = contact.uri.into();
+            attempt: 0,
+            shift: 0,
+            invite_shift: 0,
+            credentials: None,
         }
     }
 

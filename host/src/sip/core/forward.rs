@@ -8,6 +8,7 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use super::settings::Listener;
+use crate::sip::digest::is_of_user;
 use crate::sip::edit::Splices;
 use crate::sip::flow::Transport;
 use crate::sip::message::{Message, Method, Name, Span};
@@ -31,6 +32,29 @@ pub(super) struct Onward<'a> {
     pub(super) branch: &'a str,
     /// The listeners to record, outgoing first, and the cookie that names the call.
     pub(super) record: Option<(&'a [&'a Listener], u64)>,
+    /// What the CSeq number goes ahead by.
+    pub(super) shift: u32,
+    /// Header lines to add.
+    pub(super) more: &'a [u8],
+}
+
+impl<'a> Onward<'a> {
+    /// Unchanged by this listener.
+    pub(super) const fn by(via: &'a Listener, branch: &'a str) -> Self {
+        Self {
+            request_host: None,
+            request_uri: None,
+            caller: None,
+            top_routes: 0,
+            bottom_routes: 0,
+            add_routes: &[],
+            via,
+            branch,
+            record: None,
+            shift: 0,
+            more: &[],
+        }
+    }
 }
 
 /// The request as it goes to the next hop.
@@ -78,6 +102,12 @@ pub(super) fn request(message: &Message, onward: &Onward<'_>) -> Bytes {
     } else {
         cut(message, Name::Route, &routes, 0..kept.start, &mut splices);
         cut(message, Name::Route, &routes, kept.end..routes.len(), &mut splices);
+    }
+    if onward.shift > 0 {
+        number_ahead(message, onward.shift, &mut splices);
+    }
+    if !onward.more.is_empty() {
+        splices.insert(message.headers_end(), onward.more);
     }
     for uri in onward.add_routes {
         splices.insert(message.headers_end(), &[b"Route: <", &uri[..], b">\r\n"].concat());
@@ -138,15 +168,68 @@ fn replace_value(message: &Message, value: Option<(Name, &[u8])>, splices: &mut 
     }
 }
 
-/// The response as it goes back by `transport`: without our Via, and with the From or To that the sender of the request
-/// knows.
-pub(super) fn response(message: &Message, caller: Option<(Name, &[u8])>, transport: Transport) -> Bytes {
+/// Where this node has sent an INVITE again with credentials, all that follows it counts on from there: the CSeq, and the
+/// one that a PRACK acknowledges (RFC 3262 section 7.2).
+fn number_ahead(message: &Message, shift: u32, splices: &mut Splices) {
+    if let (Some(cseq), Some(header)) = (message.cseq(), message.first(Name::CSeq)) {
+        let number = cseq.number.saturating_add(shift).to_string();
+        splices.replace(header.value, &[number.as_bytes(), b" ", cseq.method_bytes].concat());
+    }
+    if let Some(header) = message.first(Name::RAck) {
+        let text = String::from_utf8_lossy(message.value(header)).into_owned();
+        let words: Vec<&str> = text.split_ascii_whitespace().collect();
+        if let [response, number, method] = words[..]
+            && let Ok(number) = number.parse::<u32>()
+        {
+            let value = format!("{response} {} {method}", number.saturating_add(shift));
+            splices.replace(header.value, value.as_bytes());
+        }
+    }
+}
+
+/// A request as it was sent, once more: on another branch, with this CSeq number and these header lines, and without the
+/// credentials that `user` gave before.
+pub(super) fn again(sent: &Bytes, branch: &str, number: u32, lines: &[u8], user: &str) -> Option<Bytes> {
+    let message = Message::parse(sent.clone()).ok()?;
+    let mut splices = Splices::new();
+    let old = message.top_via()?.branch?;
+    let start = (old.as_ptr() as usize).checked_sub(message.raw().as_ptr() as usize)?;
+    splices.replace(Span { start: start as u32, end: (start + old.len()) as u32 }, branch.as_bytes());
+    let cseq = message.first(Name::CSeq)?;
+    splices.replace(cseq.value, &[number.to_string().as_bytes(), b" ", message.method_bytes()].concat());
+    for name in [Name::Authorization, Name::ProxyAuthorization] {
+        for field in message.all(name).filter(|field| is_of_user(message.value(field), user)) {
+            splices.remove(field.line);
+        }
+    }
+    splices.insert(message.headers_end(), lines);
+    Some(splices.apply(message.raw()).into())
+}
+
+/// The response as it goes back by `transport`: without our Via, and with the From or To and the CSeq number that the sender of the
+/// request knows.
+pub(super) fn response(
+    message: &Message,
+    caller: Option<(Name, &[u8])>,
+    transport: Transport,
+    shift: u32,
+    more: &[(Name, Box<[u8]>)],
+) -> Bytes {
     let mut splices = Splices::new();
     if let Some(via) = message.top_via() {
         splices.remove(via.cut);
     }
     replace_value(message, caller, &mut splices);
     frame(message, transport, &mut splices);
+    if shift > 0
+        && let (Some(cseq), Some(header)) = (message.cseq(), message.first(Name::CSeq))
+    {
+        let number = cseq.number.saturating_sub(shift).to_string();
+        splices.replace(header.value, &[number.as_bytes(), b" ", cseq.method_bytes].concat());
+    }
+    for (name, value) in more {
+        splices.insert(message.headers_end(), &[name.as_str().as_bytes(), b": ", value, b"\r\n"].concat());
+    }
     splices.apply(message.raw()).into()
 }
 

@@ -8,6 +8,8 @@
 //! | `mod` | which call a message belongs to |
 //! | `call` | one call: setup, dialog, end, report |
 //! | `hunt` | the attempts of its setup |
+//! | `challenge` | credentials for a gateway that wants them |
+//! | `session` | refreshes (RFC 4028) |
 //! | `within` | requests within it |
 //! | `transaction`, `server`, `client` | RFC 3261 section 17 |
 //! | `forward` | the messages that leave |
@@ -16,6 +18,7 @@
 //! | `stateless` | what is answered or dropped without a call |
 
 mod call;
+mod challenge;
 mod client;
 mod cx;
 mod dialog;
@@ -25,6 +28,7 @@ mod loops;
 mod open;
 mod report;
 mod server;
+mod session;
 mod settings;
 mod stateless;
 #[cfg(test)]
@@ -287,6 +291,7 @@ impl<F> Core<F> {
         if call.phase == Phase::Over && !was_over {
             self.live -= 1;
         }
+        call.settle(&mut cx);
         call.sweep();
         if call.is_gone() {
             let hash = call.hash;
@@ -455,6 +460,7 @@ impl<F> Core<F> {
             role: Role::Setup,
             server: Some(Server::new(true, request.reply_flow)),
             request: Some(message.clone()),
+            refresh: None,
             caller: None,
             branches: Vec::with_capacity(1),
         });

@@ -44,12 +44,16 @@ pub struct AttemptReport {
     pub target: usize,
     /// Where the INVITE went.
     pub destination: Option<SocketAddr>,
+    /// The user part that was called in place of the target's, where a redirection led to it.
+    pub redirected: Option<Box<str>>,
     /// When it was sent.
     pub started: Time,
     /// When its first 18x came.
     pub ringing: Option<Time>,
     /// When its final response came, or it was given up; then the code and the outcome.
     pub ended: Option<(Time, u16, AttemptOutcome)>,
+    /// When it was answered after it had been given up: acknowledged, and hung up by us.
+    pub released: Option<Time>,
 }
 
 impl AttemptReport {

@@ -21,6 +21,11 @@ pub struct Settings {
     pub t4: Duration,
     /// An answered call is ended with BYE to both sides after this.
     pub max_duration: Duration,
+    /// How long the record of a call that is over waits for answers of attempts that were given up.
+    pub late_answers: Duration,
+    /// Whether a call whose session was not refreshed in time (RFC 4028) is ended with BYE to both sides, or only its
+    /// record is closed.
+    pub hang_up_expired: bool,
     /// Attempts per call.
     pub max_attempts: usize,
     /// Calls and other transactions' containers held at once; a new INVITE beyond gets 503.

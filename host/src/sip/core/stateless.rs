@@ -29,9 +29,11 @@ impl<F> Core<F> {
         } else if is_loop(message, &self.settings) {
             self.counters.loops += 1;
             self.refuse(request, 482, "", &[]);
-        } else if let Some(required) = message.get(Name::ProxyRequire) {
+        } else if message.first(Name::ProxyRequire).is_some() {
             self.counters.declined += 1;
-            let unsupported = String::from_utf8_lossy(required).into_owned();
+            // RFC 3261 section 8.2.2.3: every extension that this node has not, and it has none.
+            let required = message.all(Name::ProxyRequire).map(|field| String::from_utf8_lossy(message.value(field)));
+            let unsupported = required.collect::<Vec<_>>().join(", ");
             self.refuse(request, 420, "", &[("Unsupported", &unsupported)]);
         } else {
             return false;

@@ -4,15 +4,19 @@
 //! over a bad network ([`sim`]).
 
 mod cancel;
+mod challenges;
 mod dialogs;
 mod failover;
+mod forks;
 mod fuzz;
 mod late;
 mod limits;
 mod measure;
+mod redirects;
 mod refusals;
 mod rig;
 mod routes;
+mod sessions;
 mod setup;
 mod sim;
 mod taken_up;

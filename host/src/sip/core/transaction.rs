@@ -5,10 +5,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use super::client::Client;
+use super::client::{Client, Patience};
 use super::cx::Cx;
 use super::forward;
 use super::server::Server;
+use crate::sip::decision::NextHop;
+use crate::sip::digest::Login;
+use crate::sip::gate::Pass;
 use crate::sip::message::{Message, Method, Name};
 use crate::sip::reply::reply;
 use crate::sip::time::Time;
@@ -23,6 +26,8 @@ pub(super) struct Transaction {
     pub(super) server: Option<Server>,
     /// As received: to make our own responses from. Dropped with the final one.
     pub(super) request: Option<Arc<Message>>,
+    /// The new remote target of whoever sent it, taken over with its 2xx alone (RFC 3261 section 12.2.2, RFC 3311).
+    pub(super) refresh: Option<Box<[u8]>>,
     /// The From (To, where the callee asks) to put back into responses, where the stages changed it.
     pub(super) caller: Option<(Name, Box<[u8]>)>,
     pub(super) branches: Vec<Branch>,
@@ -58,6 +63,20 @@ impl Side {
 #[derive(Debug)]
 pub(super) struct Branch {
     pub(super) client: Client,
+    /// That it was begun with: for when it is begun again with credentials.
+    pub(super) patience: Patience,
+    /// What its CSeq number is ahead of the caller's: an answered challenge takes one more (RFC 3261 section 22.2).
+    pub(super) shift: u32,
+    /// Answers the challenges of its next hop.
+    pub(super) login: Option<Arc<Login>>,
+    /// How often it has.
+    pub(super) logins: u8,
+    /// The header lines with which it has: the ACK of a 2xx carries them too (RFC 3261 section 13.2.2.4).
+    pub(super) credentials: Option<Bytes>,
+    /// Setup: the gateway.
+    pub(super) hop: Option<Arc<NextHop>>,
+    /// Setup: its place at the gateway.
+    pub(super) pass: Option<Pass>,
     /// Setup: index into the call's attempts.
     pub(super) attempt: usize,
     /// Setup: given up by us; an answer that comes all the same is released.
@@ -67,8 +86,20 @@ pub(super) struct Branch {
 }
 
 impl Branch {
-    pub(super) fn new(client: Client) -> Self {
-        Self { client, attempt: 0, abandoned: false, released: Vec::new() }
+    pub(super) fn new(client: Client, patience: Patience) -> Self {
+        Self {
+            client,
+            patience,
+            shift: 0,
+            login: None,
+            logins: 0,
+            credentials: None,
+            hop: None,
+            pass: None,
+            attempt: 0,
+            abandoned: false,
+            released: Vec::new(),
+        }
     }
 }
 
@@ -89,11 +120,23 @@ impl Transaction {
         self.settle();
     }
 
-    /// Pass a response of the next hop back.
-    pub(super) fn relay<F>(&mut self, cx: &mut Cx<'_, F>, response: &Message) {
+    /// Pass a response of the next hop back, whose CSeq number is `shift` ahead.
+    pub(super) fn relay<F>(&mut self, cx: &mut Cx<'_, F>, response: &Message, shift: u32) {
+        self.relay_with(cx, response, shift, &[]);
+    }
+
+    /// The same, with further header fields.
+    pub(super) fn relay_with<F>(
+        &mut self,
+        cx: &mut Cx<'_, F>,
+        response: &Message,
+        shift: u32,
+        more: &[(Name, Box<[u8]>)],
+    ) {
         if let Some(server) = &mut self.server {
             let caller = self.caller.as_ref().map(|(name, value)| (*name, &**value));
-            server.respond(cx, response.code(), forward::response(response, caller, server.transport()));
+            let bytes = forward::response(response, caller, server.transport(), shift, more);
+            server.respond(cx, response.code(), bytes);
         }
         self.settle();
     }
@@ -117,6 +160,9 @@ impl Transaction {
         for (index, branch) in self.branches.iter_mut().enumerate() {
             if branch.client.on_timer(cx) {
                 timed_out.push(index);
+            }
+            if branch.client.is_terminated() {
+                branch.pass = None;
             }
         }
     }

@@ -104,9 +104,6 @@ impl<F> Call<F> {
         if let Some(leg) = self.leg_mut(side, callee) {
             leg.flow = flow;
             leg.cseq = leg.cseq.max(message.cseq().map_or(0, |cseq| cseq.number));
-            if refresh {
-                leg.refresh(&message);
-            }
         }
         let is_callee = self.callee.as_ref().is_some_and(|leg| Some(&*leg.tag) == callee);
         if message.method() == Method::Bye && self.phase == Phase::Answered && is_callee {
@@ -118,6 +115,7 @@ impl<F> Call<F> {
             role: Role::Within(side),
             server: Some(Server::new(invite, reply_flow)),
             request: Some(message.clone()),
+            refresh: message.contact().filter(|_| refresh).map(|contact| contact.uri.into()),
             caller: caller_as_sent(&message, side).filter(|_| self.shown.is_some()),
             branches: Vec::with_capacity(1),
         };
@@ -125,12 +123,17 @@ impl<F> Call<F> {
         if invite {
             transaction.answer(cx, 100, "", &tag, &[]);
         }
-        if let Some((to, branch, bytes)) = self.onward(cx, &message, side) {
+        if let Some((to, branch, bytes, shift)) = self.onward(cx, &message, side) {
             let first = cx.settings.timeout();
             // Timer C (RFC 3261 section 16.6 item 11).
             let last = if invite { TIMER_C } else { first };
-            let client = Client::start(cx, branch, to, invite, bytes, Patience { first, last, renewed: invite });
-            transaction.branches.push(Branch::new(client));
+            let patience = Patience { first, last, renewed: invite };
+            let client = Client::start(cx, branch, to, invite, bytes, patience);
+            let login = self.login.clone().filter(|_| side == Side::Caller);
+            transaction.branches.push(Branch { shift, login, ..Branch::new(client, patience) });
+            if invite && let Some(leg) = self.leg_mut(side.other(), callee) {
+                leg.invite_shift = shift;
+            }
         } else {
             transaction.answer(cx, 503, "", &tag, &[]);
             self.on_bye_over(cx, &message, side);
@@ -140,30 +143,35 @@ impl<F> Call<F> {
 
     /// Pass an ACK on: it has no transaction (RFC 3261 section 13.2.2.4).
     pub(super) fn on_ack_within(&mut self, cx: &mut Cx<'_, F>, ack: &Message, side: Side) {
-        if let Some((to, _, bytes)) = self.onward(cx, ack, side) {
+        if let Some((to, _, bytes, _)) = self.onward(cx, ack, side) {
             cx.send(to, bytes);
         }
     }
 
-    fn onward(&self, cx: &mut Cx<'_, F>, message: &Message, side: Side) -> Option<(Flow, Box<str>, Bytes)> {
+    /// Where to, by which branch, the bytes, and what their CSeq number is ahead by.
+    fn onward(&self, cx: &mut Cx<'_, F>, message: &Message, side: Side) -> Option<(Flow, Box<str>, Bytes, u32)> {
         let path = self.path(cx.settings, message, side)?;
         let via = cx.settings.listener(path.flow)?;
         let branch = cx.branch(self.id, loop_hash(message));
+        let callee = self.leg(Side::Callee, callee_tag(message, side)).filter(|_| side == Side::Caller);
+        let (shift, more) = match (message.method(), callee) {
+            (Method::Ack, Some(callee)) => (callee.invite_shift, callee.credentials.as_deref().unwrap_or_default()),
+            (_, callee) => (callee.map_or(0, |callee| callee.shift), &[][..]),
+        };
         let bytes = forward::request(
             message,
             &Onward {
                 caller: self.caller_as_known(side),
-                request_host: None,
                 request_uri: path.request_uri.as_deref(),
                 top_routes: path.taken.0,
                 bottom_routes: path.taken.1,
                 add_routes: &path.add_routes,
-                via,
-                branch: &branch,
-                record: None,
+                shift,
+                more,
+                ..Onward::by(via, &branch)
             },
         );
-        Some((path.flow, branch, bytes))
+        Some((path.flow, branch, bytes, shift))
     }
 
     fn path(&self, settings: &Settings, message: &Message, side: Side) -> Option<Path> {

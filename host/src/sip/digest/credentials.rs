@@ -23,18 +23,9 @@ impl<'a> Credentials<'a> {
     /// `None` where the scheme is not Digest or a part that every answer has is missing. Quotes around tokens, their
     /// absence around strings, folds, and any order are let pass.
     pub(super) fn read(value: &'a [u8]) -> Option<Self> {
-        let (scheme, mut rest) = value.split_at_checked(6)?;
-        if !scheme.eq_ignore_ascii_case(b"Digest") || !rest.first().is_some_and(|&b| scan::is_lws(b)) {
-            return None;
-        }
         let mut found = Self::default();
-        while !rest.is_empty() {
-            let end = scan::find_unquoted(rest, b',').unwrap_or(rest.len());
-            let (param, behind) = rest.split_at(end);
-            rest = behind.get(1..).unwrap_or_default();
-            let Some(equals) = memchr::memchr(b'=', param) else { continue };
-            let value = scan::unquoted(param[equals + 1..].trim_ascii());
-            match param[..equals].trim_ascii().to_ascii_lowercase().as_slice() {
+        for (name, value) in params(value)? {
+            match name.as_slice() {
                 b"username" => found.username = value,
                 b"realm" => found.realm = value,
                 b"nonce" => found.nonce = value,
@@ -55,6 +46,26 @@ impl<'a> Credentials<'a> {
     pub(super) fn user(&self) -> Option<String> {
         String::from_utf8(plain(self.username).into_owned()).ok()
     }
+}
+
+/// The parameters of a Digest challenge or of credentials: names in lower case, values without their quotes. `None` for
+/// another scheme.
+pub(super) fn params(value: &[u8]) -> Option<impl Iterator<Item = (Vec<u8>, &[u8])>> {
+    let (scheme, mut rest) = value.split_at_checked(6)?;
+    if !scheme.eq_ignore_ascii_case(b"Digest") || !rest.first().is_some_and(|&b| scan::is_lws(b)) {
+        return None;
+    }
+    Some(std::iter::from_fn(move || {
+        while !rest.is_empty() {
+            let end = scan::find_unquoted(rest, b',').unwrap_or(rest.len());
+            let (param, behind) = rest.split_at(end);
+            rest = behind.get(1..).unwrap_or_default();
+            let Some(equals) = memchr::memchr(b'=', param) else { continue };
+            let name = param[..equals].trim_ascii().to_ascii_lowercase();
+            return Some((name, scan::unquoted(param[equals + 1..].trim_ascii())));
+        }
+        None
+    }))
 }
 
 /// The text of a quoted string's inside.

@@ -210,6 +210,30 @@ fn a_refreshed_contact_is_where_our_own_requests_go() {
 }
 
 #[test]
+fn a_contact_is_refreshed_by_a_2xx_alone() {
+    let mut call = Answered::new();
+    let update = call.caller.request("UPDATE").replace("sip:party@192.0.2.10:5062", "sip:moved@192.0.2.99:5070");
+    call.rig.receive(CALLER, update);
+    let update = call.rig.next(CARRIERS[0], "UPDATE");
+    call.callee_says(&update, 491);
+    call.rig.pass(LONGEST);
+    let bye = call.rig.next(CALLER, "BYE");
+    assert_eq!(text(bye.uri()), format!("sip:caller@{CALLER}"));
+}
+
+#[test]
+fn a_408_to_anything_but_an_invite_is_not_passed_on() {
+    let mut call = Answered::new();
+    let info = call.caller_sends("INFO");
+    call.rig.receive(CARRIERS[0], ua::response(&info, 408, "unused", CARRIERS[0]));
+    call.rig.silence();
+    let invite = call.caller_sends("INVITE");
+    call.rig.receive(CARRIERS[0], ua::response(&invite, 408, "unused", CARRIERS[0]));
+    call.rig.next(CARRIERS[0], "ACK");
+    call.rig.next(CALLER, "408 INVITE");
+}
+
+#[test]
 fn a_request_of_no_call_gets_481_and_its_ack_is_dropped() {
     let mut call = Answered::new();
     let mut foreign = call.caller.clone();

@@ -49,14 +49,20 @@ fn when_both_answer_the_second_answer_is_acknowledged_and_hung_up_by_us() {
     call.rig.silence();
     assert_eq!(call.rig.core.counters().released, 1);
     assert_eq!(call.rig.core.in_progress(), 1, "the first answer stands");
+    let answer = parse(ua::response(&call.forwarded, 200, "to-0", CARRIERS[0]));
+    call.rig.receive(CALLER, Dialog::caller(CALLER, &call.invite, &answer).request("BYE"));
+    let bye = call.rig.next(CARRIERS[0], "BYE");
+    call.answer(0, &bye, 200);
+    let released: Vec<bool> = call.rig.record().attempts.iter().map(|attempt| attempt.released.is_some()).collect();
+    assert_eq!(released, [false, true]);
 }
 
 #[test]
 fn an_answer_after_the_final_failure_is_acknowledged_and_hung_up_by_us() {
     let mut call = Placed::at_carrier(1);
     call.rig.pass(ms(3_010));
+    call.rig.pass(ms(400));
     call.rig.sent.clear();
-    assert_eq!(verdict(&call.rig.record()), (408, End::TimedOut));
     call.carrier_says(200);
     let ack = call.rig.next(CARRIERS[0], "ACK");
     let bye = call.rig.next(CARRIERS[0], "BYE");
@@ -74,8 +80,26 @@ fn an_answer_after_the_final_failure_is_acknowledged_and_hung_up_by_us() {
     call.rig.silence();
     call.answer(0, &bye, 200);
     assert_eq!(call.rig.core.counters().released, 1);
+    let record = call.rig.record();
+    assert_eq!(verdict(&record), (408, End::TimedOut));
+    assert!(record.attempts[0].released.is_some_and(|at| at > record.ended), "the record tells");
+    assert_eq!(outcomes(&record), [(0, 408, AttemptOutcome::Timeout)]);
     call.rig.ends_clean();
     assert!(call.rig.records.is_empty(), "no second record");
+}
+
+#[test]
+fn a_record_waits_for_late_answers_no_longer_than_it_may() {
+    let mut call = Placed::at_carrier(1);
+    call.rig.pass(ms(3_010));
+    call.rig.pass(secs(4));
+    assert!(call.rig.records.is_empty(), "an answer may be on its way");
+    call.rig.pass(secs(1));
+    let record = call.rig.record();
+    assert!(call.rig.now.since(record.ended) >= secs(5), "the end is when the caller was told");
+    call.carrier_says(200);
+    assert_eq!(call.rig.core.counters().released, 1, "hung up all the same");
+    call.rig.ends_clean();
 }
 
 #[test]

@@ -68,7 +68,8 @@ fn a_request_outside_of_a_call_that_opens_none_gets_405_with_allow() {
 
 #[test]
 fn proxy_require_gets_420_that_names_what_is_not_supported() {
-    let answer = answer(&request("INVITE").replace("Max-F", "Proxy-Require: privacy, x-magic\r\nMax-F"));
+    let answer =
+        answer(&request("INVITE").replace("Max-F", "Proxy-Require: privacy\r\nProxy-Require: x-magic\r\nMax-F"));
     assert_eq!(answer.code(), 420);
     assert_eq!(answer.get(Name::Unsupported), Some(&b"privacy, x-magic"[..]));
 }

@@ -135,10 +135,14 @@ fn e_goes_on_at_t2_after_a_provisional() {
 }
 
 #[test]
-fn f_another_request_without_final_response_ends_with_408_after_64_t1() {
+fn f_another_request_without_final_response_is_given_up_in_silence_after_64_t1() {
     let mut call = Answered::new();
     call.caller_sends("INFO");
-    assert_eq!(call.rig.times(CALLER, "408 INFO", secs(40)), ticks(&[32_000]));
+    assert_eq!(call.rig.times(CALLER, "408 INFO", secs(40)), Vec::<u64>::new());
+    let bye = call.caller_sends("BYE");
+    call.callee_says(&bye, 200);
+    call.rig.record();
+    call.rig.ends_clean();
 }
 
 #[test]

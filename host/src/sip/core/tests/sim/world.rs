@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::super::super::{Action, Core, Settings};
-use super::super::rig::{settings, udp};
+use super::super::rig::{hop, settings, udp};
 use super::super::ua::{self, text};
 use super::agent::Agent;
 use super::network::{Event, Network, Weather};
@@ -162,6 +162,8 @@ impl World {
             edits: Vec::new(),
             attempt_timeout: Duration::from_millis(first),
             ring_timeout: Duration::from_millis(last),
+            parallel: self.net.chance(0.3),
+            hop: hop(),
         }
     }
 
