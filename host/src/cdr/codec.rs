@@ -147,7 +147,7 @@ mod tests {
     }
 
     /// Changes only with the version.
-    const PINNED: &str = "66dbf8be935f10876274ead58ccf4ce35c318252e347660de0af6f3046f652b3";
+    const PINNED: &str = "a013061c75872ab36469d1bb6f13db1f8a8cd9eccab450d97511554b326735b4";
 
     #[test]
     fn bytes_that_are_no_record_are_refused() {

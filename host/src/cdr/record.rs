@@ -102,8 +102,6 @@ pub enum End {
     CalleeHungUp,
     /// Answered; `call.max-duration` was reached.
     MaxDuration,
-    /// Answered; the session was not refreshed in time (RFC 4028).
-    SessionExpired,
     /// Answered; the node stopped, or the dialog was found dead, before a BYE came.
     Interrupted,
     /// A stage, or the host before the pipeline, refused it.
@@ -116,6 +114,8 @@ pub enum End {
     Cancelled,
     /// No final response in time.
     TimedOut,
+    /// Answered; the session was not refreshed in time (RFC 4028).
+    SessionExpired,
 }
 
 /// One INVITE that was sent to a gateway, or could not be.
@@ -140,7 +140,7 @@ pub struct Attempt {
     pub outcome: AttemptOutcome,
     /// When it was answered after it had been given up: the host acknowledged the answer and hung up, and the carrier may
     /// charge for it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub released: Option<UnixMicros>,
     /// What a minute costs us through this gateway, decimal.
     pub cost: Option<String>,
