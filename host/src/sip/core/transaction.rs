@@ -141,6 +141,14 @@ impl Transaction {
         self.settle();
     }
 
+    /// Nothing is answered.
+    pub(super) fn keep_silent(&mut self) {
+        if let Some(server) = &mut self.server {
+            server.forget();
+        }
+        self.settle();
+    }
+
     pub(super) fn is_final(&self) -> bool {
         self.server.as_ref().is_none_or(Server::is_final)
     }
