@@ -325,10 +325,10 @@ impl<F> Call<F> {
 
     /// The call is over: nothing changes its record any more.
     pub(super) fn end(&mut self, cx: &mut Cx<'_, F>, code: u16, end: End) {
-        self.end_at(cx, cx.now, code, end);
+        self.end_at(cx.now, code, end);
     }
 
-    pub(super) fn end_at(&mut self, cx: &mut Cx<'_, F>, ended: Time, code: u16, end: End) {
+    pub(super) fn end_at(&mut self, ended: Time, code: u16, end: End) {
         if self.ended.is_some() {
             return;
         }

@@ -44,7 +44,19 @@ impl Leg {
     pub(super) fn nobody(remote: SocketAddr) -> Self {
         let flow = Flow::to(u16::MAX, Transport::Udp, remote);
         let none = || boxed(None);
-        Self { party: none(), tag: none(), contact: none(), routes: Box::default(), flow, cseq: 0, over: true }
+        Self {
+            party: none(),
+            tag: none(),
+            contact: none(),
+            routes: Box::default(),
+            flow,
+            cseq: 0,
+            over: true,
+            attempt: 0,
+            shift: 0,
+            invite_shift: 0,
+            credentials: None,
+        }
     }
 
     /// The caller, from its INVITE as received.

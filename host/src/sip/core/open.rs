@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::call::{Call, Phase};
 use super::dialog;
 use super::report::AttemptReport;
+use super::session::Session;
 use super::settings::Settings;
 use super::{Core, Slot};
 use crate::cdr::record::End;
@@ -65,6 +66,8 @@ pub struct Leg {
     pub cseq: u32,
     /// It has hung up.
     pub over: bool,
+    /// A callee: what the CSeq numbers that it gets are ahead of the caller's.
+    pub shift: u32,
 }
 
 /// Bytes off the wire.
@@ -132,14 +135,16 @@ impl Leg {
             way: Way::of(leg.flow, settings),
             cseq: leg.cseq,
             over: leg.over,
+            shift: leg.shift,
         }
     }
 
     fn restored(self, settings: &Settings) -> Option<dialog::Leg> {
         let flow = self.way.flow(settings)?;
-        let Self { party, tag, contact, routes, cseq, over, way: _ } = self;
+        let Self { party, tag, contact, routes, cseq, over, shift, way: _ } = self;
         let routes = routes.into_iter().map(|octets| octets.0).collect();
-        Some(dialog::Leg { party, tag, contact, routes, flow, cseq, over })
+        let (attempt, invite_shift, credentials) = (0, shift, None);
+        Some(dialog::Leg { party, tag, contact, routes, flow, cseq, over, attempt, shift, invite_shift, credentials })
     }
 }
 
@@ -211,6 +216,9 @@ impl<F> Core<F> {
             answered: open.answered,
             attempts: open.attempts,
             facts: Some(facts),
+            session: Session::default(),
+            pass: None,
+            login: None,
             hung_up: None,
             ended: None,
             wake: None,
@@ -220,7 +228,7 @@ impl<F> Core<F> {
             if !goes_on {
                 let code = if call.answered.is_some() { 200 } else { 503 };
                 let last = [call.answered, call.ringing, call.routed].into_iter().flatten().max();
-                call.end_at(cx, died.max(last.unwrap_or(died)).min(cx.now), code, End::Interrupted);
+                call.end_at(died.max(last.unwrap_or(died)).min(cx.now), code, End::Interrupted);
             }
         });
         goes_on
