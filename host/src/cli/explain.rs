@@ -4,7 +4,10 @@ mod invite;
 pub mod report;
 pub mod stage;
 
+use std::fs::OpenOptions;
+use std::io::Write as _;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +17,7 @@ use clap::Args;
 use super::ConfigFile;
 use crate::config::Loaded;
 use crate::node::{self, Plant};
+use crate::plugin::recorded::RecordedCall;
 use crate::routing::{Cancel, NewCall, Router, Trace};
 use crate::sip::flow::{Flow, Transport};
 use crate::sip::message::Message;
@@ -53,6 +57,12 @@ pub struct Explain {
     /// As JSON.
     #[arg(long)]
     json: bool,
+    /// Append what the stage of `--stage` was given, asked and answered to this file, for `trunkline plugin test`.
+    #[arg(long, value_name = "FILE", requires = "stage")]
+    record: Option<PathBuf>,
+    /// The stage to record.
+    #[arg(long, value_name = "NAME", requires = "record")]
+    stage: Option<String>,
 }
 
 impl Explain {
@@ -64,18 +74,40 @@ impl Explain {
     pub fn execute(&self) -> anyhow::Result<()> {
         let loaded = self.config.load()?;
         let invite = Invite { source: self.source, from: &self.from, to: &self.to, headers: &self.headers };
-        let explained = route(&loaded, &invite)?;
+        let trace = Arc::new(Trace::default());
+        let explained = route(&loaded, &invite, &trace)?;
         if self.json {
             println!("{}", serde_json::to_string_pretty(&explained)?);
         } else {
             print!("{explained}");
         }
+        if let (Some(file), Some(stage)) = (&self.record, &self.stage) {
+            self.append(file, stage, &explained, &trace)?;
+        }
         Ok(())
+    }
+
+    /// Adds the stage's visit to a file of recorded calls.
+    fn append(&self, file: &Path, stage: &str, explained: &Explained, trace: &Trace) -> anyhow::Result<()> {
+        let place = explained.stages.iter().position(|ran| &*ran.record.stage == stage).with_context(|| {
+            let ran: Vec<&str> = explained.stages.iter().map(|ran| &*ran.record.stage).collect();
+            format!("no stage `{stage}` ran: {}", if ran.is_empty() { "none did".to_owned() } else { ran.join(", ") })
+        })?;
+        let failed = explained.stages[place].record.detail.as_deref().unwrap_or_default();
+        let recorded = trace.recorded(place, failed).with_context(|| format!("`{stage}` was skipped: {failed}"))?;
+        let name = format!("{} to {}", self.from, self.to);
+        let line = serde_json::to_string(&RecordedCall { name, ..recorded })?;
+        let mut opened = OpenOptions::new().create(true).append(true).open(file).with_context(|| cannot_write(file))?;
+        writeln!(opened, "{line}").with_context(|| cannot_write(file))
     }
 }
 
+fn cannot_write(file: &Path) -> String {
+    format!("cannot write {}", file.display())
+}
+
 /// Routes the INVITE with the stages of this configuration, as a worker would.
-fn route(loaded: &Loaded, invite: &Invite<'_>) -> anyhow::Result<Explained> {
+fn route(loaded: &Loaded, invite: &Invite<'_>, trace: &Arc<Trace>) -> anyhow::Result<Explained> {
     let office = node::back_office()?;
     let plant = Plant::new(loaded, office.handle().clone())?;
     let layout = office.block_on(plant.build(loaded, None)).map_err(|problems| anyhow::anyhow!(problems.join("\n")))?;
@@ -90,8 +122,7 @@ fn route(loaded: &Loaded, invite: &Invite<'_>) -> anyhow::Result<Explained> {
     }
     let flow = Flow::to(0, Transport::Udp, invite.source);
     let worker = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let trace = Arc::new(Trace::default());
-    let call = NewCall { trace: Some(Arc::clone(&trace)), ..NewCall::received_now(Arc::new(message), flow) };
+    let call = NewCall { trace: Some(Arc::clone(trace)), ..NewCall::received_now(Arc::new(message), flow) };
     let routed = worker.block_on(async {
         let router = Router::new(layout.snapshot);
         router.warm_up().await;

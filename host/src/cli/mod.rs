@@ -11,6 +11,7 @@ pub mod check;
 pub mod demo;
 pub mod explain;
 pub mod ledger;
+pub mod plugin;
 pub mod render;
 pub mod run;
 
@@ -47,6 +48,7 @@ enum Command {
     Explain(explain::Explain),
     Cdr(cdr::Cdr),
     Ledger(ledger::Ledger),
+    Plugin(plugin::Plugin),
     Demo(demo::Args),
 }
 
@@ -81,6 +83,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Explain(command) => command.execute().map(|()| ExitCode::SUCCESS),
         Command::Cdr(command) => command.execute(),
         Command::Ledger(command) => command.execute().map(|()| ExitCode::SUCCESS),
+        Command::Plugin(command) => command.execute(),
         Command::Demo(args) => demo::run(args),
     };
     done.unwrap_or_else(|error| {

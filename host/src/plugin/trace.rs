@@ -8,13 +8,25 @@ use std::time::Instant;
 
 use self::story::{Answer, Asked, Input, Question, Returned, StageStory};
 use super::contract;
+use super::recorded::{Answered, Asking, RecordedCall, Recording};
 
 /// Questions told of one stage: a guest in a loop can ask thousands.
 const MAX_QUESTIONS: usize = 256;
 
 /// The story of one call, in the making. Stages run one after the other: what is asked belongs to the last entered.
 #[derive(Debug, Default)]
-pub struct Trace(Mutex<Vec<StageStory>>);
+pub struct Trace(Mutex<Vec<StageStory>>, Mutex<Vec<Visited>>);
+
+/// What it takes to run a stage on this call again.
+#[derive(Debug)]
+struct Visited {
+    /// Of its story.
+    place: usize,
+    call: contract::Call,
+    now: u64,
+    recording: Arc<Recording>,
+    answered: Option<Answered>,
+}
 
 /// A question without an answer yet. It stays so where the stage is cut before there is one.
 #[derive(Debug)]
@@ -36,6 +48,32 @@ impl Trace {
         if let Some(stage) = self.lock().last_mut() {
             stage.returned = Some(Returned::of(outcome));
         }
+        if let Some(visited) = self.visits().last_mut() {
+            visited.answered = Some(Answered::Outcome(outcome.into()));
+        }
+    }
+
+    /// The stage that was entered last runs at this time: what it asks is to be written down.
+    pub fn record(&self, call: &contract::Call, now: u64) -> Asking {
+        let recording = Arc::new(Recording::default());
+        let place = self.lock().len().saturating_sub(1);
+        let visited = Visited { place, call: call.clone(), now, recording: Arc::clone(&recording), answered: None };
+        self.visits().push(visited);
+        Asking::Write(recording)
+    }
+
+    /// The call of the stage whose story is at `place`, to be run again; where it gave no outcome, it is expected to fail
+    /// with this text. `None` where it was not run.
+    pub fn recorded(&self, place: usize, failed: &str) -> Option<RecordedCall> {
+        let visits = self.visits();
+        let visited = visits.iter().find(|visited| visited.place == place)?;
+        Some(RecordedCall {
+            name: String::new(),
+            call: (&visited.call).into(),
+            now: visited.now,
+            asked: visited.recording.asked(),
+            expect: visited.answered.clone().unwrap_or_else(|| Answered::Error { error: failed.to_owned() }),
+        })
     }
 
     /// Everything so far, a story for each stage that was entered, in order.
@@ -54,6 +92,10 @@ impl Trace {
         }
         stage.asked.push(Asked { question, answer: None, micros: None });
         Some(Open { trace: Arc::clone(self), at: (place, stage.asked.len() - 1), began: Instant::now() })
+    }
+
+    fn visits(&self) -> MutexGuard<'_, Vec<Visited>> {
+        self.1.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<StageStory>> {

@@ -134,17 +134,18 @@ impl<'a> Passage<'a> {
             return Err(StageOutcome::Budget);
         };
         let started = self.now;
+        let now = self.call.received + (started - self.began).as_micros() as u64;
         let visit = Visit {
             headers: Arc::clone(&self.message) as Arc<dyn Headers>,
             customer: Arc::clone(&self.customer.name),
             call_id: Arc::clone(&self.call_id),
-            now: self.call.received + (started - self.began).as_micros() as u64,
+            now,
             started,
             deadline,
             cut,
             wait_until,
             cancel: &self.cancel,
-            asking: None,
+            asking: trace.as_ref().map(|trace| trace.record(&self.view, now)),
             trace: trace.clone(),
         };
         let bench = Bench {

@@ -67,16 +67,22 @@ bool tl_fail(stage_string_t *err, const char *what, stage_string_t of) {
 }
 
 bool tl_fail_lookup(stage_string_t *err, stage_string_t table, trunkline_routing_lookups_lookup_error_t *why) {
+  stage_string_t reason;
   switch (why->tag) {
-    case TRUNKLINE_ROUTING_LOOKUPS_LOOKUP_ERROR_UNKNOWN_TABLE:
-      return tl_fail(err, "unknown table: ", table);
-    case TRUNKLINE_ROUTING_LOOKUPS_LOOKUP_ERROR_DEADLINE:
-      return tl_fail(err, "not answered in time: table ", table);
-    case TRUNKLINE_ROUTING_LOOKUPS_LOOKUP_ERROR_BAD_KEY:
-      return tl_fail(err, "cannot be a key: table ", table);
-    default:
-      return tl_fail(err, "table unavailable: ", why->val.unavailable);
+    case TRUNKLINE_ROUTING_LOOKUPS_LOOKUP_ERROR_UNKNOWN_TABLE: reason = tl_text("unknown table"); break;
+    case TRUNKLINE_ROUTING_LOOKUPS_LOOKUP_ERROR_DEADLINE: reason = tl_text("deadline"); break;
+    case TRUNKLINE_ROUTING_LOOKUPS_LOOKUP_ERROR_BAD_KEY: reason = tl_text("bad key"); break;
+    default: reason = why->val.unavailable;
   }
+  stage_string_t named, about = {NULL, 0};
+  tl_fail(&named, ": ", reason);
+  tl_fail(&about, "table ", table);
+  *err = (stage_string_t){malloc(about.len + named.len), about.len + named.len};
+  memcpy(err->ptr, about.ptr, about.len);
+  memcpy(err->ptr + about.len, named.ptr, named.len);
+  free(about.ptr);
+  free(named.ptr);
+  return false;
 }
 
 void tl_free_call(stage_call_t *call) { stage_call_free(call); }
