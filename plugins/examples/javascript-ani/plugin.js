@@ -9,15 +9,16 @@
 // | `international` | `011`, `00` | what stands before an international one |
 // | `length` | 10 | digits of a national number |
 // | `invalid` | `keep` | `reject`: a number that cannot be one is refused with 484; `keep`: it goes on as it came |
+// | `shown` | none | exact table of the numbers that the customer may show; a call with another gets 403 |
 //
 // Leaves the attribute `ani-received` where it changed the number.
 
-import { proceed, reject } from "./trunkline/index.js";
+import { lookup, proceed, reject } from "./trunkline/index.js";
 
 /** What E.164 allows, country code included. */
 const LONGEST = 15;
 
-const settings = { country: "1", national: "", international: ["011", "00"], length: 10, invalid: "keep" };
+const settings = { country: "1", national: "", international: ["011", "00"], length: 10, invalid: "keep", shown: "" };
 
 /** @param {Partial<typeof settings>} config */
 export function configure(config) {
@@ -47,6 +48,9 @@ export function handle(call) {
     return settings.invalid === "reject"
       ? reject(484, "Invalid Calling Number")
       : proceed().attribute("ani", "invalid");
+  }
+  if (settings.shown !== "" && lookup(settings.shown, number) === undefined) {
+    return reject(403, "Calling Number Not Yours");
   }
   if (global && number === call.caller) {
     return proceed();

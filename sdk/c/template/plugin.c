@@ -1,4 +1,4 @@
-// Marks the calls of the callers in a table: the header field X-Vip and the attribute `vip` tell their level.
+// Marks the calls to the numbers in a table: the header field X-Vip and the attribute `vip` tell their level.
 //
 // `config = { table = "vips" }`
 
@@ -17,7 +17,7 @@ bool exports_stage_configure(stage_string_t *config, stage_string_t *err) {
 bool exports_stage_handle(stage_call_t *call, stage_outcome_t *ret, stage_string_t *err) {
   trunkline_routing_lookups_option_row_t row;
   trunkline_routing_lookups_lookup_error_t failed;
-  bool ok = trunkline_routing_lookups_lookup(&table, &call->caller, &row, &failed);
+  bool ok = trunkline_routing_lookups_lookup(&table, &call->callee, &row, &failed);
   tl_free_call(call);
   if (!ok) {
     return tl_fail_lookup(err, table, &failed);

@@ -1,5 +1,5 @@
 // @ts-check
-// Marks the calls of the callers in a table: the header field X-Vip and the attribute `vip` tell their level.
+// Marks the calls to the numbers in a table: the header field X-Vip and the attribute `vip` tell their level.
 //
 // `config = { table = "vips" }`
 
@@ -17,7 +17,7 @@ export function configure({ table: name = table, ...unknown }) {
 
 /** @param {import("./trunkline/index.js").Call} call */
 export function handle(call) {
-  const row = lookup(table, call.caller);
+  const row = lookup(table, call.callee);
   if (row === undefined) {
     return proceed();
   }

@@ -1,4 +1,4 @@
-"""Marks the calls of the callers in a table: the header field X-Vip and the attribute `vip` tell their level.
+"""Marks the calls to the numbers in a table: the header field X-Vip and the attribute `vip` tell their level.
 
 `config = { table = "vips" }`
 """
@@ -17,7 +17,7 @@ def configure(config: dict) -> None:
 
 
 def handle(call: Call) -> Outcome:
-    row = lookup(table, call.caller)
+    row = lookup(table, call.callee)
     if row is None:
         return proceed()
     level = str(row["level"])

@@ -1,4 +1,4 @@
-//! Marks the calls of the callers in a table: the header field X-Vip and the attribute `vip` tell their level.
+//! Marks the calls to the numbers in a table: the header field X-Vip and the attribute `vip` tell their level.
 //!
 //! `config = { table = "vips" }`
 
@@ -18,7 +18,7 @@ impl Default for Vip {
 
 impl Plugin for Vip {
     fn handle(&self, call: &Call, host: &dyn Host) -> Result<Outcome, Error> {
-        let Some(row) = host.lookup(&self.table, &call.caller)? else {
+        let Some(row) = host.lookup(&self.table, &call.callee)? else {
             return Ok(Outcome::proceed());
         };
         let level = row.text("level").ok_or_else(|| Error::new("a row without a level"))?;
@@ -36,17 +36,17 @@ mod tests {
     use super::Vip;
 
     #[test]
-    fn a_caller_in_the_table_is_marked() {
+    fn a_number_in_the_table_is_marked() {
         let vip: Vip = configured("{}");
-        let host = FakeHost::new().row("vips", "12125550100", Row::new().with("level", "gold"));
+        let host = FakeHost::new().row("vips", "13105550199", Row::new().with("level", "gold"));
         let outcome = vip.handle(&call("12125550100", "13105550199"), &host).unwrap();
         assert_eq!(outcome, Outcome::proceed().set_header("X-Vip", "gold").attribute("vip", "gold"));
     }
 
     #[test]
-    fn any_other_caller_goes_on_unmarked() {
+    fn any_other_number_goes_on_unmarked() {
         let vip: Vip = configured("{}");
-        let outcome = vip.handle(&call("12125550101", "13105550199"), &FakeHost::new().table("vips")).unwrap();
+        let outcome = vip.handle(&call("12125550100", "13105550188"), &FakeHost::new().table("vips")).unwrap();
         assert_eq!(outcome, Outcome::proceed());
     }
 }

@@ -1,0 +1,85 @@
+//! Plugins in Python, JavaScript and C against the host: the examples answer as their recorded calls say, and what a
+//! guest throws arrives in the host's log and in the call's record.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use trunkline::cdr::record::StageOutcome;
+use trunkline_tests::{Load, Router, Setup, Sipp, plugins_folder};
+
+/// Runs an example's recorded calls through the component that `cargo xtask plugins --examples` built.
+fn recorded(example: &str, config: &str) -> Result<()> {
+    let component = plugins_folder()?.join("examples").join(example).with_extension("wasm");
+    let calls = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/examples").join(example).join("calls.jsonl");
+    let output = Command::new(Router::program()?)
+        .args(["plugin", "test"])
+        .args([&component, &calls])
+        .args(["--config", config])
+        .output()
+        .context("cannot start trunkline")?;
+    let told = [output.stdout, output.stderr].concat();
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&told));
+    Ok(())
+}
+
+#[test]
+fn the_python_example_routes_by_the_time_of_day() -> Result<()> {
+    recorded("python-time-of-day", r#"{"utc-offset": "-05:00"}"#)
+}
+
+#[test]
+fn the_javascript_example_gives_calling_numbers_one_form() -> Result<()> {
+    recorded("javascript-ani", r#"{"shown": "numbers"}"#)
+}
+
+#[test]
+fn the_c_example_blocks_number_ranges() -> Result<()> {
+    recorded("c-blocked-prefix", r#"{"callees": "ranges", "callers": "callers", "code": 604}"#)
+}
+
+#[test]
+fn what_a_guest_throws_is_in_the_log_and_in_the_record_of_a_call_that_goes_on() -> Result<()> {
+    let callee = Sipp::callee("callee", &[])?;
+    let examples = plugins_folder()?.join("examples");
+    let plugin = |name: &str, config: &str| {
+        let component = examples.join(name).with_extension("wasm");
+        format!(
+            "component = {:?}\nmemory = \"64MiB\"\nfuel = 50_000_000\ndeadline = \"5s\"\non-failure = \"skip\"\nconfig = {config}",
+            component.display().to_string()
+        )
+    };
+    let router = Setup::new()?
+        .carrier(callee.address())
+        // The deck of the five stages has no column `peak`, and the other two tables do not exist.
+        .plugin("time-of-day", &plugin("python-time-of-day", r#"{ deck = "deck" }"#))
+        .plugin("ani", &plugin("javascript-ani", r#"{ shown = "none" }"#))
+        .plugin("ranges", &plugin("c-blocked-prefix", r#"{ callees = "none" }"#))
+        .section("[call]\nsetup-budget = \"10s\"")
+        .pipeline("default", &["time-of-day", "ani", "ranges", "rate"])
+        .start()?;
+    let words = [("caller", "2125550100"), ("callee", "19195550101"), ("talk", "100")];
+
+    let caller = Sipp::caller("caller", &words, router.sip(), Load::ONE)?.wait()?;
+
+    assert_eq!((caller.successful, caller.failed), (1, 0), "the stages were skipped and the call went on");
+    let record = &router.wait_for_records(1)?[0];
+    let told = |stage: &str| {
+        let stage = record.stages.iter().find(|ran| &*ran.stage == stage).expect("the stage is in the record");
+        assert_eq!(stage.outcome, StageOutcome::Error, "{:?}", stage.detail);
+        stage.detail.clone().unwrap_or_default()
+    };
+    let python = told("time-of-day");
+    assert!(
+        python.starts_with("KeyError: 'off-peak' (plugin.py, line ")
+            || python.starts_with("KeyError: 'peak' (plugin.py, line "),
+        "{python}"
+    );
+    let javascript = told("ani");
+    assert!(javascript.contains("table none: unknown table (plugin.js:"), "{javascript}");
+    assert_eq!(told("ranges"), "table none: unknown table");
+    let log = router.log();
+    assert!(log.contains("Traceback") && log.contains("KeyError"), "Python's traceback: {log}");
+    assert!(log.contains("LookupFailed"), "JavaScript's error: {log}");
+    Ok(())
+}
