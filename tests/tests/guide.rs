@@ -41,8 +41,10 @@ fn blocks(markdown: &str) -> Vec<Block<'_>> {
 
 #[test]
 fn every_command_of_the_guide_works() -> Result<()> {
-    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/plugin-guide.md");
-    let mut guide = fs::read_to_string(&guide).with_context(|| format!("cannot read {}", guide.display()))?;
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize()?;
+    let guide = repository.join("docs/plugin-guide.md");
+    let guide = fs::read_to_string(&guide).with_context(|| format!("cannot read {}", guide.display()))?;
+    let mut guide = guide.replace("~/trunkline/", &format!("{}/", repository.display()));
     let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
     for (port, free) in [
         ("5060", free_udp(local)?.port()),
