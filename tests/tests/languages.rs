@@ -79,7 +79,7 @@ fn what_a_guest_throws_is_in_the_log_and_in_the_record_of_a_call_that_goes_on() 
     assert!(javascript.contains("table none: unknown table (plugin.js:"), "{javascript}");
     assert_eq!(told("ranges"), "table none: unknown table");
     let log = router.log();
-    assert!(log.contains("Traceback") && log.contains("KeyError"), "Python's traceback: {log}");
+    assert!(log.contains("KeyError") && log.contains("by way of app.py, line "), "Python's exception: {log}");
     assert!(log.contains("LookupFailed"), "JavaScript's error: {log}");
     Ok(())
 }

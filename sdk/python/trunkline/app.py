@@ -1,7 +1,6 @@
 """The component's side of the border: what the host calls, and how `plugin` is called in turn."""
 
 import json
-import traceback
 
 import plugin
 import wit_world
@@ -31,14 +30,28 @@ class WitWorld(wit_world.WitWorld):
             return outcome
         except Exception as raised:
             # Left to itself, an exception would end the instance without a word.
-            error("".join(traceback.format_exception(raised))[-1024:])
+            error(f"{_told(raised)}, by way of {_way(raised)}")
             raise Err(_told(raised)) from None
 
 
 def _told(raised: Exception) -> str:
     """`KeyError: 'table' (plugin.py, line 12)`: the innermost place in the plugin itself."""
     text = f"{type(raised).__name__}: {raised}" if str(raised) else type(raised).__name__
-    own = [frame for frame in traceback.extract_tb(raised.__traceback__) if "trunkline" not in frame.filename.split("/")]
-    if not own:
-        return text
-    return f"{text} ({own[-1].filename.rpartition('/')[2]}, line {own[-1].lineno})"
+    own = [place for path, place in _places(raised) if "trunkline" not in path.split("/")]
+    return f"{text} ({own[-1]})" if own else text
+
+
+def _way(raised: Exception) -> str:
+    """Every place from the call to the exception."""
+    return " > ".join(place for _, place in _places(raised))
+
+
+def _places(raised: Exception) -> list[tuple[str, str]]:
+    # Not by `traceback`, which reads the sources' lines: there are no files to read.
+    places = []
+    step = raised.__traceback__
+    while step is not None:
+        path = step.tb_frame.f_code.co_filename
+        places.append((path, f"{path.rpartition('/')[2]}, line {step.tb_lineno}"))
+        step = step.tb_next
+    return places
