@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use self::story::{Answer, Asked, Input, Question, Returned, StageStory};
 use super::contract;
-use super::recorded::{Answered, Asking, RecordedCall, Recording};
+use super::recorded::{Answered, RecordedCall, Recording};
 
 /// Questions told of one stage: a guest in a loop can ask thousands.
 const MAX_QUESTIONS: usize = 256;
@@ -53,13 +53,11 @@ impl Trace {
         }
     }
 
-    /// The stage that was entered last runs at this time: what it asks is to be written down.
-    pub fn record(&self, call: &contract::Call, now: u64) -> Asking {
-        let recording = Arc::new(Recording::default());
+    /// The stage that was entered last runs at this time, and what it asks is written down there.
+    pub fn record(&self, call: &contract::Call, now: u64, recording: &Arc<Recording>) {
         let place = self.lock().len().saturating_sub(1);
-        let visited = Visited { place, call: call.clone(), now, recording: Arc::clone(&recording), answered: None };
-        self.visits().push(visited);
-        Asking::Write(recording)
+        let recording = Arc::clone(recording);
+        self.visits().push(Visited { place, call: call.clone(), now, recording, answered: None });
     }
 
     /// The call of the stage whose story is at `place`, to be run again; where it gave no outcome, it is expected to fail

@@ -13,6 +13,7 @@ use super::snapshot::Snapshot;
 use super::view::{self, Parties};
 use crate::cdr::record::{Sides, StageOutcome, StageRecord};
 use crate::config::model::OnFailure;
+use crate::plugin::recorded::{Asking, Recording};
 use crate::plugin::{Cancel, Failure, Headers, Permit, Run, Runner, Stage, Visit, contract};
 use crate::sip::decision::Decision;
 use crate::sip::message::Message;
@@ -135,6 +136,10 @@ impl<'a> Passage<'a> {
         };
         let started = self.now;
         let now = self.call.received + (started - self.began).as_micros() as u64;
+        let recording = trace.is_some().then(Arc::<Recording>::default);
+        if let (Some(trace), Some(recording)) = (&trace, &recording) {
+            trace.record(&self.view, now, recording);
+        }
         let visit = Visit {
             headers: Arc::clone(&self.message) as Arc<dyn Headers>,
             customer: Arc::clone(&self.customer.name),
@@ -145,7 +150,7 @@ impl<'a> Passage<'a> {
             cut,
             wait_until,
             cancel: &self.cancel,
-            asking: trace.as_ref().map(|trace| trace.record(&self.view, now)),
+            asking: recording.map(Asking::Write),
             trace: trace.clone(),
         };
         let bench = Bench {
