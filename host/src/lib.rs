@@ -12,6 +12,7 @@ pub mod cli;
 pub mod config;
 pub mod events;
 pub mod ledger;
+pub mod locate;
 pub mod log;
 pub mod lookup;
 pub mod node;

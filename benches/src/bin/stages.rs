@@ -108,6 +108,7 @@ impl Bench {
         let back_office = tokio::runtime::Handle::current();
         let (tables, services) = lookup::build(&loaded.config, &loaded.folder, &back_office).map_err(wrong)?;
         let parts = Parts {
+            locator: None,
             components: Arc::clone(&self.components),
             tables,
             services,

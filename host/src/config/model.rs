@@ -22,7 +22,7 @@ pub use self::call::{Call, SessionExpired, Timers};
 pub use self::events::{AmqpEvents, AmqpTls, Events};
 pub use self::ledger::{AmqpQueue, Deck, DeckVersion, Ledger, Moment, Rater};
 pub use self::lookups::{Breaker, Capacity, Service, ServiceBreaker, Shared, Table, Warm, Webhook};
-pub use self::node::{Admin, Listen, Log, Node};
+pub use self::node::{Admin, Dns, Listen, Log, Node};
 pub use self::plugins::{Isolation, OnFailure, Plugin};
 pub use self::records::{AmqpFanout, Cdr, Fanout, FileFormat, FileStore, OnJournalFailure, SqlStore, Store};
 pub use self::routing::{Customer, Digest, Gateway, RequestUriHost};
@@ -47,6 +47,8 @@ pub struct Config {
     pub streams: Streams,
     /// TLS towards gateways.
     pub tls: Tls,
+    /// How host names of gateways are found.
+    pub dns: Dns,
     /// The HTTP API.
     pub admin: Admin,
     /// Limits on every call.

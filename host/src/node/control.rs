@@ -20,6 +20,7 @@ use crate::cdr::{Cdr, Observer};
 use crate::config::model::Config;
 use crate::config::{self, Loaded};
 use crate::events::{self, Event};
+use crate::locate::DnsCounts;
 use crate::log;
 use crate::lookup::{Hold, Services, Tables};
 use crate::plugin;
@@ -70,10 +71,10 @@ impl Desk {
         layout.tables.begin(&state);
         let layout = Arc::new(ArcSwap::from_pointee(layout));
         let records = cdr.observer();
-        let sampled = (Arc::clone(&layout), records.clone(), streams.clone());
+        let sampled = (Arc::clone(&layout), records.clone(), streams.clone(), Arc::clone(&plant.dns));
         Self {
             node,
-            metrics: Arc::new(Metrics::new(move || samples(&sampled.0.load(), &sampled.1, &sampled.2))),
+            metrics: Arc::new(Metrics::new(move || samples(&sampled.0.load(), &sampled.1, &sampled.2, &sampled.3))),
             streams,
             started_with: loaded.config.clone(),
             file: loaded.file.clone(),
@@ -214,7 +215,7 @@ impl Control for Desk {
     }
 }
 
-fn samples(layout: &Layout, records: &Observer, streams: &Streams) -> Samples {
+fn samples(layout: &Layout, records: &Observer, streams: &Streams, dns: &DnsCounts) -> Samples {
     let tables = layout.tables.iter().map(|table| {
         let stats = table.stats();
         TableSample {
@@ -253,6 +254,7 @@ fn samples(layout: &Layout, records: &Observer, streams: &Streams) -> Samples {
         events: (events.published, events.dropped),
         log_lines_dropped: log::dropped(),
         streams: streams.sample(),
+        dns: dns.sample(),
         stores: stores.map(|lag| StoreSample { name: lag.store, behind: lag.behind }).collect(),
         tables: tables.collect(),
         breakers: services.chain(stages).collect(),

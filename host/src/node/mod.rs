@@ -39,8 +39,8 @@ use crate::worker::Clock;
 
 /// How long the stores have, after the last call, to confirm what the journal holds.
 const SHIP: Duration = Duration::from_secs(10);
-/// How often host names of gateways are asked for again.
-const RESOLVE: Duration = Duration::from_mins(1);
+/// How often it is looked whether the host name of a gateway is to be asked for again.
+const RESOLVE: Duration = Duration::from_secs(1);
 
 /// Threads for everything that is not a call.
 ///

@@ -8,6 +8,7 @@ use tokio::runtime::Handle;
 
 use crate::config::Loaded;
 use crate::config::model::Config;
+use crate::locate::{DnsCounts, Locator};
 use crate::lookup::{self, Problem, Services, Tables};
 use crate::plugin::{ComponentFinder, Components, Engine, EngineOptions, Limits};
 use crate::routing::{Parts, Snapshot};
@@ -19,6 +20,8 @@ pub struct Plant {
     components: Arc<Components>,
     limits: Arc<Limits>,
     digest_secret: Secret,
+    /// What was asked of the DNS since the start.
+    pub(super) dns: Arc<DnsCounts>,
     office: Handle,
 }
 
@@ -46,6 +49,7 @@ impl Plant {
             components: Arc::new(components),
             limits: Arc::new(Limits::default()),
             digest_secret: Secret::new(random()?),
+            dns: Arc::default(),
             office,
         })
     }
@@ -68,7 +72,11 @@ impl Plant {
         };
         let read = tokio::task::spawn_blocking(read).await;
         let (tables, services) = read.map_err(|error| vec![error.to_string()])?.map_err(told)?;
+        let dns = Arc::clone(&self.dns);
+        let locator = Locator::new(&loaded.config.dns, &loaded.config.listen, dns);
+        let locator = locator.map_err(|error| vec![format!("dns: {error}")])?;
         let parts = Parts {
+            locator: Some(Arc::new(locator)),
             components: Arc::clone(&self.components),
             tables: tables.clone(),
             services: services.clone(),

@@ -26,6 +26,10 @@ pub(super) fn limits(config: &Config) -> Limits {
 /// The names that certificates must hold at the addresses of gateways. Those of gateways that are given by an address
 /// must hold the address.
 pub(super) fn names(gateways: &Gateways) -> HashMap<SocketAddr, Box<str>> {
-    let secure = gateways.iter().filter(|gateway| gateway.transport == Transport::Tls);
-    secure.filter_map(|gateway| Some((gateway.destination()?.address, gateway.host_name()?.into()))).collect()
+    let named = gateways.iter().filter_map(|gateway| Some((gateway.host_name()?, gateway.destinations())));
+    let pairs = named.flat_map(|(name, found)| found.into_iter().map(move |destination| (name, destination)));
+    pairs
+        .filter(|(_, destination)| destination.transport == Transport::Tls)
+        .map(|(name, destination)| (destination.address, name.into()))
+        .collect()
 }

@@ -3,15 +3,14 @@
 mod address;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
 use futures_util::future::join_all;
 
-use self::address::Address;
+use self::address::Whereabouts;
 use crate::config::model::{self, RequestUriHost};
+use crate::locate::{Locator, Order};
 use crate::sip::codes::CodeSet;
 use crate::sip::decision::{Destination, NextHop};
 use crate::sip::flow::Transport;
@@ -33,17 +32,12 @@ pub struct Gateway {
     pub ring_timeout: Duration,
     /// How it is dealt with, on the side of the calls.
     pub hop: Arc<NextHop>,
-    address: Address,
-    known: ArcSwapOption<SocketAddr>,
+    whereabouts: Whereabouts,
 }
 
 impl Gateway {
     pub(super) fn of(name: &str, config: &model::Gateway, call: &model::Call) -> Result<Self, String> {
-        let (address, transport, host_port) = address::read(&config.uri)?;
-        let known = match address {
-            Address::Literal(address) => Some(Arc::new(address)),
-            Address::Name { .. } => None,
-        };
+        let (whereabouts, transport, host_port) = address::read(&config.uri)?;
         Ok(Self {
             name: name.into(),
             uri: config.uri.clone(),
@@ -57,75 +51,70 @@ impl Gateway {
                 login: None,
                 gate: None,
             }),
-            address,
-            known: ArcSwapOption::new(known),
+            whereabouts,
         })
     }
 
-    /// Where it is, as far as it is known: the last answer that name resolution gave.
-    pub fn destination(&self) -> Option<Destination> {
-        let address = **self.known.load().as_ref()?;
-        Some(Destination { transport: self.transport, address })
+    /// Where one call tries it, in order: the last answer that name resolution gave, by priority and weight. Empty where
+    /// there was none yet.
+    pub fn order(&self) -> Order {
+        self.whereabouts.order()
+    }
+
+    /// Every address that it is known by.
+    pub fn destinations(&self) -> Vec<Destination> {
+        self.whereabouts.all()
     }
 
     /// The name that its URI gives it, where that is no address.
     pub fn host_name(&self) -> Option<&str> {
-        match &self.address {
-            Address::Literal(_) => None,
-            Address::Name { host, .. } => Some(host),
-        }
-    }
-
-    /// Asks for its address again; the last one stays where there is no answer.
-    async fn resolve(&self) {
-        let Address::Name { host, port } = &self.address else { return };
-        match address::resolve(host, *port).await {
-            Ok(address) => {
-                let before = self.known.swap(Some(Arc::new(address)));
-                if before.as_deref() != Some(&address) {
-                    tracing::info!(gateway = &*self.name, %address, "gateway resolved");
-                }
-            }
-            Err(error) => {
-                let known = self.known.load().as_deref().copied();
-                tracing::warn!(gateway = &*self.name, host, ?known, "gateway not resolved: {error}");
-            }
-        }
+        self.whereabouts.host_name()
     }
 }
 
 /// All gateways of a configuration.
 #[derive(Debug, Default)]
-pub struct Gateways(BTreeMap<String, Arc<Gateway>>);
+pub struct Gateways {
+    by_name: BTreeMap<String, Arc<Gateway>>,
+    /// Who is asked for their names; nobody: only addresses are known.
+    locator: Option<Arc<Locator>>,
+}
 
 impl Gateways {
+    /// None yet; their names will be asked for here.
+    pub(super) fn new(locator: Option<Arc<Locator>>) -> Self {
+        Self { by_name: BTreeMap::new(), locator }
+    }
+
     pub(super) fn insert(&mut self, gateway: Gateway) {
-        self.0.insert(gateway.name.to_string(), Arc::new(gateway));
+        self.by_name.insert(gateway.name.to_string(), Arc::new(gateway));
     }
 
     /// The gateway of this name.
     pub fn get(&self, name: &str) -> Option<&Arc<Gateway>> {
-        self.0.get(name)
+        self.by_name.get(name)
     }
 
     /// All, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Gateway>> {
-        self.0.values()
+        self.by_name.values()
     }
 
     /// Takes over the addresses that are not known here and were there, under the same URI: a reload while names do not
     /// resolve must not lose the gateways that calls can still reach.
     pub fn remember(&self, before: &Self) {
-        for gateway in self.iter().filter(|gateway| gateway.known.load().is_none()) {
+        for gateway in self.iter() {
             if let Some(before) = before.get(&gateway.name).filter(|before| before.uri == gateway.uri) {
-                gateway.known.store(before.known.load_full());
+                gateway.whereabouts.remember(&before.whereabouts);
             }
         }
     }
 
-    /// Asks for all addresses at once, and waits for the answers or their deadline.
+    /// Asks for all addresses whose time is over at once, and waits for the answers or their deadline.
     pub async fn resolve(&self) {
-        join_all(self.iter().map(|gateway| gateway.resolve())).await;
+        if let Some(locator) = &self.locator {
+            join_all(self.iter().map(|gateway| gateway.whereabouts.refresh(&gateway.name, locator))).await;
+        }
     }
 }
 
@@ -155,7 +144,7 @@ mod tests {
         for (uri, transport, address, request_host) in cases {
             let gateway = gateway(uri).unwrap();
             let destination = Destination { transport, address: address.parse().unwrap() };
-            assert_eq!(gateway.destination(), Some(destination), "{uri}");
+            assert_eq!(gateway.order().as_slice(), [destination], "{uri}");
             assert_eq!(gateway.request_host.as_deref(), Some(request_host), "{uri}");
         }
     }
@@ -168,17 +157,6 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_name_is_unknown_until_it_is_resolved_and_then_stays_known() {
-        let mut gateways = Gateways::default();
-        gateways.insert(gateway("sip:localhost:5070").unwrap());
-        assert_eq!(gateways.get("carrier").unwrap().destination(), None);
-        gateways.resolve().await;
-        let found = gateways.get("carrier").unwrap().destination().unwrap();
-        assert!(found.address.ip().is_loopback());
-        assert_eq!(found.address.port(), 5070);
-    }
-
     #[test]
     fn a_reload_remembers_the_address_of_a_name_that_does_not_resolve_now() {
         let with = |uri: &str| {
@@ -186,24 +164,16 @@ mod tests {
             gateways.insert(gateway(uri).unwrap());
             gateways
         };
-        let (before, last) = (with("sip:gw.example.invalid"), "192.0.2.9:5060".parse().unwrap());
-        before.get("carrier").unwrap().known.store(Some(Arc::new(last)));
+        let last = "192.0.2.9:5060".parse().unwrap();
+        let before = with("sip:gw.example.invalid");
+        before.get("carrier").unwrap().whereabouts.know(Destination { transport: Transport::Udp, address: last });
         let after = |uri: &str| {
             let gateways = with(uri);
             gateways.remember(&before);
-            gateways.get("carrier").unwrap().destination().map(|destination| destination.address)
+            gateways.get("carrier").unwrap().order().first().map(|destination| destination.address)
         };
         assert_eq!(after("sip:gw.example.invalid"), Some(last));
         assert_eq!(after("sip:other.example.invalid"), None, "another place");
         assert_eq!(after("sip:192.0.2.1"), Some("192.0.2.1:5060".parse().unwrap()));
-    }
-
-    #[tokio::test]
-    async fn a_name_that_stops_resolving_keeps_its_last_address() {
-        let gateway = gateway("sip:no-such-host.invalid").unwrap();
-        let last: SocketAddr = "192.0.2.9:5060".parse().unwrap();
-        gateway.known.store(Some(Arc::new(last)));
-        gateway.resolve().await;
-        assert_eq!(gateway.destination().unwrap().address, last);
     }
 }

@@ -149,15 +149,25 @@ impl Bench<'_> {
         let parties = Parties::of(message);
         let (mut targets, mut facts) = (Vec::with_capacity(routes.len()), Vec::with_capacity(routes.len()));
         let mut unknown: Vec<String> = Vec::new();
-        for route in routes {
+        let mut routes = routes.into_iter().peekable();
+        while let Some(route) = routes.next() {
+            let rings_along = route.parallel || routes.peek().is_some_and(|next| next.parallel);
             let Some(gateway) = self.gateways.get(&route.gateway) else {
                 let shown: String = route.gateway.chars().take(MAX_GATEWAY_SHOWN).collect();
                 unknown.push(format!("`{}`", shown.escape_debug()));
                 continue;
             };
-            let (target, fact) = target(route, gateway, message, &parties)?;
-            targets.push(target);
+            let (first, fact) = target(route, gateway, message, &parties)?;
+            // RFC 3263 section 4.3: each address of a gateway is an attempt of its own.
+            let mut order = gateway.order().into_iter();
+            targets.push(Target { destination: order.next(), ..first });
             facts.push(fact);
+            // What rings together with others has one address: the next would ring when they have all failed.
+            for destination in order.take_while(|_| !rings_along) {
+                let (Some(last), Some(fact)) = (targets.last().cloned(), facts.last().cloned()) else { break };
+                targets.push(Target { destination: Some(destination), ..last });
+                facts.push(fact);
+            }
         }
         if unknown.is_empty() {
             return Ok((Ruling::Hunt { targets, facts }, None));
@@ -201,7 +211,7 @@ fn target(
         edited(message, &edits).map_err(|error| format!("the route over {name}: {error}"))?;
     }
     let target = Target {
-        destination: gateway.destination(),
+        destination: None,
         request_host: gateway.request_host.clone(),
         edits,
         attempt_timeout: wait(attempt_timeout, gateway.attempt_timeout, "attempt-timeout")?,

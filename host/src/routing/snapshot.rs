@@ -13,6 +13,7 @@ use super::gateway::{Gateway, Gateways};
 use super::judge::MAX_ATTRIBUTES;
 use super::pipeline::Step;
 use crate::config::model::{self, Config};
+use crate::locate::Locator;
 use crate::lookup::{Problem, Services, Tables};
 use crate::plugin::contract::Attribute;
 use crate::plugin::{Components, Lent, Limits, LoadError, Stage, StageSettings};
@@ -30,6 +31,8 @@ pub struct Parts {
     pub services: Services,
     /// Lent to stages.
     pub limits: Arc<Limits>,
+    /// Finds gateways by their names; none: only those with an address can be reached.
+    pub locator: Option<Arc<Locator>>,
     /// Signs nonces; random, the node's own.
     pub digest_secret: Secret,
 }
@@ -56,7 +59,7 @@ impl Snapshot {
     /// gateways' addresses: seconds, within a tokio runtime, not for a thread that carries calls.
     pub async fn build(config: &Config, folder: &Path, parts: &Parts) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
-        let gateways = gateways(config, &mut problems);
+        let gateways = gateways(config, parts, &mut problems);
         let loaded = load_stages(config, folder, parts, &mut problems).await;
         let mut customers = Vec::with_capacity(config.customers.len());
         let mut sources = Sources::default();
@@ -102,8 +105,8 @@ impl std::fmt::Debug for Snapshot {
     }
 }
 
-fn gateways(config: &Config, problems: &mut Vec<Problem>) -> Gateways {
-    let mut gateways = Gateways::default();
+fn gateways(config: &Config, parts: &Parts, problems: &mut Vec<Problem>) -> Gateways {
+    let mut gateways = Gateways::new(parts.locator.clone());
     for (name, gateway) in &config.gateways {
         match Gateway::of(name, gateway, &config.call) {
             Ok(gateway) => gateways.insert(gateway),

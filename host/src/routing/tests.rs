@@ -37,6 +37,7 @@ const CONFIG: &str = r#"
 
 fn parts(bed: &Bed) -> Parts {
     Parts {
+        locator: None,
         components: Arc::clone(&bed.components),
         tables: bed.lent.tables.clone(),
         services: bed.lent.services.clone(),

@@ -26,6 +26,8 @@ pub struct Samples {
     pub events: (u64, u64),
     /// Log lines dropped since the start.
     pub log_lines_dropped: u64,
+    /// Questions to the DNS by what became of them.
+    pub dns: [(&'static str, u64); 4],
     /// Connections.
     pub streams: StreamSample,
     /// The record stores and the fanout.
@@ -150,6 +152,9 @@ impl Collector for Sampler {
         )?)?;
 
         streams(&mut encoder, &samples.streams)?;
+        let dns = samples.dns.iter().filter(|(result, _)| !result.is_empty());
+        let dns = dns.map(|(result, count)| ([("result", *result)], *count));
+        counters(&mut encoder, "dns_queries", "Questions to the DNS, and those that went wrong", dns)?;
 
         let behind = samples.stores.iter().map(|store| ([("store", store.name.as_str())], store.behind));
         gauges(&mut encoder, "store_behind", "Records that a store or the fanout has not confirmed", behind)?;

@@ -42,6 +42,23 @@ pub struct Listen {
     pub advertise: Option<String>,
 }
 
+/// `[dns]`: how host names of gateways are found.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Dns {
+    /// Servers with ports, in place of the system's.
+    #[serde(deserialize_with = "units::socket_addresses")]
+    pub servers: Vec<SocketAddr>,
+    /// For everything that is asked to find one host. Default 2 s; no call waits for it.
+    pub deadline: TimeSpan,
+}
+
+impl Default for Dns {
+    fn default() -> Self {
+        Self { servers: Vec::new(), deadline: TimeSpan::from_secs(2) }
+    }
+}
+
 /// `[admin]`
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]

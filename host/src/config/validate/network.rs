@@ -15,6 +15,7 @@ pub(super) fn validate(config: &Config, report: &mut Report<'_>) {
     node(config, report);
     listen(config, report);
     admin(config, report);
+    not_zero("dns.deadline", config.dns.deadline, report);
     for (gateway_name, gateway) in &config.gateways {
         name("gateways", gateway_name, report);
         validate_gateway(&format!("gateways.{gateway_name}"), gateway, &config.listen, report);
