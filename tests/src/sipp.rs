@@ -172,7 +172,7 @@ impl Sipp {
 /// To this router, so many calls, by this transport in SIPp's words.
 fn arguments(router: SocketAddr, load: Load, transport: &str) -> Vec<String> {
     let (router, calls, rate) = (router.to_string(), load.calls.to_string(), load.rate.to_string());
-    let words = [&router, "-m", &calls, "-r", &rate, "-l", "10000", "-t", transport];
+    let words = [&router, "-m", &calls, "-r", &rate, "-l", "10000", "-t", transport, "-max_socket", "1000"];
     words.into_iter().map(str::to_owned).collect()
 }
 

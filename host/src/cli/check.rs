@@ -63,7 +63,11 @@ fn rehearse(loaded: &Loaded) -> Result<(), Vec<String>> {
 fn summary(loaded: &Loaded) -> String {
     let config = &loaded.config;
     let names = |names: Vec<&str>| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-    let listeners: Vec<String> = config.listen.udp.iter().map(|address| format!("udp:{address}")).collect();
+    let listen = &config.listen;
+    let udp = listen.udp.iter().map(|address| format!("udp:{address}"));
+    let tcp = listen.tcp.iter().map(|address| format!("tcp:{address}"));
+    let tls = listen.tls.iter().map(|listener| format!("tls:{}", listener.bind));
+    let listeners: Vec<String> = udp.chain(tcp).chain(tls).collect();
     let mut text = format!("{}: right\n", loaded.file.display());
     let mut line = |label: &str, value: String| {
         // Writing to a string does not fail.
