@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use bytes::Bytes;
+use tokio::sync::Semaphore;
 use trunkline::lookup;
+use trunkline::plugin::versions::Versions;
 use trunkline::plugin::{Cancel, ComponentFinder, Components, Engine, EngineOptions, Limits};
 use trunkline::routing::{NewCall, Parts, Routed, Router, Snapshot};
 use trunkline::sip::digest::Secret;
@@ -114,8 +116,12 @@ impl Bench {
             services,
             limits: Arc::new(Limits::default()),
             digest_secret: Secret::new([7; 32]),
+            versions: Arc::new(Versions::open(setup.folder().join("versions"), false)),
+            accounts: Arc::default(),
+            compiling: Arc::new(Semaphore::new(1)),
+            shadows: None,
         };
-        let snapshot = Snapshot::build(&loaded.config, &loaded.folder, &parts).await.map_err(wrong)?;
+        let snapshot = Snapshot::build(&loaded.config, &loaded.folder, &parts, None).await.map_err(wrong)?;
         let router = Router::new(Arc::new(snapshot));
         router.warm_up().await;
         Ok(router)

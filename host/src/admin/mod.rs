@@ -7,6 +7,11 @@
 //! | `GET /metrics` | [`metrics`] as OpenMetrics text |
 //! | `GET /v1/status` | [`Status`] as JSON |
 //! | `POST /v1/reload` | 200 with the warnings, or 422 with every error; a refused reload changes nothing |
+//! | `GET /v1/plugins` | every stage's version, with trials and what can be had back |
+//! | `POST /v1/plugins/NAME` | a component as the body is put in: `?customer=`, `?as=swap|canary|shadow`, `?share=` |
+//! | `POST /v1/plugins/NAME/promote`, `…/rollback` | ends a trial by hand, or goes back to the version before |
+//! | `GET`, `DELETE /v1/plugins/NAME/shadow` | how two versions compare, with samples; ends the shadow |
+//! | `GET /v1/customers/NAME/usage` | what a customer's stages have used |
 //! | `GET /v1/tables` | every table with its numbers |
 //! | `GET /v1/tables/{table}/{key}` | what memory holds for the key, where it is from and how old |
 //! | `DELETE /v1/tables/{table}/{key}` | forgets the key |
@@ -20,6 +25,7 @@ mod connections;
 mod histogram;
 mod lookups;
 pub mod metrics;
+pub mod plugins;
 mod routes;
 mod serve;
 
@@ -30,6 +36,7 @@ use std::sync::Arc;
 
 pub use auth::Token;
 pub use metrics::Metrics;
+pub use plugins::Plugins;
 pub use routes::router;
 use serde::Serialize;
 pub use serve::{Admin, AdminError};
@@ -46,6 +53,9 @@ pub trait Control: Send + Sync + 'static {
 
     /// The tables and services in use now.
     fn lookups(&self) -> Option<(Tables, Services)>;
+
+    /// The versions of stages.
+    fn plugins(&self) -> Option<&dyn Plugins>;
 
     /// Reads the configuration again and swaps it in whole, or changes nothing. May block: it is called on a thread
     /// for that.

@@ -14,7 +14,7 @@ use axum::{Json, Router};
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
-use super::{Control, Metrics, Token, lookups};
+use super::{Control, Metrics, Token, lookups, plugins};
 
 /// No request of this API has a body worth reading.
 const MAX_BODY: usize = 4 << 10;
@@ -22,7 +22,7 @@ const MAX_BODY: usize = 4 << 10;
 /// A page of metrics is encoded in milliseconds.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// A reload compiles components: seconds for a large one.
+/// A reload or a swap compiles components: seconds for a large one.
 const RELOAD_DEADLINE: Duration = Duration::from_mins(2);
 
 /// Requests at once; one more is told 503.
@@ -34,7 +34,7 @@ pub(super) struct Shared<C> {
     token: Option<Token>,
     requests: Semaphore,
     /// One reload at a time: two would compile the same components twice.
-    reload: Arc<Semaphore>,
+    pub(super) reload: Arc<Semaphore>,
 }
 
 pub(super) type Api<C> = State<Arc<Shared<C>>>;
@@ -53,6 +53,7 @@ pub fn router<C: Control>(control: Arc<C>, metrics: Arc<Metrics>, token: Option<
         .route("/v1/status", only(get(status::<C>), &Method::GET))
         .route("/v1/reload", only(post(reload::<C>), &Method::POST))
         .merge(lookups::routes())
+        .merge(plugins::routes())
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), require_token::<C>));
     Router::new()
         .route("/healthz", only(get(healthz), &Method::GET))
@@ -81,7 +82,9 @@ async fn bound<C: Control>(State(shared): Api<C>, request: Request, next: Next) 
     let Ok(_permit) = shared.requests.try_acquire() else {
         return problem(StatusCode::SERVICE_UNAVAILABLE, "too many requests at once");
     };
-    let deadline = if request.uri().path() == "/v1/reload" { RELOAD_DEADLINE } else { DEADLINE };
+    let path = request.uri().path();
+    let compiles = request.method() == Method::POST && (path == "/v1/reload" || path.starts_with("/v1/plugins/"));
+    let deadline = if compiles { RELOAD_DEADLINE } else { DEADLINE };
     tokio::time::timeout(deadline, next.run(request))
         .await
         .unwrap_or_else(|_| problem(StatusCode::GATEWAY_TIMEOUT, "not answered in time"))

@@ -8,12 +8,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::metrics::{BreakerSample, BreakerState, Samples, StoreSample, TableSample, WorkerMetrics};
-use super::{Admin, Control, Metrics, Status, Token, router};
+use super::{Admin, Control, Metrics, Plugins, Status, Token, router};
 use crate::cdr::chain::ChainHash;
 use crate::cdr::record::{
     Attempt, AttemptOutcome, CallRecord, End, RecordKey, Sides, StageOutcome, StageRecord, Times,
 };
 use crate::lookup::{Services, Tables};
+use crate::plugin::account::Usage;
 use crate::transport::stream::{Event, StreamSample};
 
 #[derive(Default)]
@@ -32,6 +33,10 @@ impl Control for Node {
     }
 
     fn lookups(&self) -> Option<(Tables, Services)> {
+        None
+    }
+
+    fn plugins(&self) -> Option<&dyn Plugins> {
         None
     }
 
@@ -64,6 +69,9 @@ fn samples() -> Samples {
             state: BreakerState::Open,
             opened: Some(4),
         }],
+        turns: vec![("lrn".to_owned(), "promoted", 2)],
+        trials: Vec::new(),
+        usage: vec![("acme".to_owned(), Usage { fuel: 700, ..Usage::default() })],
     }
 }
 
@@ -186,6 +194,8 @@ async fn the_page_of_metrics_counts_what_records_and_samples_say() {
         r#"trunkline_lookups_total{table="lrn",result="stale"} 2"#,
         r#"trunkline_table_entries{table="lrn"} 5"#,
         r#"trunkline_breaker_state{kind="service",name="lrn-api"} 2"#,
+        r#"trunkline_plugin_turns_total{plugin="lrn",event="promoted"} 2"#,
+        r#"trunkline_usage_fuel_total{customer="acme"} 700"#,
         "# EOF",
     ] {
         assert!(page.lines().any(|found| found == line), "{line}\nis not in\n{page}");

@@ -219,6 +219,10 @@ pub enum StageOutcome {
     Breaker,
     /// Not run: the caller cancelled while the pipeline ran.
     Cancelled,
+    /// Not run, or stopped: the customer had used up its share of the node.
+    Share,
+    /// Not run: its component is still being compiled.
+    Loading,
 }
 
 impl StageOutcome {

@@ -8,11 +8,13 @@ mod events;
 mod ledger;
 mod lookups;
 mod node;
+mod own_plugin;
 mod plugins;
 mod records;
 mod routing;
 mod sources;
 mod streams;
+mod trials;
 
 use std::collections::BTreeMap;
 
@@ -23,7 +25,8 @@ pub use self::events::{AmqpEvents, AmqpTls, Events};
 pub use self::ledger::{AmqpQueue, Deck, DeckVersion, Ledger, Moment, Rater};
 pub use self::lookups::{Breaker, Capacity, Service, ServiceBreaker, Shared, Table, Warm, Webhook};
 pub use self::node::{Admin, Dns, Listen, Log, Node};
-pub use self::plugins::{Isolation, OnFailure, Plugin};
+pub use self::own_plugin::{CustomerLimits, Overrides, OwnPlugin};
+pub use self::plugins::{Compile, Isolation, OnFailure, Plugin};
 pub use self::records::{AmqpFanout, Cdr, Fanout, FileFormat, FileStore, OnJournalFailure, SqlStore, Store};
 pub use self::routing::{Customer, Digest, Gateway, RequestUriHost};
 pub use self::sources::{
@@ -31,6 +34,7 @@ pub use self::sources::{
     MemcachedSource, RedisFormat, RedisSource, Source, SqlSource,
 };
 pub use self::streams::{Streams, Tls, TlsListener};
+pub use self::trials::{Canary, Probation, Ratio, RollBack, Shadow, Share};
 
 /// Tables keep their names in order, so that messages and metrics come out the same every time.
 pub type Named<T> = BTreeMap<String, T>;

@@ -14,8 +14,9 @@ use super::fixed::Fixed;
 use super::listeners::Listeners;
 use super::plant::{self, Layout, Plant};
 use super::streams::names;
+use super::swap::Turns;
 use crate::admin::metrics::{BreakerSample, BreakerState, Samples, StoreSample, TableSample};
-use crate::admin::{Control, Metrics, PluginStatus, ServiceStatus, Status, StoreStatus, TableStatus};
+use crate::admin::{Control, Metrics, PluginStatus, Plugins, ServiceStatus, Status, StoreStatus, TableStatus};
 use crate::cdr::{Cdr, Observer};
 use crate::config::model::Config;
 use crate::config::{self, Loaded};
@@ -38,20 +39,23 @@ pub(super) struct Desk {
     started_with: Config,
     file: PathBuf,
     fixed: Fixed,
-    plant: Plant,
+    pub(super) plant: Plant,
     /// Where tables keep what the next run begins with.
     state: PathBuf,
-    layout: Arc<ArcSwap<Layout>>,
+    pub(super) layout: Arc<ArcSwap<Layout>>,
+    /// The configuration in use.
+    pub(super) loaded: ArcSwap<Loaded>,
+    pub(super) turns: Turns,
     records: Observer,
     listeners: Vec<String>,
     workers: usize,
     started: Instant,
     configured_at: AtomicU64,
     ready: AtomicBool,
-    mail: OnceLock<Vec<mpsc::Sender<Mail>>>,
+    pub(super) mail: OnceLock<Vec<mpsc::Sender<Mail>>>,
     /// One reload at a time.
-    reloading: Mutex<()>,
-    office: Handle,
+    pub(super) reloading: Mutex<()>,
+    pub(super) office: Handle,
 }
 
 impl Desk {
@@ -71,10 +75,13 @@ impl Desk {
         layout.tables.begin(&state);
         let layout = Arc::new(ArcSwap::from_pointee(layout));
         let records = cdr.observer();
-        let sampled = (Arc::clone(&layout), records.clone(), streams.clone(), Arc::clone(&plant.dns));
+        let turns = Turns::default();
+        let sampled = (Arc::clone(&layout), records.clone(), streams.clone(), Arc::clone(&plant.dns), turns.clone());
         Self {
             node,
-            metrics: Arc::new(Metrics::new(move || samples(&sampled.0.load(), &sampled.1, &sampled.2, &sampled.3))),
+            metrics: Arc::new(Metrics::new(move || {
+                samples(&sampled.0.load(), &sampled.1, &sampled.2, &sampled.3, &sampled.4)
+            })),
             streams,
             started_with: loaded.config.clone(),
             file: loaded.file.clone(),
@@ -82,6 +89,8 @@ impl Desk {
             plant,
             state,
             layout,
+            loaded: ArcSwap::from_pointee(loaded.clone()),
+            turns,
             records,
             listeners: listeners.named.iter().map(|known| format!("{}:{}", known.transport, known.bound)).collect(),
             workers: listeners.sets.len(),
@@ -100,6 +109,7 @@ impl Desk {
 
     /// The workers take calls.
     pub(super) fn open(&self, crew: &Crew) {
+        self.write_down(&self.snapshot());
         let _ = self.mail.set(crew.mail());
         self.ready.store(true, Relaxed);
     }
@@ -147,21 +157,24 @@ impl Desk {
         self.streams.tls().expect(names(&layout.snapshot.gateways));
         self.streams.tls().renew(certificates);
         layout.tables.begin(&self.state);
+        self.write_down(&layout.snapshot);
         self.layout.store(Arc::new(layout));
         self.configured_at.store(unix_seconds(), Relaxed);
         log::show_full_numbers(loaded.config.log.full_numbers);
         let unheeded = self.fixed.unheeded(&loaded.config);
-        Ok(loaded.warnings.iter().map(ToString::to_string).chain(unheeded).collect())
+        let warnings = loaded.warnings.iter().map(ToString::to_string).chain(unheeded).collect();
+        self.loaded.store(Arc::new(loaded));
+        Ok(warnings)
     }
 }
 
 impl Control for Desk {
     fn status(&self) -> Status {
         let layout = self.layout.load();
-        let plugins = layout.snapshot.stages().iter().map(|stage| PluginStatus {
-            stage: stage.name.to_string(),
-            digest: stage.digest.to_string(),
-            breaker: word(breaker(stage.breaker_state())).to_owned(),
+        let plugins = layout.snapshot.seats().map(|seat| PluginStatus {
+            stage: seat.name.to_string(),
+            digest: seat.stage.as_ref().map(|stage| stage.digest.to_string()).unwrap_or_default(),
+            breaker: seat.stage.as_ref().map_or("loading", |stage| word(breaker(stage.breaker_state()))).to_owned(),
         });
         let tables = layout.tables.iter();
         let tables = tables.map(|table| TableStatus { name: table.name().to_owned(), entries: table.stats().entries });
@@ -197,6 +210,10 @@ impl Control for Desk {
         Some((layout.tables.clone(), layout.services.clone()))
     }
 
+    fn plugins(&self) -> Option<&dyn Plugins> {
+        Some(self)
+    }
+
     fn reload(&self) -> Result<Vec<String>, Vec<String>> {
         let _one = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
         let result = self.try_reload();
@@ -215,7 +232,7 @@ impl Control for Desk {
     }
 }
 
-fn samples(layout: &Layout, records: &Observer, streams: &Streams, dns: &DnsCounts) -> Samples {
+fn samples(layout: &Layout, records: &Observer, streams: &Streams, dns: &DnsCounts, turns: &Turns) -> Samples {
     let tables = layout.tables.iter().map(|table| {
         let stats = table.stats();
         TableSample {
@@ -238,12 +255,15 @@ fn samples(layout: &Layout, records: &Observer, streams: &Streams, dns: &DnsCoun
         let (state, opened) = (service(stats.open), Some(stats.times_opened));
         Some(BreakerSample { kind: "service", name: name.to_owned(), state, opened })
     });
-    let stages = layout.snapshot.stages().iter().map(|stage| BreakerSample {
-        kind: "plugin",
-        name: stage.name.to_string(),
-        state: breaker(stage.breaker_state()),
-        opened: None,
+    let stages = layout.snapshot.seats().filter_map(|seat| {
+        let state = breaker(seat.stage.as_ref()?.breaker_state());
+        Some(BreakerSample { kind: "plugin", name: seat.name.to_string(), state, opened: None })
     });
+    let compared = layout.snapshot.seats().flat_map(|seat| {
+        let name = seat.name.to_string();
+        seat.trials().map(|trial| (name.clone(), trial.status())).collect::<Vec<_>>()
+    });
+    let usage = layout.snapshot.customers().map(|customer| (customer.name.to_string(), customer.account.usage()));
     let stores = records.lag().into_iter();
     let journal = records.journal();
     let events = events::counts();
@@ -258,6 +278,9 @@ fn samples(layout: &Layout, records: &Observer, streams: &Streams, dns: &DnsCoun
         stores: stores.map(|lag| StoreSample { name: lag.store, behind: lag.behind }).collect(),
         tables: tables.collect(),
         breakers: services.chain(stages).collect(),
+        turns: turns.all(),
+        trials: compared.collect(),
+        usage: usage.collect(),
     }
 }
 
@@ -265,7 +288,7 @@ fn service(open: bool) -> BreakerState {
     if open { BreakerState::Open } else { BreakerState::Closed }
 }
 
-fn breaker(state: plugin::BreakerState) -> BreakerState {
+pub(super) fn breaker(state: plugin::BreakerState) -> BreakerState {
     match state {
         plugin::BreakerState::Closed => BreakerState::Closed,
         plugin::BreakerState::Open => BreakerState::Open,
@@ -273,7 +296,7 @@ fn breaker(state: plugin::BreakerState) -> BreakerState {
     }
 }
 
-fn word(state: BreakerState) -> &'static str {
+pub(super) fn word(state: BreakerState) -> &'static str {
     match state {
         BreakerState::Closed => "closed",
         BreakerState::HalfOpen => "half-open",

@@ -9,6 +9,7 @@
 //! | `streams` | what bounds connections, and whom to expect at their ends |
 //! | `fixed` | what of the configuration no reload changes |
 //! | `control` | what the admin API sees and does |
+//! | `swap` | versions of stages, put in and taken back |
 
 mod control;
 mod crew;
@@ -17,6 +18,7 @@ mod listeners;
 mod plant;
 mod room;
 mod streams;
+mod swap;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +41,8 @@ use crate::worker::Clock;
 
 /// How long the stores have, after the last call, to confirm what the journal holds.
 const SHIP: Duration = Duration::from_secs(10);
+/// How often ended trials are made to last.
+const SETTLE: Duration = Duration::from_millis(250);
 /// How often it is looked whether the host name of a gateway is to be asked for again.
 const RESOLVE: Duration = Duration::from_secs(1);
 
@@ -88,7 +92,7 @@ async fn run(loaded: &Loaded, office: &Runtime) -> anyhow::Result<()> {
     let node = plant::node_name(config);
     let clock = Clock::start();
     let mut signals = Signals::new()?;
-    let plant = Plant::new(loaded, office.handle().clone())?;
+    let plant = Plant::for_calls(loaded, office.handle().clone())?;
     let layout = plant.build(loaded, None).await.map_err(|problems| anyhow::anyhow!(problems.join("\n")))?;
     let certificates = Certificates::load(config, &loaded.folder);
     let tls = Tls::new(certificates.map_err(|problems| anyhow::anyhow!(problems.join("\n")))?);
@@ -115,6 +119,8 @@ async fn run(loaded: &Loaded, office: &Runtime) -> anyhow::Result<()> {
     let connections = carrier.start(sockets, local, Post::new(crew.mail())).context("no connections")?;
     drop(journal);
     desk.open(&crew);
+    let compiling = Arc::clone(&desk);
+    drop(tokio::task::spawn_blocking(move || compiling.compile_rest()));
     tracing::info!(node = &*desk.node, workers = crew.len(), listening = desk.status().listeners.join(", "), "ready");
     let watched = watch(&desk, &crew, &mut signals, config.node.drain.get()).await;
     crew.stop().await;
@@ -156,6 +162,8 @@ impl Signals {
 /// node starts it again.
 async fn watch(desk: &Arc<Desk>, crew: &Crew, signals: &mut Signals, drain: Duration) -> anyhow::Result<()> {
     let mut resolve = tokio::time::interval(RESOLVE);
+    let mut settle = tokio::time::interval(SETTLE);
+    settle.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             _ = signals.hangup.recv() => {
@@ -163,6 +171,11 @@ async fn watch(desk: &Arc<Desk>, crew: &Crew, signals: &mut Signals, drain: Dura
                 // Compiles and reads files: not for this thread.
                 drop(tokio::task::spawn_blocking(move || desk.reload()));
             }
+            _ = settle.tick() => if desk.has_ended_trials() {
+                let desk = Arc::clone(desk);
+                // Hands out mail: not for this thread.
+                let _ = tokio::task::spawn_blocking(move || desk.settle_trials()).await;
+            },
             _ = resolve.tick() => desk.resolve_gateways(),
             _ = signals.terminate.recv() => break,
             _ = signals.interrupt.recv() => break,

@@ -5,14 +5,21 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 
 use crate::config::Loaded;
 use crate::config::model::Config;
 use crate::locate::{DnsCounts, Locator};
 use crate::lookup::{self, Problem, Services, Tables};
+use crate::plugin::account::Accounts;
+use crate::plugin::shadow::Shadows;
+use crate::plugin::versions::Versions;
 use crate::plugin::{ComponentFinder, Components, Engine, EngineOptions, Limits};
-use crate::routing::{Parts, Snapshot};
+use crate::routing::{Maker, Parts, Snapshot};
 use crate::sip::digest::Secret;
+
+/// Components that are compiled at once: the compiler itself uses all cores, and holds the whole of each in memory.
+const COMPILING: usize = 4;
 
 /// Builds what calls are routed by.
 #[derive(Debug)]
@@ -22,10 +29,15 @@ pub struct Plant {
     digest_secret: Secret,
     /// What was asked of the DNS since the start.
     pub(super) dns: Arc<DnsCounts>,
+    versions: Arc<Versions>,
+    accounts: Arc<Accounts>,
+    compiling: Arc<Semaphore>,
+    shadows: Option<Shadows>,
     office: Handle,
 }
 
 /// What calls are routed by: one configuration's.
+#[derive(Clone)]
 pub struct Layout {
     /// Customers, pipelines, gateways.
     pub snapshot: Arc<Snapshot>,
@@ -44,14 +56,60 @@ impl Plant {
     pub fn new(loaded: &Loaded, office: Handle) -> anyhow::Result<Self> {
         let engine = Engine::new(EngineOptions::default()).context("the plugin engine did not start")?;
         let cache = cache_folder(loaded);
+        let versions = Versions::open(cache.clone(), false);
         let components = Components::new(engine, ComponentFinder::from_environment(), Some(cache));
         Ok(Self {
             components: Arc::new(components),
             limits: Arc::new(Limits::default()),
             digest_secret: Secret::new(random()?),
             dns: Arc::default(),
+            versions: Arc::new(versions),
+            accounts: Arc::default(),
+            compiling: Arc::new(Semaphore::new(COMPILING)),
+            shadows: None,
             office,
         })
+    }
+
+    /// As [`Plant::new`], for calls: what is swapped in is written down, and shadows run.
+    ///
+    /// # Errors
+    ///
+    /// As [`Plant::new`], or the system gives no thread.
+    pub fn for_calls(loaded: &Loaded, office: Handle) -> anyhow::Result<Self> {
+        let versions = Arc::new(Versions::open(cache_folder(loaded), true));
+        let shadows = Some(Shadows::start().context("no thread for shadows")?);
+        Ok(Self { versions, shadows, ..Self::new(loaded, office)? })
+    }
+
+    /// Which versions run.
+    pub(super) fn versions(&self) -> &Versions {
+        &self.versions
+    }
+
+    /// The compiled components.
+    pub(super) fn components(&self) -> &Components {
+        &self.components
+    }
+
+    /// Makes stages that go with this layout.
+    pub(super) fn maker(&self, layout: &Layout, folder: PathBuf) -> Maker {
+        Maker::new(self.parts(&layout.tables, &layout.services), folder)
+    }
+
+    fn parts(&self, tables: &Tables, services: &Services) -> Parts {
+        Parts {
+            components: Arc::clone(&self.components),
+            tables: tables.clone(),
+            services: services.clone(),
+            locator: None,
+            limits: Arc::clone(&self.limits),
+            digest_secret: self.digest_secret.clone(),
+            versions: Arc::clone(&self.versions),
+            accounts: Arc::clone(&self.accounts),
+            compiling: Arc::clone(&self.compiling),
+            shadows: self.shadows.clone(),
+        }
     }
 
     /// Reads tables, compiles components, asks for the gateways' addresses: seconds.
@@ -75,15 +133,9 @@ impl Plant {
         let dns = Arc::clone(&self.dns);
         let locator = Locator::new(&loaded.config.dns, &loaded.config.listen, dns);
         let locator = locator.map_err(|error| vec![format!("dns: {error}")])?;
-        let parts = Parts {
-            locator: Some(Arc::new(locator)),
-            components: Arc::clone(&self.components),
-            tables: tables.clone(),
-            services: services.clone(),
-            limits: Arc::clone(&self.limits),
-            digest_secret: self.digest_secret.clone(),
-        };
-        let snapshot = Snapshot::build(&loaded.config, &loaded.folder, &parts).await.map_err(told)?;
+        let parts = Parts { locator: Some(Arc::new(locator)), ..self.parts(&tables, &services) };
+        let snapshot_before = before.map(|before| &*before.snapshot);
+        let snapshot = Snapshot::build(&loaded.config, &loaded.folder, &parts, snapshot_before).await.map_err(told)?;
         if let Some(before) = before {
             snapshot.gateways.remember(&before.snapshot.gateways);
         }

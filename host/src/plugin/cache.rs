@@ -15,6 +15,9 @@ use super::engine::Engine;
 /// Begins every file; the number is that of this layout: magic, CRC32C of the code (little endian), code.
 const MAGIC: &[u8; 8] = b"TLCWASM1";
 
+/// Compiled components that are kept.
+const MAX_FILES: usize = 256;
+
 const HEAD: usize = MAGIC.len() + size_of::<u32>();
 
 /// A folder of compiled components.
@@ -45,6 +48,11 @@ impl Cache {
         }
     }
 
+    /// Whether there is a file for it; it may still turn out to be broken.
+    pub(super) fn has(&self, engine: &Engine, digest: &str) -> bool {
+        self.path(engine, digest).is_file()
+    }
+
     /// Keeps it. A cache that cannot be written is slower and nothing else: it is said once in the log.
     pub(super) fn put(&self, engine: &Engine, digest: &str, component: &Component) {
         let path = self.path(engine, digest);
@@ -64,7 +72,20 @@ impl Cache {
         file.write_all(&code)?;
         file.sync_all()?;
         fs::rename(&draft, path)?;
+        self.clear_away();
         Ok(())
+    }
+
+    /// Removes the oldest files beyond what a node with many plugins uses: each swap would leave one for ever.
+    fn clear_away(&self) {
+        let Ok(files) = fs::read_dir(&self.folder) else { return };
+        let compiled = files.flatten().filter(|file| file.path().extension().is_some_and(|ending| ending == "cwasm"));
+        let dated = compiled.filter_map(|file| Some((file.metadata().ok()?.modified().ok()?, file.path())));
+        let mut dated: Vec<_> = dated.collect();
+        dated.sort();
+        for (_, path) in dated.iter().take(dated.len().saturating_sub(MAX_FILES)) {
+            let _ = fs::remove_file(path);
+        }
     }
 
     fn path(&self, engine: &Engine, digest: &str) -> PathBuf {

@@ -1,14 +1,13 @@
 //! Finds, reads and compiles components, each at most once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-
-use sha2::{Digest, Sha256};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::cache::Cache;
 use super::engine::Engine;
 use super::error::LoadError;
+use super::versions;
 
 /// The file of the largest component that is read: a Python plugin has 18 MB.
 const MAX_FILE: u64 = 256 << 20;
@@ -81,12 +80,14 @@ pub struct Components {
     finder: ComponentFinder,
     cache: Option<Cache>,
     known: Mutex<HashMap<Arc<str>, Component>>,
+    /// Who compiles which digest.
+    turns: Mutex<HashMap<Arc<str>, Arc<Mutex<()>>>>,
 }
 
 impl Components {
     /// With `cache`, compiled components are kept in that folder, which must be the host's own.
     pub fn new(engine: Engine, finder: ComponentFinder, cache: Option<PathBuf>) -> Self {
-        Self { engine, finder, cache: cache.map(Cache::new), known: Mutex::default() }
+        Self { engine, finder, cache: cache.map(Cache::new), known: Mutex::default(), turns: Mutex::default() }
     }
 
     /// The engine that compiles.
@@ -99,16 +100,43 @@ impl Components {
     pub fn load(&self, reference: &str, base: &Path) -> Result<Component, LoadError> {
         let path = self.finder.find(reference, base)?;
         let bytes = read(&path)?;
-        check_kind(&path, &bytes)?;
-        let digest: Arc<str> = hex(&Sha256::digest(&bytes)).into();
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&digest).cloned();
+        self.admit(path, &bytes)
+    }
+
+    /// As [`Components::load`], of bytes that came from this path or go by it. Of one component that several want at
+    /// once, the first compiles it and the others wait for that.
+    pub fn admit(&self, path: PathBuf, bytes: &[u8]) -> Result<Component, LoadError> {
+        check_kind(&path, bytes)?;
+        let digest: Arc<str> = versions::digest(bytes).into();
+        let turn = Arc::clone(lock(&self.turns).entry(Arc::clone(&digest)).or_default());
+        let _turn = lock(&turn);
+        let known = lock(&self.known).get(&digest).cloned();
         if let Some(component) = known {
             return Ok(Component { path, ..component });
         }
-        let code = self.compile(&path, &bytes, &digest)?;
+        let code = self.compile(&path, bytes, &digest)?;
         let component = Component { digest: Arc::clone(&digest), path, code };
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(digest, component.clone());
+        lock(&self.known).insert(digest, component.clone());
         Ok(component)
+    }
+
+    /// The bytes of a component as the configuration names it, and their digest.
+    pub fn bytes(&self, reference: &str, base: &Path) -> Result<(PathBuf, Vec<u8>), LoadError> {
+        let path = self.finder.find(reference, base)?;
+        let bytes = read(&path)?;
+        Ok((path, bytes))
+    }
+
+    /// Whether [`Components::admit`] would not have to compile.
+    pub fn is_compiled(&self, digest: &str) -> bool {
+        let known = lock(&self.known).contains_key(digest);
+        known || self.cache.as_ref().is_some_and(|cache| cache.has(&self.engine, digest))
+    }
+
+    /// Forgets the code of every other component: what has been swapped out shall not hold memory. On disk it stays.
+    pub fn forget_all_but(&self, digests: &BTreeSet<String>) {
+        lock(&self.known).retain(|digest, _| digests.contains(&**digest));
+        lock(&self.turns).retain(|digest, _| digests.contains(&**digest));
     }
 
     fn compile(&self, path: &Path, bytes: &[u8], digest: &str) -> Result<wasmtime::component::Component, LoadError> {
@@ -122,6 +150,10 @@ impl Components {
         }
         Ok(code)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
@@ -154,12 +186,4 @@ fn check_kind(path: &Path, bytes: &[u8]) -> Result<(), LoadError> {
 
 fn not(path: &Path, what: impl Into<String>) -> LoadError {
     LoadError::NotAComponent { path: path.to_owned(), what: what.into() }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

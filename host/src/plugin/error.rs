@@ -69,6 +69,16 @@ pub enum LoadError {
         /// For people.
         detail: String,
     },
+    /// It does not answer the plugin's recorded calls as they were recorded.
+    #[error("fails {failed} of {calls} recorded calls: {told}")]
+    Rehearsal {
+        /// How many.
+        failed: usize,
+        /// Of how many.
+        calls: usize,
+        /// The first of them.
+        told: String,
+    },
     /// The engine of this node cannot be what the configuration asks for.
     #[error("{0}")]
     Settings(String),
@@ -85,6 +95,7 @@ impl LoadError {
             StageOutcome::Error => return Self::Refused(detail),
             StageOutcome::Fuel => "fuel",
             StageOutcome::Memory => "memory",
+            StageOutcome::Share => "share",
             StageOutcome::Trap => "trap",
             StageOutcome::Saturated => "saturated",
             StageOutcome::Deadline => "deadline",

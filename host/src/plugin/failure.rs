@@ -2,7 +2,7 @@
 
 use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 
-use super::memory::MemoryRefused;
+use super::memory::{MemoryRefused, ShareRefused};
 use crate::cdr::record::StageOutcome;
 
 /// Bytes of a detail that reach the record: a guest writes some of them.
@@ -53,6 +53,9 @@ impl Failure {
     pub(super) fn of(error: &wasmtime::Error) -> Self {
         if let Some(refused) = error.downcast_ref::<MemoryRefused>() {
             return Self::new(StageOutcome::Memory, refused.to_string());
+        }
+        if let Some(refused) = error.downcast_ref::<ShareRefused>() {
+            return Self::new(StageOutcome::Share, refused.to_string());
         }
         if let Some(full) = error.downcast_ref::<PoolConcurrencyLimitError>() {
             return Self::new(StageOutcome::Saturated, format!("the node's instance pool is used up: {full}"));

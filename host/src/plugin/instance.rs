@@ -43,7 +43,7 @@ impl Instance {
             lent: stage.lent.clone(),
             counters: stage.counters.clone(),
             own_counters: Vec::new(),
-            memory: MemoryGuard::new(usize::try_from(stage.settings.memory).unwrap_or(usize::MAX)),
+            memory: MemoryGuard::new(usize::try_from(stage.settings.memory).unwrap_or(usize::MAX), stage.owner.clone()),
             call: None,
         };
         let mut store = Store::new(stage.engine.wasm(), state);

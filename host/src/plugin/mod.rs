@@ -4,6 +4,7 @@
 //! run, and refuses what could never serve one; a [`Runner`] is one stage on one worker, with its warm instances. What a
 //! guest can reach is [`Lent`] to it, and nothing else. This module reads no SIP: header fields come through [`Headers`].
 
+pub mod account;
 mod bindings;
 mod breaker;
 mod cache;
@@ -20,11 +21,14 @@ mod memory;
 pub mod rater;
 pub mod recorded;
 mod runner;
+pub mod shadow;
 mod stage;
 mod state;
 mod stats;
 pub mod trace;
+pub mod trial;
 mod version;
+pub mod versions;
 mod within;
 
 #[cfg(test)]

@@ -66,6 +66,8 @@ pub struct Run<T> {
     pub fuel: u64,
     /// When it ended.
     pub ended: Instant,
+    /// Whether it failed by the plugin's own fault.
+    pub failed: bool,
 }
 
 impl Runner {
@@ -114,8 +116,9 @@ impl Runner {
         let permits = self.give_back(taken, judged.as_ref().err());
         let permits = if judged.is_ok() { permits } else { Vec::new() };
         let ended = Instant::now();
-        self.report(admission, started, ended, fuel, outage, &judged);
-        Run { result: judged.map(|(value, _)| value), permits, fuel, ended }
+        let failed = judged.as_ref().err().is_some_and(|failure| failure.is_the_plugins(outage));
+        self.report(admission, started, ended, fuel, failed, &judged);
+        Run { result: judged.map(|(value, _)| value), permits, fuel, ended, failed }
     }
 
     /// The bounded part: makes an instance where none is idle, and runs it. `taken` holds the instance also when the
@@ -165,7 +168,9 @@ impl Runner {
         let Some(mut instance) = taken else { return Vec::new() };
         let permits = instance.leave();
         let sound = failure.is_none_or(|failure| failure.reason == StageOutcome::Error);
-        let wanted = self.stage.settings.isolation == Isolation::Warm && !self.stage.engine.is_crowded();
+        let wanted = self.stage.settings.isolation == Isolation::Warm
+            && !self.stage.engine.is_crowded()
+            && !self.stage.owner.as_ref().is_some_and(|owner| owner.is_crowded());
         let mut idle = self.idle.borrow_mut();
         if sound && wanted && idle.len() < MAX_IDLE {
             idle.push(instance);
@@ -179,7 +184,7 @@ impl Runner {
         started: Instant,
         ended: Instant,
         fuel: u64,
-        outage: bool,
+        failed: bool,
         judged: &Result<(T, StageOutcome), Failure>,
     ) {
         let micros = (ended - started).as_micros() as u64;
@@ -191,7 +196,7 @@ impl Runner {
                 (*outcome, false)
             }
             Err(failure) => {
-                let opened = failure.is_the_plugins(outage) && self.stage.breaker.failed(admission, ended);
+                let opened = failed && self.stage.breaker.failed(admission, ended);
                 (failure.reason, opened)
             }
         };
@@ -203,7 +208,7 @@ impl Runner {
 
     fn not_run<T>(&self, started: Instant, reason: StageOutcome, why: &str) -> Run<T> {
         self.stage.stats.count(reason, 0, 0);
-        Run { result: Err(Failure::new(reason, why)), permits: Vec::new(), fuel: 0, ended: started }
+        Run { result: Err(Failure::new(reason, why)), permits: Vec::new(), fuel: 0, ended: started, failed: false }
     }
 }
 
@@ -237,16 +242,17 @@ impl Drop for Busy<'_> {
 }
 
 /// The runners of one worker, one per loaded stage: stages that pipelines share are warm once.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Runners(Vec<Rc<Runner>>);
 
 impl Runners {
-    /// The runner of this stage, made where it is missing.
-    pub(crate) fn of(&mut self, stage: &Arc<Stage>) -> Rc<Runner> {
+    /// The runner of this stage: its own, else the one of `before`, else a new one.
+    pub(crate) fn taken_over(&mut self, stage: &Arc<Stage>, before: &Self) -> Rc<Runner> {
         if let Some(runner) = self.0.iter().find(|runner| Arc::ptr_eq(&runner.stage, stage)) {
             return Rc::clone(runner);
         }
-        let runner = Rc::new(Runner::new(Arc::clone(stage)));
+        let held = before.0.iter().find(|runner| Arc::ptr_eq(&runner.stage, stage));
+        let runner = held.map_or_else(|| Rc::new(Runner::new(Arc::clone(stage))), Rc::clone);
         self.0.push(Rc::clone(&runner));
         runner
     }

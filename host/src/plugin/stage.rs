@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::account::Account;
 use super::bindings::StagePre;
 use super::breaker::{Breaker, BreakerState};
 use super::component::Component;
@@ -68,6 +69,10 @@ pub struct Stage {
     pub stats: Stats,
     /// What it counts of its own.
     pub counters: Arc<Counters>,
+    /// The component's whole digest.
+    pub version: Arc<str>,
+    /// Whose memory its instances take; `None` for the operator's own.
+    pub(super) owner: Option<Arc<Account>>,
     pub(super) engine: Engine,
     pub(super) pre: StagePre<State>,
     pub(super) lent: Lent,
@@ -82,6 +87,7 @@ impl Stage {
         component: &Component,
         settings: StageSettings,
         lent: Lent,
+        owner: Option<Arc<Account>>,
     ) -> Result<Self, LoadError> {
         if settings.memory > engine.max_memory() {
             let (asked, most) = (settings.memory, engine.max_memory());
@@ -91,6 +97,8 @@ impl Stage {
         let stage = Self {
             name: name.into(),
             digest: component.short_digest(),
+            version: Arc::clone(&component.digest),
+            owner,
             breaker: Breaker::new(&settings.breaker, Instant::now()),
             settings,
             stats: Stats::default(),

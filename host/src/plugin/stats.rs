@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::cdr::record::StageOutcome;
 
-const OUTCOMES: [StageOutcome; 15] = [
+const OUTCOMES: [StageOutcome; 17] = [
     StageOutcome::Proceed,
     StageOutcome::Reject,
     StageOutcome::Challenge,
@@ -20,6 +20,8 @@ const OUTCOMES: [StageOutcome; 15] = [
     StageOutcome::Saturated,
     StageOutcome::Breaker,
     StageOutcome::Cancelled,
+    StageOutcome::Share,
+    StageOutcome::Loading,
 ];
 
 /// Running totals of one stage on one worker, or of one loaded stage.

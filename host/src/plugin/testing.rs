@@ -206,7 +206,7 @@ impl Bed {
 
     pub(crate) async fn load(&self, bytes: &[u8], settings: StageSettings) -> Result<Stage, LoadError> {
         let component = self.component(bytes)?;
-        Stage::load(self.components.engine(), "guest", &component, settings, self.lent.clone()).await
+        Stage::load(self.components.engine(), "guest", &component, settings, self.lent.clone(), None).await
     }
 
     pub(crate) async fn runner(&self, guest: &Guest, settings: StageSettings) -> Runner {

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use ipnet::{IpNet, Ipv4Net};
 
 use super::pipeline::Step;
+use crate::plugin::account::Account;
 use crate::plugin::contract::Attribute;
 
 /// One customer, resolved.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Customer {
     /// By its name in the configuration.
     pub name: Arc<str>,
@@ -22,9 +23,12 @@ pub struct Customer {
     pub digest: Option<DigestRealm>,
     /// Its place in the snapshot's list.
     pub(super) index: usize,
+    /// What its calls take of the node.
+    pub account: Arc<Account>,
 }
 
 /// Digest credentials of a customer.
+#[derive(Clone)]
 pub struct DigestRealm {
     /// The protection realm.
     pub realm: String,
@@ -39,7 +43,7 @@ impl std::fmt::Debug for DigestRealm {
 }
 
 /// Networks and whose they are.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Sources {
     by_network: HashMap<IpNet, usize>,
     /// The lengths that occur, so that a look-up asks for those alone.

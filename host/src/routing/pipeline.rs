@@ -9,11 +9,14 @@ use super::customer::Customer;
 use super::digest;
 use super::facts::{Routed, RoutingFacts, TargetFacts};
 use super::judge::{self, Bench, Judged, Ruling};
+use super::seat::Seat;
 use super::snapshot::Snapshot;
 use super::view::{self, Parties};
 use crate::cdr::record::{Sides, StageOutcome, StageRecord};
 use crate::config::model::OnFailure;
-use crate::plugin::recorded::{Asking, Recording};
+use crate::plugin::recorded::{Answered, Asking, Recording};
+use crate::plugin::shadow::Job;
+use crate::plugin::trial::{Ran, Trial};
 use crate::plugin::{Cancel, Failure, Headers, Permit, Run, Runner, Stage, Visit, contract};
 use crate::sip::decision::Decision;
 use crate::sip::message::Message;
@@ -21,8 +24,8 @@ use crate::sip::message::Message;
 /// One stage of a pipeline.
 #[derive(Debug, Clone)]
 pub struct Step {
-    /// The customer's own component, or the plugin's.
-    pub stage: Arc<Stage>,
+    /// The customer's own, or the one that all share.
+    pub seat: Arc<Seat>,
     /// What its failure does to the call.
     pub on_failure: OnFailure,
 }
@@ -30,8 +33,25 @@ pub struct Step {
 /// A step on one worker.
 #[derive(Debug)]
 pub(super) struct Lane {
-    pub(super) runner: Rc<Runner>,
+    pub(super) seat: Arc<Seat>,
+    /// `None` while the component is being compiled.
+    pub(super) runner: Option<Rc<Runner>>,
+    /// The version on trial.
+    pub(super) candidate: Option<Rc<Runner>>,
     pub(super) on_failure: OnFailure,
+}
+
+/// Another version of a stage, to be asked for its opinion once the call is decided.
+struct Compared<'a> {
+    trial: &'a Arc<Trial>,
+    other: &'a Arc<Stage>,
+}
+
+/// What came of one version of a stage.
+struct Flown {
+    result: Result<Judged, StageOutcome>,
+    /// `None` where it was not run.
+    ran: Option<Ran>,
 }
 
 /// A call on its way.
@@ -46,6 +66,8 @@ pub(super) struct Passage<'a> {
     call_id: Arc<str>,
     received: Parties,
     stages: Vec<StageRecord>,
+    /// Stages run, their fuel and microseconds: for the bill.
+    spent: (u64, u64, u64),
     permits: Vec<Permit>,
     began: Instant,
     /// The end of the last stage is the start of the next: one look at the clock for both.
@@ -82,6 +104,7 @@ impl<'a> Passage<'a> {
             cancel,
             call,
             stages: Vec::with_capacity(customer.pipeline.len()),
+            spent: (0, 0, 0),
             permits: Vec::new(),
             began,
             now: began,
@@ -122,27 +145,67 @@ impl<'a> Passage<'a> {
         self.answer(code, String::new(), Vec::new())
     }
 
-    /// One stage: its outcome whole, or the reason why there is none. The record is written either way.
+    /// One stage: its outcome whole, or the reason why there is none. A version on trial that fails costs the call
+    /// nothing but time: the version before decides. The record has both.
     async fn pass(&mut self, lane: &Lane) -> Result<Judged, StageOutcome> {
+        let Some(runner) = &lane.runner else {
+            let detail = Some("its component is still being compiled".to_owned());
+            self.record(&lane.seat.name.plugin, "", StageOutcome::Loading, 0, 0, detail);
+            return Err(StageOutcome::Loading);
+        };
+        let trial = lane.seat.trial.as_deref();
+        if let (Some(trial), Some(candidate)) = (trial.filter(|trial| trial.takes(&self.call_id)), &lane.candidate) {
+            let compared = lane.seat.trial.as_ref().filter(|trial| trial.compares(&self.call_id));
+            let compared = compared.map(|trial| Compared { trial, other: runner.stage() });
+            let flown = self.fly(lane, candidate, compared).await;
+            if let Some(ran) = flown.ran {
+                trial.count_own(ran);
+            }
+            match flown.result {
+                Err(StageOutcome::Breaker | StageOutcome::Saturated) => {}
+                Err(_) if flown.ran.is_some_and(|ran| ran.failed) => {}
+                result => return result,
+            }
+        }
+        let shadow = lane.seat.shadow.as_ref().filter(|shadow| shadow.compares(&self.call_id));
+        let compared = shadow.map(|trial| Compared { trial, other: &trial.stage });
+        let flown = self.fly(lane, runner, compared).await;
+        if let (Some(trial), Some(ran)) = (trial, flown.ran) {
+            trial.count_other(ran);
+        }
+        flown.result
+    }
+
+    /// One version of a stage, within the limits of the stage, the call and the customer.
+    async fn fly(&mut self, lane: &Lane, runner: &Runner, compared: Option<Compared<'_>>) -> Flown {
         let trace = self.call.trace.clone();
         if let Some(trace) = &trace {
             trace.enter(&self.view);
         }
-        let Some((deadline, cut, wait_until)) = self.allowance(lane) else {
+        let stage = Arc::clone(runner.stage());
+        let Some((deadline, cut, wait_until)) = self.allowance(lane, &stage) else {
             let budget = self.snapshot.setup_budget;
             let detail = format!("the call's set-up budget of {} ms was used up", budget.as_millis());
-            self.record(lane, StageOutcome::Budget, 0, 0, Some(detail));
-            return Err(StageOutcome::Budget);
+            return self.not_flown(&stage, StageOutcome::Budget, detail);
         };
         let started = self.now;
+        let customer = self.customer;
+        let _busy = match customer.account.enter(started) {
+            Ok(busy) => busy,
+            Err(exhausted) => return self.not_flown(&stage, StageOutcome::Share, exhausted.to_string()),
+        };
         let now = self.call.received + (started - self.began).as_micros() as u64;
-        let recording = trace.is_some().then(Arc::<Recording>::default);
+        // A dry run asks nobody for a second opinion.
+        let compared = compared.filter(|_| trace.is_none() && self.snapshot.shadows.is_some());
+        let recording = (trace.is_some() || compared.is_some()).then(Arc::<Recording>::default);
         if let (Some(trace), Some(recording)) = (&trace, &recording) {
             trace.record(&self.view, now, recording);
         }
+        let second = compared.zip(recording.clone());
+        let second = second.map(|(compared, recording)| (compared, recording, self.view.clone()));
         let visit = Visit {
             headers: Arc::clone(&self.message) as Arc<dyn Headers>,
-            customer: Arc::clone(&self.customer.name),
+            customer: Arc::clone(&customer.name),
             call_id: Arc::clone(&self.call_id),
             now,
             started,
@@ -155,30 +218,56 @@ impl<'a> Passage<'a> {
         };
         let bench = Bench {
             gateways: &self.snapshot.gateways,
-            customer: self.customer,
+            customer,
             message: &self.message,
             attributes: &self.view.attributes,
         };
-        let run = lane.runner.run(&self.view, visit, |outcome| {
+        let mut live = None;
+        let run = runner.run(&self.view, visit, |outcome| {
             if let Some(trace) = &trace {
                 trace.returned(&outcome);
             }
+            if second.is_some() {
+                live = Some(Answered::Outcome((&outcome).into()));
+            }
             bench.judge(outcome).map(|(judged, name)| ((judged, name), name))
         });
-        let Run { result, permits, fuel, ended } = run.await;
+        let Run { result, permits, fuel, ended, failed } = run.await;
         self.now = ended;
         let micros = (ended - started).as_micros() as u64;
-        match result {
+        customer.account.spend(fuel, ended);
+        if let Some((compared, recording, call)) = second {
+            let live = match &result {
+                Ok(_) => live,
+                Err(failure) => Some(Answered::Error { error: failure.to_string() }),
+            };
+            let headers = Arc::clone(&self.message) as Arc<dyn Headers>;
+            let Compared { trial, other } = compared;
+            let (trial, other) = (Arc::clone(trial), Arc::clone(other));
+            if let (Some(live), Some(shadows)) = (live, &self.snapshot.shadows) {
+                shadows.offer(Job { trial, stage: other, call, headers, now, recording, live, queued: ended });
+            }
+        }
+        let ran = Some(Ran { failed, micros, fuel });
+        let result = match result {
             Ok((judged, name)) => {
                 self.permits.extend(permits);
-                self.record(lane, name, micros, fuel, judged.left_out.clone());
+                self.record(&stage.name, Arc::clone(&stage.digest), name, micros, fuel, judged.left_out.clone());
                 Ok(judged)
             }
             Err(Failure { reason, detail }) => {
-                self.record(lane, reason, micros, fuel, detail);
+                self.record(&stage.name, Arc::clone(&stage.digest), reason, micros, fuel, detail);
                 Err(reason)
             }
-        }
+        };
+        // A stage that was not run says nothing about its version.
+        let counts = !matches!(result, Err(StageOutcome::Breaker | StageOutcome::Saturated | StageOutcome::Cancelled));
+        Flown { result, ran: ran.filter(|_| counts) }
+    }
+
+    fn not_flown(&mut self, stage: &Stage, reason: StageOutcome, detail: String) -> Flown {
+        self.record(&stage.name, Arc::clone(&stage.digest), reason, 0, 0, Some(detail));
+        Flown { result: Err(reason), ran: None }
     }
 
     /// When the stage is cut, what that is called, and until when its lookups may wait; `None` where the call's budget
@@ -187,9 +276,9 @@ impl<'a> Passage<'a> {
     /// A stage whose failure refuses the call is not skipped for want of budget: it runs, and waits for nothing. Its
     /// lookups answer from memory or not at all, so that the call is not delayed and a slow stage before it does not
     /// turn every call away.
-    fn allowance(&self, lane: &Lane) -> Option<(Instant, StageOutcome, Instant)> {
+    fn allowance(&self, lane: &Lane, stage: &Stage) -> Option<(Instant, StageOutcome, Instant)> {
         let budget_end = self.began + self.snapshot.setup_budget;
-        let own_end = self.now + lane.runner.stage().settings.deadline;
+        let own_end = self.now + stage.settings.deadline;
         if lane.on_failure != OnFailure::Skip {
             let wait_until = (self.now + waitable(own_end - self.now)).min(budget_end);
             return Some((own_end, StageOutcome::Deadline, wait_until));
@@ -211,16 +300,26 @@ impl<'a> Passage<'a> {
         judged.ruling
     }
 
-    fn record(&mut self, lane: &Lane, outcome: StageOutcome, micros: u64, fuel: u64, detail: Option<String>) {
-        let stage = lane.runner.stage();
+    fn record(
+        &mut self,
+        stage: &Arc<str>,
+        digest: impl Into<Arc<str>>,
+        outcome: StageOutcome,
+        micros: u64,
+        fuel: u64,
+        detail: Option<String>,
+    ) {
         if !outcome.is_verdict() || detail.is_some() {
-            let (plugin, customer) = (&*stage.name, &*self.customer.name);
+            let (plugin, customer) = (&**stage, &*self.customer.name);
             let (call_id, detail) = (&*self.call_id, detail.as_deref().unwrap_or_default());
             tracing::debug!(plugin, customer, call_id, ?outcome, detail, "stage failed, or in part");
         }
+        if micros > 0 || fuel > 0 {
+            self.spent = (self.spent.0 + 1, self.spent.1 + fuel, self.spent.2 + micros);
+        }
         self.stages.push(StageRecord {
-            stage: Arc::clone(&stage.name),
-            digest: Arc::clone(&stage.digest),
+            stage: Arc::clone(stage),
+            digest: digest.into(),
             outcome,
             micros,
             fuel,
@@ -230,7 +329,8 @@ impl<'a> Passage<'a> {
 
     fn skip_all(&mut self, lanes: &[Lane]) {
         for lane in lanes {
-            self.record(lane, StageOutcome::Cancelled, 0, 0, None);
+            let digest = lane.seat.stage.as_ref().map_or_else(|| "".into(), |stage| Arc::clone(&stage.digest));
+            self.record(&lane.seat.name.plugin, digest, StageOutcome::Cancelled, 0, 0, None);
         }
     }
 
@@ -241,6 +341,8 @@ impl<'a> Passage<'a> {
     }
 
     fn end(self, decision: Decision, targets: Vec<TargetFacts>) -> Routed {
+        let (stages, fuel, micros) = self.spent;
+        self.customer.account.count(stages, fuel, micros);
         let untouched = Arc::ptr_eq(&self.message, &self.call.message);
         let Parties { caller, callee } = self.received;
         let sent = if untouched {

@@ -10,7 +10,7 @@ use super::pipeline::{Lane, Passage};
 use super::snapshot::Snapshot;
 use super::view::Parties;
 use crate::cdr::record::Sides;
-use crate::plugin::{Cancel, Runners};
+use crate::plugin::{Cancel, Runners, Stage};
 use crate::sip::decision::Decision;
 
 /// Routes the calls of one worker. Stays on its thread.
@@ -29,15 +29,29 @@ struct Inner {
 impl Router {
     /// With cold stages; see [`Router::warm_up`].
     pub fn new(snapshot: Arc<Snapshot>) -> Self {
+        Self::with(snapshot, Runners::default())
+    }
+
+    /// With the warm instances of the stages that are the same as before.
+    #[must_use]
+    pub fn after(&self, snapshot: Arc<Snapshot>) -> Self {
+        let kept = self.0.runners.clone();
+        Self::with(snapshot, kept)
+    }
+
+    fn with(snapshot: Arc<Snapshot>, before: Runners) -> Self {
         let mut runners = Runners::default();
-        let lanes = snapshot
-            .customers
-            .iter()
-            .map(|customer| {
-                let steps = customer.pipeline.iter();
-                steps.map(|step| Lane { runner: runners.of(&step.stage), on_failure: step.on_failure }).collect()
-            })
-            .collect();
+        let mut runner_of = |stage: &Arc<Stage>| runners.taken_over(stage, &before);
+        let lanes = snapshot.customers.iter().map(|customer| {
+            let steps = customer.pipeline.iter().map(|step| Lane {
+                seat: Arc::clone(&step.seat),
+                runner: step.seat.stage.as_ref().map(&mut runner_of),
+                candidate: step.seat.trial.as_ref().map(|trial| runner_of(&trial.stage)),
+                on_failure: step.on_failure,
+            });
+            steps.collect()
+        });
+        let lanes = lanes.collect();
         Self(Rc::new(Inner { snapshot, lanes, runners, nobody: "".into() }))
     }
 

@@ -1,22 +1,27 @@
 //! Everything that one configuration says about routing, resolved and checked as a whole.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use tokio::sync::Semaphore;
 
 use super::customer::{Customer, DigestRealm, Sources};
 use super::gateway::{Gateway, Gateways};
 use super::judge::MAX_ATTRIBUTES;
+use super::maker::{Maker, plugin_of};
 use super::pipeline::Step;
+use super::seat::{Seat, Seats};
 use crate::config::model::{self, Config};
 use crate::locate::Locator;
 use crate::lookup::{Problem, Services, Tables};
+use crate::plugin::account::{Account, Accounts};
 use crate::plugin::contract::Attribute;
-use crate::plugin::{Components, Lent, Limits, LoadError, Stage, StageSettings};
+use crate::plugin::shadow::Shadows;
+use crate::plugin::versions::{SeatName, Versions};
+use crate::plugin::{Components, Limits};
 use crate::sip::digest::Secret;
 
 /// What a snapshot is made with and does not own. `components`, `limits` and `digest_secret` outlive reloads: counts
@@ -35,9 +40,18 @@ pub struct Parts {
     pub locator: Option<Arc<Locator>>,
     /// Signs nonces; random, the node's own.
     pub digest_secret: Secret,
+    /// What was swapped in since the configuration was written.
+    pub versions: Arc<Versions>,
+    /// What customers take of the node.
+    pub accounts: Arc<Accounts>,
+    /// Bounds how many components are compiled at once.
+    pub compiling: Arc<Semaphore>,
+    /// Runs versions that are compared only; none in a dry run.
+    pub shadows: Option<Shadows>,
 }
 
-/// The routing part of a configuration. Never changes; a reload builds another.
+/// The routing part of a configuration. Never changes; a reload or a swap makes another.
+#[derive(Clone)]
 pub struct Snapshot {
     pub(super) customers: Vec<Customer>,
     sources: Sources,
@@ -48,19 +62,25 @@ pub struct Snapshot {
     /// All stages together.
     pub setup_budget: Duration,
     pub(super) digest_secret: Secret,
-    stages: Vec<Arc<Stage>>,
+    seats: Seats,
+    /// Where decided calls go for a second opinion; none in a dry run.
+    pub(super) shadows: Option<Shadows>,
 }
-
-/// A component in the place of a stage: the stage's name, and the component as configured.
-type Choice = (String, String);
 
 impl Snapshot {
     /// Builds it, or says everything that is wrong. Compiles components (on blocking threads) and asks for the
     /// gateways' addresses: seconds, within a tokio runtime, not for a thread that carries calls.
-    pub async fn build(config: &Config, folder: &Path, parts: &Parts) -> Result<Self, Vec<Problem>> {
+    ///
+    /// With the snapshot `before`, a component whose file has changed comes on probation, and trials go on.
+    pub async fn build(
+        config: &Config,
+        folder: &Path,
+        parts: &Parts,
+        before: Option<&Self>,
+    ) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
         let gateways = gateways(config, parts, &mut problems);
-        let loaded = load_stages(config, folder, parts, &mut problems).await;
+        let seats = Maker::new(parts.clone(), folder.to_owned()).seats(config, before, &mut problems).await;
         let mut customers = Vec::with_capacity(config.customers.len());
         let mut sources = Sources::default();
         let mut identities = HashMap::new();
@@ -68,8 +88,10 @@ impl Snapshot {
             let index = customers.len();
             identities.extend(customer.tls_identities.iter().map(|name| (name.to_ascii_lowercase().into(), index)));
             add_sources(&mut sources, name, customer, index, &customers, &mut problems);
-            let pipeline = pipeline(config, name, customer, &loaded, &mut problems);
-            customers.push(resolve(name, customer, pipeline, index, &mut problems));
+            let pipeline = pipeline(config, name, customer, &seats, &mut problems);
+            let account = parts.accounts.of(name);
+            account.limit(&customer.limits);
+            customers.push(resolve(name, customer, pipeline, index, account, &mut problems));
         }
         if !problems.is_empty() {
             return Err(problems);
@@ -82,7 +104,8 @@ impl Snapshot {
             gateways: Arc::new(gateways),
             setup_budget: config.call.setup_budget.get(),
             digest_secret: parts.digest_secret.clone(),
-            stages: loaded.into_values().flatten().collect(),
+            seats,
+            shadows: parts.shadows.clone(),
         })
     }
 
@@ -92,16 +115,44 @@ impl Snapshot {
         self.customers.get(named.copied().or_else(|| self.sources.find(source))?)
     }
 
-    /// Every loaded stage, for metrics.
-    pub fn stages(&self) -> &[Arc<Stage>] {
-        &self.stages
+    /// Every stage's place.
+    pub fn seats(&self) -> impl Iterator<Item = &Arc<Seat>> {
+        self.seats.values()
+    }
+
+    /// One place.
+    pub fn seat(&self, name: &SeatName) -> Option<&Arc<Seat>> {
+        self.seats.get(name)
+    }
+
+    /// The customers' names.
+    pub fn customers(&self) -> impl Iterator<Item = &Customer> {
+        self.customers.iter()
+    }
+
+    /// The same with another in this place. A customer's own takes the place of the one that all share.
+    #[must_use]
+    pub fn with_seat(&self, seat: Seat) -> Self {
+        let seat = Arc::new(seat);
+        let mut changed = self.clone();
+        for customer in &mut changed.customers {
+            let own = seat.name.customer.as_ref() == Some(&customer.name);
+            for step in &mut customer.pipeline {
+                let same = step.seat.name == seat.name;
+                if same || (own && step.seat.name.plugin == seat.name.plugin) {
+                    step.seat = Arc::clone(&seat);
+                }
+            }
+        }
+        changed.seats.insert(seat.name.clone(), seat);
+        changed
     }
 }
 
 impl std::fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (customers, stages) = (self.customers.len(), self.stages.len());
-        f.debug_struct("Snapshot").field("customers", &customers).field("stages", &stages).finish_non_exhaustive()
+        let (customers, seats) = (self.customers.len(), self.seats.len());
+        f.debug_struct("Snapshot").field("customers", &customers).field("seats", &seats).finish_non_exhaustive()
     }
 }
 
@@ -116,70 +167,12 @@ fn gateways(config: &Config, parts: &Parts, problems: &mut Vec<Problem>) -> Gate
     gateways
 }
 
-/// Every stage that the configuration names, loaded once; `None` where it could not be, which has been said.
-async fn load_stages(
-    config: &Config,
-    folder: &Path,
-    parts: &Parts,
-    problems: &mut Vec<Problem>,
-) -> BTreeMap<Choice, Option<Arc<Stage>>> {
-    // All at once: a component that takes seconds to compile does not hold up the others.
-    let loads = choices(config).into_iter().map(|(choice, place)| async move {
-        let loaded = load_stage(config, folder, parts, &choice).await;
-        (choice, place, loaded)
-    });
-    let mut stages = BTreeMap::new();
-    for (choice, place, loaded) in join_all(loads).await {
-        let stage = match loaded {
-            Ok(stage) => Some(Arc::new(stage)),
-            Err(error) => {
-                problems.push(Problem { place, message: format!("`{}` {error}", choice.1) });
-                None
-            }
-        };
-        stages.insert(choice, stage);
-    }
-    stages
-}
-
-/// The stages that are to be loaded, each with the first place that names it.
-fn choices(config: &Config) -> BTreeMap<Choice, String> {
-    let mut choices = BTreeMap::new();
-    for (name, plugin) in &config.plugins {
-        choices.insert((name.clone(), reference(name, plugin)), format!("plugins.{name}.component"));
-    }
-    for (customer, its) in &config.customers {
-        for (stage, reference) in its.plugins.iter().filter(|(stage, _)| config.plugins.contains_key(*stage)) {
-            let place = format!("customers.{customer}.plugins.{stage}");
-            choices.entry((stage.clone(), reference.clone())).or_insert(place);
-        }
-    }
-    choices
-}
-
-async fn load_stage(config: &Config, folder: &Path, parts: &Parts, choice: &Choice) -> Result<Stage, LoadError> {
-    let (name, reference) = choice;
-    let plugin = config.plugins.get(name).ok_or_else(|| LoadError::Settings("has no settings".to_owned()))?;
-    let settings = StageSettings::of(plugin)?;
-    let (components, named, base) = (Arc::clone(&parts.components), reference.clone(), folder.to_owned());
-    let component = tokio::task::spawn_blocking(move || components.load(&named, &base))
-        .await
-        .map_err(|error| LoadError::Settings(format!("was not compiled: {error}")))??;
-    let lent =
-        Lent { tables: parts.tables.clone(), services: parts.services.clone(), limits: Arc::clone(&parts.limits) };
-    Stage::load(parts.components.engine(), name, &component, settings, lent).await
-}
-
-fn reference(name: &str, plugin: &model::Plugin) -> String {
-    plugin.component.clone().unwrap_or_else(|| name.to_owned())
-}
-
 /// The stages of a customer: its pipeline's, with its own components in their places.
 fn pipeline(
     config: &Config,
     name: &str,
     customer: &model::Customer,
-    loaded: &BTreeMap<Choice, Option<Arc<Stage>>>,
+    seats: &Seats,
     problems: &mut Vec<Problem>,
 ) -> Vec<Step> {
     let Some(stages) = config.pipelines.get(&customer.pipeline) else {
@@ -201,9 +194,11 @@ fn pipeline(
             }
             continue;
         };
-        let reference = customer.plugins.get(stage).cloned().unwrap_or_else(|| reference(stage, plugin));
-        if let Some(Some(loaded)) = loaded.get(&(stage.clone(), reference)) {
-            steps.push(Step { stage: Arc::clone(loaded), on_failure: plugin.on_failure(stage) });
+        let own = SeatName::new(stage, Some(name));
+        let seat = seats.get(&own).or_else(|| seats.get(&SeatName::new(stage, None)));
+        if let Some(seat) = seat {
+            let on_failure = plugin_of(config, &own).unwrap_or_else(|| plugin.clone()).on_failure(stage);
+            steps.push(Step { seat: Arc::clone(seat), on_failure });
         }
     }
     steps
@@ -231,6 +226,7 @@ fn resolve(
     customer: &model::Customer,
     pipeline: Vec<Step>,
     index: usize,
+    account: Arc<Account>,
     problems: &mut Vec<Problem>,
 ) -> Customer {
     if customer.attributes.len() > MAX_ATTRIBUTES {
@@ -247,5 +243,6 @@ fn resolve(
             .as_ref()
             .map(|digest| DigestRealm { realm: digest.realm.clone(), users: digest.users.clone() }),
         index,
+        account,
     }
 }

@@ -3,6 +3,7 @@
 mod built_in;
 mod outcomes;
 mod snapshots;
+mod trials;
 mod ways;
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use crate::cdr::record::StageOutcome;
 use crate::config::model::Config;
 use crate::plugin::contract::{self, Attribute, Outcome, Route, Verdict};
 use crate::plugin::testing::{Bed, Guest, proceed, reject};
+use crate::plugin::versions::Versions;
 use crate::sip::decision::Decision;
 use crate::sip::digest::Secret;
 use crate::sip::flow::Transport;
@@ -43,12 +45,16 @@ fn parts(bed: &Bed) -> Parts {
         services: bed.lent.services.clone(),
         limits: Arc::clone(&bed.lent.limits),
         digest_secret: Secret::new([7; 32]),
+        versions: Arc::new(Versions::open(bed.folder().join("components"), true)),
+        accounts: Arc::default(),
+        compiling: Arc::new(tokio::sync::Semaphore::new(2)),
+        shadows: None,
     }
 }
 
 async fn snapshot(bed: &Bed, config: &str) -> Result<Snapshot, Vec<String>> {
     let config: Config = toml::from_str(config).unwrap();
-    let built = Snapshot::build(&config, bed.folder(), &parts(bed)).await;
+    let built = Snapshot::build(&config, bed.folder(), &parts(bed), None).await;
     built.map_err(|problems| problems.iter().map(ToString::to_string).collect())
 }
 

@@ -38,8 +38,9 @@ impl Pipelines {
 
     /// Route new calls by this as soon as its stages are warm.
     pub(super) fn reload(&mut self, snapshot: Arc<Snapshot>) {
+        let before = self.router.clone();
         self.next = Some(Box::pin(async move {
-            let router = Router::new(snapshot);
+            let router = before.after(snapshot);
             router.warm_up().await;
             router
         }));

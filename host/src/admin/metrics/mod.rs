@@ -34,12 +34,16 @@
 //! | `trunkline_table_bytes` | table | bytes that they take, roughly |
 //! | `trunkline_table_age_seconds` | table | since the source last gave something |
 //! | `trunkline_breaker_state` | kind, name | 0 closed, 1 half-open, 2 open; kind `service` or `plugin` |
+//! | `trunkline_plugin_turns_total` | plugin, event | versions `swapped`, `canary`, `shadow`, `promoted`, `rolled-back` |
+//! | `trunkline_plugin_trial` | plugin, kind, result | of a trial: `same`, `different`, `failed`, `withheld`, `dropped` |
+//! | `trunkline_usage_…` | customer | calls, stages, fuel, microseconds, refused, memory and its peak: for the bill |
 //! | `trunkline_breaker_opened_total` | kind, name | times that a service's breaker opened by itself |
 //!
 //! Labels are names of the configuration and fixed words, so their number is bounded; a worker holds its counters and
 //! touches no lock once it has seen a label.
 
 mod samples;
+mod versions;
 mod worker;
 
 use prometheus_client::encoding::text;

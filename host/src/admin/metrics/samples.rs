@@ -7,6 +7,10 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
+
+use super::versions;
+use crate::plugin::account::Usage;
+use crate::plugin::trial::TrialStatus;
 use prometheus_client::registry::Unit;
 
 use super::Histogram;
@@ -36,6 +40,12 @@ pub struct Samples {
     pub tables: Vec<TableSample>,
     /// The breakers of services and plugins.
     pub breakers: Vec<BreakerSample>,
+    /// Versions that came in, were promoted or taken back: place, event, count.
+    pub turns: Vec<(String, &'static str, u64)>,
+    /// Trials that go on, by place.
+    pub trials: Vec<(String, TrialStatus)>,
+    /// By customer.
+    pub usage: Vec<(String, Usage)>,
 }
 
 /// One record store, or the fanout.
@@ -191,6 +201,7 @@ impl Collector for Sampler {
             .iter()
             .map(|breaker| ([("kind", breaker.kind), ("name", breaker.name.as_str())], breaker.state as u64));
         gauges(&mut encoder, "breaker_state", "0 closed, 1 half-open, 2 open", breakers)?;
+        versions::encode(&mut encoder, &samples)?;
         let opened = samples
             .breakers
             .iter()
@@ -238,7 +249,7 @@ fn streams(encoder: &mut DescriptorEncoder<'_>, sample: &StreamSample) -> fmt::R
     Ok(())
 }
 
-fn counters<'s, const N: usize>(
+pub(super) fn counters<'s, const N: usize>(
     encoder: &mut DescriptorEncoder<'_>,
     name: &str,
     help: &str,
@@ -251,7 +262,7 @@ fn counters<'s, const N: usize>(
     Ok(())
 }
 
-fn gauges<'s, const N: usize>(
+pub(super) fn gauges<'s, const N: usize>(
     encoder: &mut DescriptorEncoder<'_>,
     name: &str,
     help: &str,

@@ -77,7 +77,7 @@ impl Bed {
             config: settings.config.clone(),
         };
         let name = self.component.path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        self.block_on(Stage::load(self.components.engine(), &name, &self.component, settings, lent))
+        self.block_on(Stage::load(self.components.engine(), &name, &self.component, settings, lent, None))
     }
 
     pub(super) fn block_on<T>(&self, work: impl Future<Output = T>) -> T {

@@ -1,9 +1,12 @@
 //! Stages and their bounds.
 
+use std::path::PathBuf;
+
 use serde::Deserialize;
 
 use super::super::units::{Size, TimeSpan};
 use super::lookups::{Breaker, default_concurrency};
+use super::trials::{Canary, Probation, Shadow};
 
 /// `[plugins.NAME]`
 #[derive(Debug, Clone, Deserialize)]
@@ -34,6 +37,29 @@ pub struct Plugin {
     /// Handed to `configure` as JSON.
     #[serde(default)]
     pub config: toml::Table,
+    /// Whether the node's start waits for the component's compilation. Default wait.
+    #[serde(default)]
+    pub compile: Compile,
+    /// Calls that a new version must answer as recorded before it is swapped in: a file of JSON lines.
+    pub recorded_calls: Option<PathBuf>,
+    /// How a version is watched that was swapped in.
+    #[serde(default)]
+    pub probation: Probation,
+    /// A version that is compared only.
+    pub shadow: Option<Shadow>,
+    /// A version that takes a share of the calls.
+    pub canary: Option<Canary>,
+}
+
+/// What happens at the node's start while a component is compiled.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Compile {
+    /// The node takes no calls yet.
+    #[default]
+    Wait,
+    /// The node takes calls; the stage fails with the reason `loading`, as its `on-failure` says.
+    Background,
 }
 
 impl Plugin {

@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::super::units::{self, TimeSpan};
 use super::Named;
+use super::own_plugin::{CustomerLimits, OwnPlugin};
 
 /// `[gateways.NAME]`
 #[derive(Debug, Clone, Deserialize)]
@@ -46,9 +47,12 @@ pub struct Customer {
     /// A name of `[pipelines]`. Default `default`.
     #[serde(default = "default_pipeline")]
     pub pipeline: String,
-    /// This customer's own component in place of a stage's: stage name to built-in name or path.
+    /// This customer's own component, configuration or limits in place of a stage's.
     #[serde(default)]
-    pub plugins: Named<String>,
+    pub plugins: Named<OwnPlugin>,
+    /// What its calls may take of the node.
+    #[serde(default)]
+    pub limits: CustomerLimits,
     /// Attributes that every call of this customer starts with.
     #[serde(default)]
     pub attributes: Named<String>,

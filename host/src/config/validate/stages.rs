@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::super::BUILT_IN_STAGES;
-use super::super::model::{Config, Customer, OnFailure, Plugin};
+use super::super::model::{Config, Customer, OnFailure, OwnPlugin, Plugin};
 use super::super::problem::Report;
 use super::super::wording::{nearest, quoted};
 use super::{at_least_one, breaker, file, name, network, not_zero, reference};
@@ -79,6 +79,86 @@ fn plugin(plugin_name: &str, plugin: &Plugin, config: &Config, folder: &Path, re
         );
     }
     tables_of_config(&format!("{key}.config"), &plugin.config, report);
+    trials(&key, plugin, folder, report);
+}
+
+/// A rule cannot be judged by fewer calls than this.
+const MIN_CALLS: u64 = 10;
+
+fn trials(key: &str, plugin: &Plugin, folder: &Path, report: &mut Report<'_>) {
+    if let Some(calls) = &plugin.recorded_calls {
+        file(&format!("{key}.recorded-calls"), calls, folder, report);
+    }
+    if let Some(shadow) = &plugin.shadow {
+        component(&format!("{key}.shadow.component"), &shadow.component, folder, report);
+        at_least_one(&format!("{key}.shadow.share"), shadow.share.millionths().into(), report);
+    }
+    if let Some(canary) = &plugin.canary {
+        component(&format!("{key}.canary.component"), &canary.component, folder, report);
+        at_least_one(&format!("{key}.canary.share"), canary.share.millionths().into(), report);
+        if canary.promote_after < MIN_CALLS {
+            report.error(&format!("{key}.canary.promote-after"), format!("must be at least {MIN_CALLS} calls"));
+        }
+    }
+    if (1..MIN_CALLS).contains(&plugin.probation.calls) {
+        let message = format!("must be at least {MIN_CALLS} calls, or 0 to watch none");
+        report.error(&format!("{key}.probation.calls"), message);
+    }
+    let rules = [
+        ("probation", Some(&plugin.probation.roll_back)),
+        ("canary", plugin.canary.as_ref().map(|canary| &canary.roll_back)),
+    ];
+    for (kind, rule) in rules {
+        let Some(rule) = rule else { continue };
+        for (name, ratio) in [("fuel-ratio", rule.fuel_ratio), ("latency-ratio", rule.latency_ratio)] {
+            if ratio.is_some_and(|ratio| ratio.thousandths() < 1_000) {
+                let key = format!("{key}.{kind}.roll-back.{name}");
+                report.error(&key, "must be at least 1: the version before would not pass it either");
+            }
+        }
+    }
+}
+
+fn own_plugin(key: &str, own: &OwnPlugin, folder: &Path, report: &mut Report<'_>) {
+    let own = &own.0;
+    if let Some(value) = &own.component {
+        let inner = format!("{key}.component");
+        let key = if report.places().has(&inner) { &inner } else { key };
+        component(key, value, folder, report);
+    }
+    if let Some(fuel) = own.fuel {
+        at_least_one(&format!("{key}.fuel"), fuel, report);
+    }
+    if let Some(deadline) = own.deadline {
+        not_zero(&format!("{key}.deadline"), deadline, report);
+    }
+    if let Some(max) = own.max_concurrent {
+        at_least_one(&format!("{key}.max-concurrent"), max as u64, report);
+    }
+    if own.memory.is_some_and(|memory| memory.bytes() < MIN_MEMORY) {
+        report.error(&format!("{key}.memory"), "is less than one page of WebAssembly memory: at least `64KiB`");
+    }
+    if let Some(OnFailure::Reject(code)) = own.on_failure
+        && !(400..=699).contains(&code)
+    {
+        report.error(&format!("{key}.on-failure.reject"), format!("`{code}` is no failure code: 400 to 699"));
+    }
+    if let Some(config) = &own.config {
+        tables_of_config(&format!("{key}.config"), config, report);
+    }
+}
+
+fn limits(key: &str, customer: &Customer, report: &mut Report<'_>) {
+    let limits = &customer.limits;
+    if let Some(fuel) = limits.fuel_per_second {
+        at_least_one(&format!("{key}.fuel-per-second"), fuel, report);
+    }
+    if let Some(instances) = limits.instances {
+        at_least_one(&format!("{key}.instances"), instances.into(), report);
+    }
+    if limits.memory.is_some_and(|memory| memory.bytes() < MIN_MEMORY) {
+        report.error(&format!("{key}.memory"), "is less than one page of WebAssembly memory: at least `64KiB`");
+    }
 }
 
 /// A built-in name, or a file.
@@ -156,8 +236,9 @@ fn customer(key: &str, customer: &Customer, config: &Config, folder: &Path, repo
         if stages.is_some_and(|stages| !stages.contains(stage)) {
             report.error_at_key(&stage_key, format!("`{stage}` is no stage of the pipeline `{}`", customer.pipeline));
         }
-        component(&stage_key, value, folder, report);
+        own_plugin(&stage_key, value, folder, report);
     }
+    limits(&format!("{key}.limits"), customer, report);
     attributes(&format!("{key}.attributes"), customer, report);
     if let Some(digest) = &customer.digest {
         if digest.realm.is_empty() || digest.realm.contains(['"', '\\']) || digest.realm.contains(char::is_control) {

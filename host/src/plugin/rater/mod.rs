@@ -153,7 +153,7 @@ impl Rater {
         let state = State {
             name: Arc::clone(&self.name),
             counters: Arc::clone(&self.counters),
-            memory: MemoryGuard::new(usize::try_from(self.settings.memory).unwrap_or(usize::MAX)),
+            memory: MemoryGuard::new(usize::try_from(self.settings.memory).unwrap_or(usize::MAX), None),
             call_id: String::new(),
             now: 0,
             log_lines: 0,

@@ -103,7 +103,7 @@ async fn a_component_is_compiled_once_and_found_again_by_another_start() {
     for _ in 0..2 {
         let components = crate::plugin::Components::new(engine.clone(), finder.clone(), Some(cache.clone()));
         let component = components.load("guest.wasm", bed.folder()).unwrap();
-        let stage = crate::plugin::Stage::load(engine, "guest", &component, settings(), bed.lent.clone());
+        let stage = crate::plugin::Stage::load(engine, "guest", &component, settings(), bed.lent.clone(), None);
         let runner = crate::plugin::Runner::new(std::sync::Arc::new(stage.await.unwrap()));
         run(&runner).await.result.expect("the cached code is the component's");
         assert_eq!(std::fs::read_dir(&cache).unwrap().count(), 1);

@@ -70,5 +70,5 @@ async fn a_component_that_two_customers_share_is_one_stage() {
         customers.bravo.sources = ["198.51.100.0/24"]
     "#;
     let snapshot = snapshot(&bed, config).await.unwrap();
-    assert_eq!(snapshot.stages().len(), 1);
+    assert_eq!(snapshot.seats().count(), 1);
 }

@@ -1,0 +1,190 @@
+//! Versions beside the one in use: what they decide, what they only say, and what their failures cost a call.
+
+use std::time::Duration;
+
+use super::*;
+use crate::plugin::shadow::Shadows;
+use crate::plugin::trial::{Kind, Standing};
+use crate::plugin::versions::SeatName;
+
+const ONE: &str = r#"
+    call.setup-budget = "10s"
+    pipelines.default = ["a"]
+    plugins.a.component = "a.wasm"
+    [customers.acme]
+    sources = ["192.0.2.0/24"]
+"#;
+
+async fn build(bed: &Bed, config: &str, parts: &Parts, before: Option<&Snapshot>) -> Snapshot {
+    let config: Config = toml::from_str(config).unwrap();
+    Snapshot::build(&config, bed.folder(), parts, before).await.map_err(|problems| format!("{problems:?}")).unwrap()
+}
+
+async fn call(router: &Router) -> Routed {
+    router.route(call_from("192.0.2.1:5060"), Cancel::default()).await
+}
+
+fn answering(code: u16) -> Vec<u8> {
+    Guest::answering(&reject(code)).build()
+}
+
+#[tokio::test]
+async fn a_call_whose_version_on_trial_fails_is_decided_by_the_one_before_and_the_record_has_both() {
+    let bed = Bed::new();
+    bed.put("a.wasm", &answering(486));
+    bed.put("new.wasm", &Guest::new("unreachable").build());
+    let config = format!("{ONE}\n[plugins.a.canary]\ncomponent = 'new.wasm'\nshare = '100%'");
+    let router = Router::new(Arc::new(build(&bed, &config, &parts(&bed), None).await));
+    for _ in 0..5 {
+        let routed = call(&router).await;
+        assert_eq!(code(&routed), 486);
+        assert_eq!(outcomes(&routed), [StageOutcome::Trap, StageOutcome::Reject]);
+        assert_ne!(routed.facts.stages[0].digest, routed.facts.stages[1].digest);
+    }
+    let routed = call(&router).await;
+    assert_eq!(outcomes(&routed), [StageOutcome::Reject], "it was taken back at its fifth failure");
+    let seat = router.snapshot().seat(&SeatName::new("a", None)).unwrap();
+    assert_eq!(seat.trial.as_ref().unwrap().standing(), Standing::RolledBack);
+}
+
+#[tokio::test]
+async fn a_file_that_changed_comes_on_probation_and_takes_over_when_it_has_stood_it() {
+    let bed = Bed::new();
+    let (parts, config) = (parts(&bed), format!("{ONE}\n[plugins.a.probation]\ncalls = 10"));
+    bed.put("a.wasm", &answering(486));
+    let first = build(&bed, &config, &parts, None).await;
+    let name = SeatName::new("a", None);
+    let seat = first.seat(&name).unwrap();
+    parts.versions.run(&name, &seat.configured, &seat.stage.as_ref().unwrap().version);
+
+    bed.put("a.wasm", &answering(487));
+    let second = build(&bed, &config, &parts, Some(&first)).await;
+    let trial = second.seat(&name).unwrap().trial.clone().unwrap();
+    assert_eq!(trial.kind, Kind::Probation);
+    let router = Router::new(Arc::new(first)).after(Arc::new(second));
+    for _ in 0..10 {
+        assert_eq!(trial.standing(), Standing::Running);
+        assert_eq!(code(&call(&router).await), 487);
+    }
+    assert_eq!(trial.standing(), Standing::Promoted);
+}
+
+#[tokio::test]
+async fn what_was_swapped_in_runs_after_a_restart_until_the_file_changes() {
+    let bed = Bed::new();
+    let (parts, name) = (parts(&bed), SeatName::new("a", None));
+    bed.put("a.wasm", &answering(486));
+    let first = build(&bed, ONE, &parts, None).await;
+    let configured = Arc::clone(&first.seat(&name).unwrap().configured);
+    let swapped = answering(487);
+    let digest = crate::plugin::versions::digest(&swapped);
+    parts.versions.run(&name, &configured, &configured);
+    parts.versions.run(&name, &configured, &digest);
+    parts.versions.keep(&digest, &swapped).unwrap();
+    let decided = async |snapshot: Snapshot| code(&call(&Router::new(Arc::new(snapshot))).await);
+    assert_eq!(decided(build(&bed, ONE, &parts, None).await).await, 487);
+    bed.put("a.wasm", &answering(488));
+    assert_eq!(decided(build(&bed, ONE, &parts, None).await).await, 488);
+}
+
+#[tokio::test]
+async fn a_shadow_is_compared_and_changes_nothing() {
+    let bed = Bed::new();
+    bed.put("a.wasm", &answering(486));
+    bed.put("same.wasm", &Guest::answering(&reject(486)).after("nop").build());
+    bed.put("other.wasm", &answering(603));
+    let parts = Parts { shadows: Some(Shadows::start().unwrap()), ..parts(&bed) };
+    for (shadow, same) in [("same.wasm", true), ("other.wasm", false)] {
+        let config = format!("{ONE}\n[plugins.a.shadow]\ncomponent = '{shadow}'");
+        let router = Router::new(Arc::new(build(&bed, &config, &parts, None).await));
+        for _ in 0..5 {
+            let routed = call(&router).await;
+            assert_eq!((code(&routed), outcomes(&routed).len()), (486, 1));
+        }
+        let trial = router.snapshot().seat(&SeatName::new("a", None)).unwrap().shadow.clone().unwrap();
+        let compared = || {
+            let status = trial.status();
+            status.same + status.different
+        };
+        // The shadow's thread has a runtime of its own.
+        while compared() < 5 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let status = trial.status();
+        assert_eq!((status.same, status.different), if same { (5, 0) } else { (0, 5) });
+        assert_eq!(trial.differences().len(), if same { 0 } else { 5 });
+        assert_eq!(status.own.calls, 5);
+    }
+}
+
+#[tokio::test]
+async fn a_customer_that_has_used_up_its_fuel_is_skipped_as_such_and_another_is_not() {
+    let bed = Bed::new();
+    bed.put("a.wasm", &answering(486));
+    let config = format!(
+        "{ONE}\n[customers.acme.limits]\nfuel-per-second = 1\n[customers.bravo]\nsources = ['198.51.100.0/24']"
+    );
+    let snapshot = Arc::new(build(&bed, &config, &parts(&bed), None).await);
+    let router = Router::new(Arc::clone(&snapshot));
+    assert_eq!(outcomes(&call(&router).await), [StageOutcome::Reject]);
+    let starved = call(&router).await;
+    assert_eq!((code(&starved), outcomes(&starved)), (503, vec![StageOutcome::Share]));
+    assert!(starved.facts.stages[0].detail.as_ref().unwrap().contains("fuel-per-second"));
+    let other = router.route(call_from("198.51.100.1:5060"), Cancel::default()).await;
+    assert_eq!(outcomes(&other), [StageOutcome::Reject]);
+    let usage = snapshot.customers().map(|customer| customer.account.usage()).collect::<Vec<_>>();
+    assert_eq!((usage[0].calls, usage[0].stages, usage[0].refused), (2, 1, 1));
+    assert_eq!((usage[1].calls, usage[1].refused), (1, 0));
+    assert!(usage[0].fuel > 0 && usage[0].fuel == usage[1].fuel);
+}
+
+#[tokio::test]
+async fn a_customers_memory_bounds_its_own_components_under_its_own_reason() {
+    let bed = Bed::new();
+    bed.put("a.wasm", &answering(486));
+    let grow = "(drop (memory.grow (i32.const 40)))";
+    bed.put("own.wasm", &Guest::answering(&reject(603)).after(grow).build());
+    let config = format!("{ONE}\nplugins = {{ a = 'own.wasm' }}\n[customers.acme.limits]\nmemory = '1MiB'");
+    let routed = call(&Router::new(Arc::new(build(&bed, &config, &parts(&bed), None).await))).await;
+    assert_eq!((code(&routed), outcomes(&routed)), (503, vec![StageOutcome::Share]));
+}
+
+#[tokio::test]
+async fn a_customer_has_its_own_configuration_and_limits_beside_the_shared_component() {
+    let bed = Bed::new();
+    bed.put("a.wasm", &Guest::new("(loop $again (br $again)) unreachable").build());
+    let config = format!("{ONE}\n[customers.acme.plugins.a]\nfuel = 5000\non-failure = {{ reject = 580 }}");
+    let routed = call(&Router::new(Arc::new(build(&bed, &config, &parts(&bed), None).await))).await;
+    assert_eq!((code(&routed), outcomes(&routed)), (580, vec![StageOutcome::Fuel]));
+    assert!(routed.facts.stages[0].fuel <= 5_000);
+}
+
+#[tokio::test]
+async fn a_stage_whose_component_is_still_compiled_is_skipped_as_loading() {
+    let bed = Bed::new();
+    bed.put("a.wasm", &answering(486));
+    let config = ONE.replace("plugins.a.component", "plugins.a.compile = 'background'\n plugins.a.component");
+    let snapshot = build(&bed, &config, &parts(&bed), None).await;
+    let routed = call(&Router::new(Arc::new(snapshot))).await;
+    assert_eq!((code(&routed), outcomes(&routed)), (503, vec![StageOutcome::Loading]));
+}
+
+#[tokio::test]
+async fn a_changed_file_that_fails_its_recorded_calls_is_refused() {
+    let bed = Bed::new();
+    let parts = parts(&bed);
+    let config =
+        format!("{ONE}\n[plugins.a]\nrecorded-calls = 'calls.jsonl'").replace("    plugins.a.component", "    #");
+    let config = config.replace("[plugins.a]", "[plugins.a]\ncomponent = 'a.wasm'");
+    bed.put("calls.jsonl", br#"{"name": "busy", "expect": {"verdict": {"reject": {"code": 486}}}}"#);
+    bed.put("a.wasm", &answering(486));
+    let first = build(&bed, &config, &parts, None).await;
+    let name = SeatName::new("a", None);
+    let seat = first.seat(&name).unwrap();
+    parts.versions.run(&name, &seat.configured, &seat.configured);
+    bed.put("a.wasm", &answering(487));
+    let config: Config = toml::from_str(&config).unwrap();
+    let problems = Snapshot::build(&config, bed.folder(), &parts, Some(&first)).await.unwrap_err();
+    let told = format!("{problems:?}");
+    assert!(told.contains("fails 1 of 1 recorded calls") && told.contains("busy"), "{told}");
+}
