@@ -24,7 +24,7 @@ mod wait;
 mod wire;
 
 pub use dns::Dns;
-pub use http::request;
+pub use http::{request, request_with};
 pub use ledger::{Ledger, run};
 pub use lrn::{Fault, LrnServer};
 pub use memcached::Memcached;

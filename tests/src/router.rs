@@ -72,6 +72,12 @@ impl Router {
         request(self.admin, method, path)
     }
 
+    /// One request with a body to the admin API; the answer is JSON.
+    pub fn post(&self, path: &str, body: &[u8]) -> Result<(u16, serde_json::Value)> {
+        let (code, answer) = crate::http::request_with(self.admin, "POST", path, body)?;
+        Ok((code, serde_json::from_str(&answer).with_context(|| format!("no JSON: {answer}"))?))
+    }
+
     /// The sum of all samples of a metric whose line begins with `name`.
     pub fn metric(&self, name: &str) -> Result<f64> {
         let (code, text) = self.admin("GET", "/metrics")?;

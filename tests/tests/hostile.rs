@@ -65,9 +65,36 @@ fn a_plugin_that_recurses_for_ever_traps_at_the_end_of_its_stack() -> Result<()>
     beside_others("recursive", &[StageOutcome::Trap, StageOutcome::Fuel])
 }
 
+/// Every nonsense that a stage can return, each refused whole under the reason `invalid`.
 #[test]
 fn a_plugin_that_returns_nonsense_changes_nothing() -> Result<()> {
-    beside_others("nonsense", &[StageOutcome::Invalid])
+    let callee = Sipp::callee("callee", &[])?;
+    for answer in [
+        "header-injection",
+        "header-name",
+        "foreign-header",
+        "unknown-gateway",
+        "many-routes",
+        "code",
+        "huge-attribute",
+    ] {
+        let router = Setup::new()?
+            .without_sqlite()
+            .carrier(callee.address())
+            .fault("nonsense", &format!("on-failure = \"skip\"\nconfig = {{ answer = \"{answer}\" }}"))?
+            .pipeline("default", &["auth", "nonsense", "rate"])
+            .start()?;
+        let words = [("caller", "12125550100"), ("callee", "19195550101"), ("talk", "50")];
+        let caller = Sipp::caller("caller", &words, router.sip(), Load::ONE)?.wait()?;
+        assert_eq!((caller.successful, caller.failed), (1, 0), "{answer}");
+        let record = &router.wait_for_records(1)?[0];
+        let stage = &record.stages[1];
+        assert_eq!(stage.outcome, StageOutcome::Invalid, "{answer}: {:?}", stage.detail);
+        assert!(stage.detail.as_ref().is_some_and(|detail| detail.len() <= 1_100), "{answer}");
+        let page = router.admin("GET", "/metrics")?.1;
+        assert!(page.contains(r#"trunkline_stages_total{stage="nonsense",outcome="invalid"} 1"#), "{answer}");
+    }
+    Ok(())
 }
 
 #[test]
@@ -86,5 +113,45 @@ fn where_the_operator_says_so_a_failing_stage_refuses_the_call() -> Result<()> {
     let record = &router.wait_for_records(1)?[0];
     assert_eq!((record.code, record.attempts.len()), (580, 0));
     assert_eq!(record.stages.last().map(|stage| stage.outcome), Some(StageOutcome::Trap));
+    Ok(())
+}
+
+/// Set-up times of a customer's calls, from the INVITE to the pipeline's decision: the 99th of a hundred, in ms.
+fn p99(records: &[CallRecord], customer: &str) -> f64 {
+    let of = records.iter().filter(|record| record.customer == customer);
+    let mut micros: Vec<u64> =
+        of.filter_map(|record| Some(record.times.routed?.saturating_sub(record.times.received))).collect();
+    micros.sort_unstable();
+    micros.get(micros.len() * 99 / 100).map_or(0.0, |micros| *micros as f64 / 1e3)
+}
+
+#[test]
+fn a_plugin_that_loops_in_one_customers_share_leaves_the_others_their_time() -> Result<()> {
+    let callee = Sipp::callee("callee", &[])?;
+    let limits = "pipeline = \"hostile\"\n[customers.other.limits]\nfuel-per-second = 20_000_000";
+    let router = Setup::new()?
+        .without_sqlite()
+        .carrier(callee.address())
+        .fault("loops", "fuel = 10_000_000\non-failure = \"skip\"\nbreaker = { failures = 1_000_000, window = \"10s\", open = \"5s\" }")?
+        .pipeline("hostile", &["auth", "blocklist", "loops", "lrn", "cnam", "rate"])
+        .customer("other", "127.0.0.2/32", limits)
+        .start()?;
+    let numbers = [("caller", "1212555[field0]"), ("callee", "1919555[field0]"), ("talk", "200")];
+    let load = Load { calls: 400, rate: 100 };
+    let alone = Sipp::caller("caller", &numbers, router.sip(), load)?.wait()?;
+    let without = p99(&router.wait_for_records(400)?, "acme");
+    let good = Sipp::caller("caller", &numbers, router.sip(), load)?;
+    // Where its share is used up, the stages that must decide refuse its calls: SIPp counts those as failed.
+    let hostile = Sipp::caller_on(IpAddr::from([127, 0, 0, 2]), "caller", &numbers, router.sip(), load)?;
+    let (good, _) = (good.wait()?, hostile.wait()?);
+    let records = router.wait_for_records(1_200)?;
+    let with = p99(&records[400..], "acme");
+    println!("p99 of the other customer's set-up: {without:.3} ms without, {with:.3} ms with the looping plugin");
+    assert_eq!((alone.successful, good.successful, good.failed), (400, 400, 0));
+    let of = |customer: &str| records.iter().filter(|record| record.customer == customer).collect::<Vec<_>>();
+    let refused =
+        of("other").iter().flat_map(|record| &record.stages).filter(|s| s.outcome == StageOutcome::Share).count();
+    assert!(refused > 100, "its own share bounds it: {refused}");
+    assert!(of("acme").iter().all(|record| record.stages.iter().all(|stage| stage.outcome.is_verdict())));
     Ok(())
 }
