@@ -89,8 +89,8 @@ fn program(reach: usize, workers: u32) -> Vec<sock_filter> {
     }
     for (load, offset, wanted) in [
         (LD_B_IND, 0, u32::from(b'\n')),
-        (LD_W_IND, 1, word(b"Call")),
-        (LD_W_IND, 5, word(b"-ID:")),
+        (LD_W_IND, 1, word(*b"Call")),
+        (LD_W_IND, 5, word(*b"-ID:")),
         (LD_B_IND, 9, u32::from(b' ')),
     ] {
         code.push(op(load, offset));
@@ -127,7 +127,7 @@ fn find(reach: usize, code: &mut Vec<sock_filter>) -> Vec<usize> {
     let mut found = Vec::new();
     for at in (FIRST..reach).step_by(4) {
         code.push(op(LD_W_ABS, at as u32));
-        for (place, part) in [b"Call", b"all-", b"ll-I", b"l-ID"].into_iter().enumerate() {
+        for (place, part) in [*b"Call", *b"all-", *b"ll-I", *b"l-ID"].into_iter().enumerate() {
             code.push(jump(JEQ_K, word(part), 4 + place as u8, 0));
         }
         code.push(op(JA, 8));
@@ -141,8 +141,8 @@ fn find(reach: usize, code: &mut Vec<sock_filter>) -> Vec<usize> {
     found
 }
 
-fn word(bytes: &[u8; 4]) -> u32 {
-    u32::from_be_bytes(*bytes)
+fn word(bytes: [u8; 4]) -> u32 {
+    u32::from_be_bytes(bytes)
 }
 
 fn op(code: u16, k: u32) -> sock_filter {
