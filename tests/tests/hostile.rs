@@ -81,7 +81,7 @@ fn a_plugin_that_returns_nonsense_changes_nothing() -> Result<()> {
         let router = Setup::new()?
             .without_sqlite()
             .carrier(callee.address())
-            .fault("nonsense", &format!("on-failure = \"skip\"\nconfig = {{ answer = \"{answer}\" }}"))?
+            .fault("nonsense", &format!("fuel = 100_000_000\ndeadline = \"500ms\"\non-failure = \"skip\"\nconfig = {{ answer = \"{answer}\" }}"))?
             .pipeline("default", &["auth", "nonsense", "rate"])
             .start()?;
         let words = [("caller", "12125550100"), ("callee", "19195550101"), ("talk", "50")];
