@@ -133,7 +133,7 @@ mod tests {
         assert_eq!(problems[0], "tables.t.source.json: rows.json, entry 2: there is no `n`");
         assert!(problems[1].contains("entry 3: the key `1` stands already in entry 1"), "{}", problems[1]);
         assert!(problems[2].contains("entry 4: field `rate` is not a decimal"), "{}", problems[2]);
-        assert!(read("[", "key = \"n\"").unwrap_err()[0].contains("not JSON"));
+        assert!(read("[", &format!("key = \"n\"\n{FIELDS}")).unwrap_err()[0].contains("not JSON"));
         assert!(read("[]", FIELDS).unwrap_err()[0].starts_with("tables.t.source.json.key: is missing"));
     }
 }

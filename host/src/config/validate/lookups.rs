@@ -111,7 +111,7 @@ fn table(key: &str, table: &Table, folder: &Path, report: &mut Report<'_>) {
     if table.capacity.is_zero() {
         report.error(&format!("{key}.capacity"), "must be at least 1, such as `100_000` rows or `\"512MiB\"`");
     }
-    if table.refresh_ahead >= table.ttl {
+    if !table.refresh_ahead.get().is_zero() && table.refresh_ahead >= table.ttl {
         report.error(&format!("{key}.refresh-ahead"), "must be shorter than `ttl`: it is the last part of it");
     }
     if let Some(shared) = &table.shared {
