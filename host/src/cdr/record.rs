@@ -118,6 +118,24 @@ pub enum End {
     SessionExpired,
 }
 
+impl End {
+    /// As in JSON.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::CallerHungUp => "caller-hung-up",
+            Self::CalleeHungUp => "callee-hung-up",
+            Self::MaxDuration => "max-duration",
+            Self::Interrupted => "interrupted",
+            Self::Refused => "refused",
+            Self::Challenged => "challenged",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::TimedOut => "timed-out",
+            Self::SessionExpired => "session-expired",
+        }
+    }
+}
+
 /// One INVITE that was sent to a gateway, or could not be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {

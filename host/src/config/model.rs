@@ -27,7 +27,9 @@ pub use self::lookups::{Breaker, Capacity, Service, ServiceBreaker, Shared, Tabl
 pub use self::node::{Admin, Dns, Listen, Log, Node};
 pub use self::own_plugin::{CustomerLimits, Overrides, OwnPlugin};
 pub use self::plugins::{Compile, Isolation, OnFailure, Plugin};
-pub use self::records::{AmqpFanout, Cdr, Fanout, FileFormat, FileStore, OnJournalFailure, SqlStore, Store};
+pub use self::records::{
+    AmqpFanout, Cdr, Fanout, FileFormat, FileStore, MissedFanout, OnJournalFailure, QueueType, SqlStore, Store,
+};
 pub use self::routing::{Customer, Digest, Gateway, RequestUriHost};
 pub use self::sources::{
     BodyFormat, CsvSource, DnsRecord, DnsSource, EnumSource, FieldType, HttpSource, JsonField, JsonSource, Match,

@@ -37,6 +37,7 @@ impl Crew {
         let (boxes, mail) = mailboxes(sets.len());
         let max_calls = room::calls(config.call.max_calls).div_ceil(sets.len().max(1));
         let (ready, started) = std::sync::mpsc::channel();
+        let count = sets.len();
         let mut left_open = by_owner(&noted, sets.len());
         let mut threads = Vec::new();
         for (index, (sockets, mailbox)) in sets.into_iter().zip(boxes).enumerate() {
@@ -61,6 +62,7 @@ impl Crew {
                 clock,
                 metrics: Arc::clone(&desk.metrics),
                 left_open: (std::mem::take(&mut left_open[index]), died),
+                stranger_records: config.cdr.stranger_records.div_ceil(count as u32),
                 refuse_unrecorded: config.cdr.on_journal_failure == OnJournalFailure::Refuse,
             };
             let ready = ready.clone();
@@ -74,8 +76,8 @@ impl Crew {
             threads.push(thread.context("a worker thread did not start")?);
         }
         drop(ready);
-        let count = started.iter().take(threads.len()).count();
-        anyhow::ensure!(count == threads.len(), "a worker did not start; the log says why");
+        let ready = started.iter().take(threads.len()).count();
+        anyhow::ensure!(ready == threads.len(), "a worker did not start; the log says why");
         Ok(Self { mail, threads })
     }
 

@@ -6,6 +6,7 @@ mod gather;
 mod mail;
 mod open;
 mod pipelines;
+mod ration;
 mod record;
 mod stats;
 mod told;
@@ -24,10 +25,11 @@ use tokio::time::{Instant, Sleep};
 use self::gather::Gather;
 use self::mail::Outbox;
 use self::pipelines::Pipelines;
+use self::ration::Ration;
 use self::stats::Stats;
 use crate::admin::Metrics;
 use crate::cdr::JournalHandle;
-use crate::cdr::record::UnixMicros;
+use crate::cdr::record::{CallRecord, UnixMicros};
 use crate::events::{self, CallBegun, Event};
 use crate::routing::{Router, RoutingFacts, Snapshot};
 use crate::sip::core::{Action, Core, Settings};
@@ -75,6 +77,8 @@ pub struct Worker {
     pub left_open: (Vec<LeftOpen>, UnixMicros),
     /// Take no new call while the journal's disk refuses records.
     pub refuse_unrecorded: bool,
+    /// Records of strangers' refused calls in a second.
+    pub stranger_records: u32,
 }
 
 impl Worker {
@@ -110,6 +114,7 @@ struct Driver {
     idle: Option<oneshot::Sender<()>>,
     stopping: bool,
     refuse_unrecorded: bool,
+    strangers: Ration,
 }
 
 impl Driver {
@@ -145,6 +150,7 @@ impl Driver {
             idle: None,
             stopping: false,
             refuse_unrecorded: worker.refuse_unrecorded,
+            strangers: Ration::new(worker.stranger_records, now),
         })
     }
 
@@ -305,6 +311,10 @@ impl Driver {
                     let name = report.cookie;
                     let record = record::record(*report, &self.clock);
                     self.stats.ended(&record);
+                    if is_strangers(&record) && !self.strangers.take(self.clock.now()) {
+                        self.stats.record_spared();
+                        continue;
+                    }
                     if events::wanted() {
                         events::publish(Event::CallEnded(told::over(&record)));
                     }
@@ -344,4 +354,9 @@ impl Driver {
         let unsent = self.sockets.iter().map(|socket| socket.unsent).sum();
         self.stats.publish(&self.core, unsent);
     }
+}
+
+/// Nobody's call, refused: it was routed nowhere and costs nobody anything.
+fn is_strangers(record: &CallRecord) -> bool {
+    record.customer.is_empty() && record.attempts.is_empty()
 }

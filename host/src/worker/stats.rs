@@ -42,6 +42,11 @@ impl Stats {
         self.metrics.records_lost.inc();
     }
 
+    /// A stranger's refused call beyond the ration: it has no record.
+    pub(super) fn record_spared(&self) {
+        self.metrics.records_spared.inc();
+    }
+
     /// Datagrams that another worker had no room for.
     pub(super) fn overrun(&self, datagrams: u64) {
         self.overruns.inc_by(datagrams);

@@ -19,6 +19,7 @@
 //! | `trunkline_tls_handshakes_failed_total` | reason | `timeout`, `too-many`, `no-certificate`, `bad-certificate`, `refused`, … |
 //! | `trunkline_stream_messages_unsent_total` | reason | messages that no connection took: `connect-failed`, `queue-full`, … |
 //! | `trunkline_records_lost_total` | | records that no journal took: an alarm |
+//! | `trunkline_records_spared_total` | | refused calls of strangers beyond `cdr.stranger-records`: they have no record |
 //! | `trunkline_reloads_total` | result | `taken` or `refused` |
 //! | `trunkline_journal_failing` | | 1 while the disk refuses the journal, else 0: an alarm |
 //! | `trunkline_journal_bytes`, `trunkline_journal_limit_bytes` | | what the journal takes of the disk, and may take; above 80 % an alarm |
@@ -87,6 +88,8 @@ pub struct Metrics {
     pub active_calls: Gauge,
     /// Records that no journal took.
     pub records_lost: Counter,
+    /// Refused calls of strangers beyond `cdr.stranger-records`, which have no record.
+    pub records_spared: Counter,
 }
 
 impl Metrics {
@@ -106,6 +109,7 @@ impl Metrics {
             reloads: Family::default(),
             active_calls: Gauge::default(),
             records_lost: Counter::default(),
+            records_spared: Counter::default(),
         };
         metrics.register();
         metrics.registry.register_collector(Box::new(samples::Sampler::new(sample)));
@@ -133,6 +137,11 @@ impl Metrics {
         r.register("stage_fuel", "WebAssembly instructions of a stage", self.stage_fuel.clone());
         r.register("drops", "Messages dropped before they became a call's", self.drops.clone());
         r.register("records_lost", "Records that no journal took", self.records_lost.clone());
+        r.register(
+            "records_spared",
+            "Refused calls of strangers beyond the ration, without a record",
+            self.records_spared.clone(),
+        );
         r.register("reloads", "Reloads of the configuration", self.reloads.clone());
     }
 

@@ -13,14 +13,14 @@ use anyhow::{Context as _, bail};
 use lapin::options::{
     BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
 };
-use lapin::types::FieldTable;
+use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Confirmation, Connection, ExchangeKind};
 use tokio::time::timeout;
 
 use super::Sink;
 use crate::amqp::{Broker, BrokerError};
 use crate::cdr::record::CallRecord;
-use crate::config::model::AmqpFanout;
+use crate::config::model::{AmqpFanout, QueueType};
 
 /// Connecting and declaring, all together.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -32,11 +32,25 @@ const PERSISTENT: u8 = 2;
 /// Publishes with confirms.
 pub(in crate::cdr) struct AmqpSink {
     broker: Broker,
+    all: Tier,
+    /// For calls that nobody answered, where they go elsewhere.
+    missed: Option<Tier>,
+    queue_type: QueueType,
+    link: Option<Link>,
+    unroutable: u64,
+}
+
+/// An exchange with the queues that are declared with it.
+struct Tier {
     exchange: String,
     /// Without doubles.
     queues: BTreeSet<String>,
-    link: Option<Link>,
-    unroutable: u64,
+}
+
+impl Tier {
+    fn new(exchange: &str, queues: &[String]) -> Self {
+        Self { exchange: exchange.to_owned(), queues: queues.iter().cloned().collect() }
+    }
 }
 
 struct Link {
@@ -48,8 +62,9 @@ impl AmqpSink {
     pub(super) fn new(config: &AmqpFanout, base: &Path) -> Result<Self, BrokerError> {
         Ok(Self {
             broker: Broker::new(&config.url, config.tls.as_ref(), base)?,
-            exchange: config.exchange.clone(),
-            queues: config.queues.iter().cloned().collect(),
+            all: Tier::new(&config.exchange, &config.queues),
+            missed: config.missed.as_ref().map(|missed| Tier::new(&missed.exchange, &missed.queues)),
+            queue_type: config.queue_type,
             link: None,
             unroutable: 0,
         })
@@ -59,30 +74,55 @@ impl AmqpSink {
         let connection = self.broker.connect("trunkline cdr").await?;
         let channel = connection.create_channel().await?;
         channel.confirm_select(ConfirmSelectOptions::default()).await?;
+        for tier in self.tiers() {
+            self.declare(&channel, tier).await?;
+        }
+        tracing::info!(broker = self.broker.place(), exchange = %self.all.exchange, "connected");
+        Ok(Link { connection, channel })
+    }
+
+    fn tiers(&self) -> impl Iterator<Item = &Tier> {
+        std::iter::once(&self.all).chain(&self.missed)
+    }
+
+    /// For people.
+    fn names(&self) -> String {
+        self.tiers().map(|tier| tier.exchange.as_str()).collect::<Vec<_>>().join("` or `")
+    }
+
+    /// Where a record goes.
+    fn tier(&self, record: &CallRecord) -> &Tier {
+        self.missed.as_ref().filter(|_| record.times.answered.is_none()).unwrap_or(&self.all)
+    }
+
+    async fn declare(&self, channel: &Channel, Tier { exchange, queues }: &Tier) -> anyhow::Result<()> {
         let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
         channel
-            .exchange_declare(self.exchange.as_str().into(), ExchangeKind::Fanout, durable, FieldTable::default())
+            .exchange_declare(exchange.as_str().into(), ExchangeKind::Fanout, durable, FieldTable::default())
             .await
-            .with_context(|| format!("cannot declare the exchange `{}`", self.exchange))?;
-        for queue in &self.queues {
+            .with_context(|| format!("cannot declare the exchange `{exchange}`"))?;
+        for queue in queues {
             let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+            let mut arguments = FieldTable::default();
+            if self.queue_type == QueueType::Quorum {
+                arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+            }
             channel
-                .queue_declare(queue.as_str().into(), durable, FieldTable::default())
+                .queue_declare(queue.as_str().into(), durable, arguments)
                 .await
                 .with_context(|| format!("cannot declare the queue `{queue}`"))?;
             channel
                 .queue_bind(
                     queue.as_str().into(),
-                    self.exchange.as_str().into(),
+                    exchange.as_str().into(),
                     "".into(),
                     QueueBindOptions::default(),
                     FieldTable::default(),
                 )
                 .await
-                .with_context(|| format!("cannot bind the queue `{queue}` to `{}`", self.exchange))?;
+                .with_context(|| format!("cannot bind the queue `{queue}` to `{exchange}`"))?;
         }
-        tracing::info!(broker = self.broker.place(), exchange = %self.exchange, "connected");
-        Ok(Link { connection, channel })
+        Ok(())
     }
 
     /// Publishes a batch and waits for all of its confirms. How many of them no queue took.
@@ -97,8 +137,13 @@ impl AmqpSink {
                 .with_app_id("trunkline".into())
                 .with_message_id(format!("{}/{}/{}", key.node, key.epoch, key.sequence).into());
             let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-            let published =
-                link.channel.basic_publish(self.exchange.as_str().into(), "".into(), options, &json, properties);
+            let published = link.channel.basic_publish(
+                self.tier(record).exchange.as_str().into(),
+                "".into(),
+                options,
+                &json,
+                properties,
+            );
             confirms.push(link.patiently(published).await?);
         }
         let mut returned = 0;
@@ -118,7 +163,7 @@ impl AmqpSink {
     /// A fanout exchange returns a message only when no queue at all took it. One queue of two that somebody deleted
     /// would go without records unnoticed; as the check follows the confirms, the batch is sent again when it fails.
     async fn check_queues(&self, link: &Link) -> anyhow::Result<()> {
-        for queue in &self.queues {
+        for queue in self.tiers().flat_map(|tier| &tier.queues) {
             let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
             let declared = link.channel.queue_declare(queue.as_str().into(), passive, FieldTable::default());
             link.patiently(declared)
@@ -142,12 +187,12 @@ impl AmqpSink {
         }
         let returned = self.publish(&link, batch).await?;
         self.unroutable += returned;
-        if returned > 0 && !self.queues.is_empty() {
-            bail!("{returned} records came back: no queue is bound to `{}`", self.exchange);
+        if returned > 0 && self.tiers().any(|tier| !tier.queues.is_empty()) {
+            bail!("{returned} records came back: no queue is bound to `{}`", self.names());
         }
         if returned > 0 {
             tracing::error!(
-                exchange = %self.exchange, records = returned, all = self.unroutable,
+                exchange = %self.names(), records = returned, all = self.unroutable,
                 "no queue is bound to the exchange: these records went to no consumer"
             );
         }

@@ -21,6 +21,8 @@ pub struct Cdr {
     pub journal_limit: Size,
     /// What becomes of new calls while the journal's disk refuses records. Default: they are routed.
     pub on_journal_failure: OnJournalFailure,
+    /// Records a second of calls of nobody's that were refused; more are counted only. Default 100.
+    pub stranger_records: u32,
     /// Independent stores.
     pub stores: Named<Store>,
     /// The broker that fans records out.
@@ -35,6 +37,7 @@ impl Default for Cdr {
             queue: 65_536,
             journal_limit: Size::from_mib(64 << 10),
             on_journal_failure: OnJournalFailure::Route,
+            stranger_records: 100,
             stores: Named::new(),
             fanout: None,
         }
@@ -66,7 +69,7 @@ pub enum Store {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SqlStore {
-    /// `sqlite:PATH`.
+    /// `sqlite:PATH` or `postgres://user:password@host:port/database`.
     pub url: String,
 }
 
@@ -116,6 +119,33 @@ pub struct AmqpFanout {
     /// Declared durable and bound to the exchange. Default: none; consumers bind their own.
     #[serde(default)]
     pub queues: Vec<String>,
+    /// What kind of queues those are. Default `classic`.
+    #[serde(default)]
+    pub queue_type: QueueType,
+    /// Where the records of calls go that nobody answered. Default: where all go.
+    pub missed: Option<MissedFanout>,
     /// Certificates, for `amqps`.
     pub tls: Option<AmqpTls>,
+}
+
+/// An exchange for calls that nobody answered.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct MissedFanout {
+    /// Declared durable, of type fanout.
+    pub exchange: String,
+    /// Declared durable and bound to the exchange. Default: none.
+    #[serde(default)]
+    pub queues: Vec<String>,
+}
+
+/// The kind of the queues that are declared.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum QueueType {
+    /// On one node of the broker.
+    #[default]
+    Classic,
+    /// On several, by Raft: what a cluster wants.
+    Quorum,
 }

@@ -65,10 +65,13 @@ fn sql_place(key: &str, sql: &SqlStore, report: &mut Report<'_>) -> Option<Strin
             report.error(key, "names no file: write `sqlite:PATH`");
         }
         "sqlite" => return Some(sql.url.clone()),
-        "postgres" | "postgresql" => {
-            report.error(key, "this version does not have PostgreSQL yet: write `sqlite:PATH`");
+        "postgres" | "postgresql" if Url::parse(&sql.url).is_ok_and(|url| url.has_host()) => {
+            return Some(sql.url.clone());
         }
-        _ => report.error(key, "is not the URL of a database: write `sqlite:PATH`"),
+        "postgres" | "postgresql" => {
+            report.error(key, "names no host: write `postgres://USER:PASSWORD@HOST:PORT/DATABASE`");
+        }
+        _ => report.error(key, "is not the URL of a database: write `sqlite:PATH` or `postgres://…`"),
     }
     None
 }
@@ -106,15 +109,27 @@ fn broker(key: &str, url: &str, tls: Option<&AmqpTls>, folder: &Path, report: &m
 
 fn validate_amqp(key: &str, amqp: &AmqpFanout, folder: &Path, report: &mut Report<'_>) {
     broker(key, &amqp.url, amqp.tls.as_ref(), folder, report);
-    if !fits(&amqp.exchange) {
+    exchange(key, &amqp.exchange, &amqp.queues, report);
+    if let Some(missed) = &amqp.missed {
+        exchange(&format!("{key}.missed"), &missed.exchange, &missed.queues, report);
+        if missed.exchange == amqp.exchange {
+            let said = "is the exchange of all records: choose another, or leave `missed` out";
+            report.error(&format!("{key}.missed.exchange"), said);
+        }
+    }
+}
+
+/// A fanout exchange and the queues that are bound to it.
+fn exchange(key: &str, name: &str, queues: &[String], report: &mut Report<'_>) {
+    if !fits(name) {
         report.error(&format!("{key}.exchange"), "must have 1 to 255 bytes");
     }
-    for (index, queue) in amqp.queues.iter().enumerate() {
+    for (index, queue) in queues.iter().enumerate() {
         let key = format!("{key}.queues[{index}]");
         if !fits(queue) {
             report.error(&key, "must have 1 to 255 bytes");
         }
-        if amqp.queues[..index].contains(queue) {
+        if queues[..index].contains(queue) {
             report.error(&key, format!("`{queue}` is listed twice"));
         }
     }
