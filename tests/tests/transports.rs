@@ -320,3 +320,31 @@ fn a_stream_of_garbage_is_hung_up_on_and_calls_go_on() -> Result<()> {
     assert!(router.metric("trunkline_connections_closed_total{reason=\"unframed\"}")? > 0.0);
     Ok(())
 }
+
+#[test]
+fn a_collector_gets_a_copy_of_every_message_by_hep() -> Result<()> {
+    let collector = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    collector.set_read_timeout(Some(PATIENCE))?;
+    let mut callee = Phone::waiting()?;
+    let hep = format!("[hep]\ncollector = \"udp:{}\"\nid = 7\n", collector.local_addr()?);
+    let (setup, address) = over_tcp(Setup::new()?.carrier(callee.address()).section(&hep))?;
+    let _router = setup.start()?;
+    let mut caller = Phone::over_tcp(address)?;
+    caller.say(&caller.invite(CALLER, CALLEE))?;
+    let got = callee.hear("INVITE")?;
+    callee.say(&callee.answer(&got, "486 Busy Here", ""))?;
+    caller.hear("486")?;
+
+    let mut copies = Vec::new();
+    let mut buffer = vec![0; 65_535];
+    // INVITE in, 100 out, INVITE out, 486 in, ACK out, 486 out.
+    while copies.len() < 6 {
+        let (length, _) = collector.recv_from(&mut buffer)?;
+        assert_eq!(&buffer[..4], b"HEP3");
+        let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
+        copies.push(text[text.find("SIP/2.0").map_or(0, |at| at.saturating_sub(40))..].to_owned());
+    }
+    assert_eq!(copies.iter().filter(|copy| copy.contains("INVITE sip:")).count(), 2, "{copies:?}");
+    assert_eq!(copies.iter().filter(|copy| copy.contains("SIP/2.0 486 ")).count(), 2, "{copies:?}");
+    Ok(())
+}

@@ -55,6 +55,7 @@ fn samples() -> Samples {
         notes_lost: 4,
         events: (7, 8),
         log_lines_dropped: 3,
+        copies: Some((9, 1)),
         dns: [("asked", 5), ("timeout", 1), ("error", 0), ("stale", 1)],
         streams: StreamSample {
             connections: 2,
@@ -179,6 +180,7 @@ async fn the_page_of_metrics_counts_what_records_and_samples_say() {
         r#"trunkline_stage_fuel_total{stage="lrn"} 5000"#,
         r#"trunkline_drops_total{reason="malformed"} 1"#,
         "trunkline_connections 2",
+        r#"trunkline_hep_copies_total{result="dropped"} 1"#,
         r#"trunkline_dns_queries_total{result="timeout"} 1"#,
         r#"trunkline_messages_total{transport="tcp",direction="received"} 7"#,
         r#"trunkline_message_bytes_total{transport="tcp",direction="received"} 700"#,

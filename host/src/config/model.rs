@@ -24,7 +24,7 @@ pub use self::call::{Call, SessionExpired, Timers};
 pub use self::events::{AmqpEvents, AmqpTls, Events};
 pub use self::ledger::{AmqpQueue, Deck, DeckVersion, Ledger, Moment, Rater};
 pub use self::lookups::{Breaker, Capacity, Service, ServiceBreaker, Shared, Table, Warm, Webhook};
-pub use self::node::{Admin, Dns, Listen, Log, Node};
+pub use self::node::{Admin, Dns, Hep, Listen, Log, Node};
 pub use self::own_plugin::{CustomerLimits, Overrides, OwnPlugin};
 pub use self::plugins::{Compile, Isolation, OnFailure, Plugin};
 pub use self::records::{
@@ -55,6 +55,8 @@ pub struct Config {
     pub tls: Tls,
     /// How host names of gateways are found.
     pub dns: Dns,
+    /// Where copies of messages go; nowhere by default.
+    pub hep: Option<Hep>,
     /// The HTTP API.
     pub admin: Admin,
     /// Limits on every call.

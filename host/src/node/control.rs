@@ -1,5 +1,6 @@
 //! What the admin API and the signals see of the node, and do to it.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -26,6 +27,8 @@ use crate::log;
 use crate::lookup::{Hold, Services, Tables};
 use crate::plugin;
 use crate::routing::Snapshot;
+use crate::sip::core::Listener;
+use crate::transport::hep::Mirror;
 use crate::transport::stream::Streams;
 use crate::transport::stream::tls::Certificates;
 use crate::worker::Mail;
@@ -35,6 +38,7 @@ pub(super) struct Desk {
     pub(super) node: Arc<str>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) streams: Streams,
+    pub(super) mirror: Option<Mirror>,
     /// What the node started with: a reload reads the certificates of its listeners again.
     started_with: Config,
     file: PathBuf,
@@ -73,16 +77,29 @@ impl Desk {
         layout.services.begin();
         streams.tls().expect(names(&layout.snapshot.gateways));
         layout.tables.begin(&state);
+        let mirror = loaded.config.hep.as_ref().map(|hep| {
+            let collector = hep.collector.trim_start_matches("udp:").to_owned();
+            Mirror::start(collector, hep.id, listeners.named.iter().map(seen_at).collect())
+        });
         let layout = Arc::new(ArcSwap::from_pointee(layout));
         let records = cdr.observer();
         let turns = Turns::default();
-        let sampled = (Arc::clone(&layout), records.clone(), streams.clone(), Arc::clone(&plant.dns), turns.clone());
+        let sampled = (
+            Arc::clone(&layout),
+            records.clone(),
+            streams.clone(),
+            Arc::clone(&plant.dns),
+            turns.clone(),
+            mirror.clone(),
+        );
         Self {
             node,
             metrics: Arc::new(Metrics::new(move || {
-                samples(&sampled.0.load(), &sampled.1, &sampled.2, &sampled.3, &sampled.4)
+                let copies = sampled.5.as_ref().map(Mirror::counts);
+                Samples { copies, ..samples(&sampled.0.load(), &sampled.1, &sampled.2, &sampled.3, &sampled.4) }
             })),
             streams,
+            mirror,
             started_with: loaded.config.clone(),
             file: loaded.file.clone(),
             fixed: Fixed::of(&loaded.config),
@@ -232,6 +249,14 @@ impl Control for Desk {
     }
 }
 
+/// The address that a trace shows for a listener: of a wildcard, the one that is advertised, where that is one.
+fn seen_at(listener: &Listener) -> SocketAddr {
+    let advertised = listener.host.trim_start_matches('[').trim_end_matches(']').parse();
+    let wildcard = listener.bound.ip().is_unspecified();
+    let ip = advertised.ok().filter(|_| wildcard).unwrap_or(listener.bound.ip());
+    (ip, listener.bound.port()).into()
+}
+
 fn samples(layout: &Layout, records: &Observer, streams: &Streams, dns: &DnsCounts, turns: &Turns) -> Samples {
     let tables = layout.tables.iter().map(|table| {
         let stats = table.stats();
@@ -275,6 +300,7 @@ fn samples(layout: &Layout, records: &Observer, streams: &Streams, dns: &DnsCoun
         log_lines_dropped: log::dropped(),
         streams: streams.sample(),
         dns: dns.sample(),
+        copies: None,
         stores: stores.map(|lag| StoreSample { name: lag.store, behind: lag.behind }).collect(),
         tables: tables.collect(),
         breakers: services.chain(stages).collect(),

@@ -56,6 +56,7 @@ impl Crew {
                 },
                 sockets,
                 streams: desk.streams.clone(),
+                mirror: desk.mirror.clone(),
                 mailbox,
                 snapshot: desk.snapshot(),
                 journal: journal.clone(),

@@ -37,6 +37,7 @@ use crate::sip::decision::CallRef;
 use crate::sip::flow::{Flow, Transport};
 use crate::sip::message::call_id_of;
 use crate::sip::time::Time;
+use crate::transport::hep::Mirror;
 use crate::transport::stream::Streams;
 use crate::transport::udp::Socket;
 
@@ -63,6 +64,8 @@ pub struct Worker {
     pub sockets: Vec<std::net::UdpSocket>,
     /// Connections, for what goes over TCP and TLS.
     pub streams: Streams,
+    /// Takes a copy of every message, where there is a collector.
+    pub mirror: Option<Mirror>,
     /// Its own mail, and the way to the other workers.
     pub mailbox: Mailbox,
     /// What it routes by, until the first reload.
@@ -99,6 +102,7 @@ struct Driver {
     core: Core<RoutingFacts>,
     sockets: Vec<Socket>,
     streams: Streams,
+    mirror: Option<Mirror>,
     mailbox: Mailbox,
     outbox: Outbox,
     pipelines: Pipelines,
@@ -137,6 +141,7 @@ impl Driver {
             core,
             sockets,
             streams: worker.streams,
+            mirror: worker.mirror,
             outbox: Outbox::new(&worker.mailbox),
             mailbox: worker.mailbox,
             pipelines: Pipelines::new(Router::new(worker.snapshot)),
@@ -187,7 +192,7 @@ impl Driver {
 
     /// One batch of each socket: to the core, or to the worker that owns the call.
     fn receive(&mut self, now: Time, cx: &mut Context<'_>) -> bool {
-        let Self { core, sockets, outbox, stats, gather, .. } = self;
+        let Self { core, sockets, outbox, stats, gather, mirror, clock, .. } = self;
         let mut progress = false;
         for (listener, socket) in sockets.iter_mut().enumerate() {
             let mut lost = Vec::new();
@@ -196,6 +201,9 @@ impl Driver {
                 |remote, bytes| {
                     let flow = Flow::to(listener as u16, Transport::Udp, remote);
                     let bytes = Bytes::copy_from_slice(bytes);
+                    if let Some(mirror) = mirror {
+                        mirror.copy(clock.on_wall(now), true, flow, &bytes);
+                    }
                     match outbox.owner(call_id_of(&bytes).unwrap_or_default()) {
                         None => core.receive(now, flow, bytes),
                         Some(other) => outbox.push(other, flow, bytes),
@@ -231,6 +239,12 @@ impl Driver {
             match mail {
                 Mail::Datagrams(batch) => {
                     for (flow, bytes) in batch {
+                        // The worker whose socket it came by has copied a datagram.
+                        if let Some(mirror) = &self.mirror
+                            && flow.transport.is_reliable()
+                        {
+                            mirror.copy(self.clock.on_wall(now), true, flow, &bytes);
+                        }
                         self.core.receive(now, flow, bytes);
                     }
                 }
@@ -284,6 +298,9 @@ impl Driver {
     /// Do what the core says. A pipeline that needs nothing from outside decides on the spot.
     fn act(&mut self, cx: &mut Context<'_>) {
         while let Some(action) = self.core.poll_action() {
+            if let (Some(mirror), Action::Send { flow, bytes }) = (&self.mirror, &action) {
+                mirror.copy(self.clock.on_wall(self.clock.now()), false, *flow, bytes);
+            }
             match action {
                 Action::Send { flow, bytes } if flow.transport.is_reliable() => {
                     if let Err(message) = self.streams.send(flow, bytes)

@@ -12,6 +12,7 @@
 //! | `trunkline_stage_fuel_total` | stage | WebAssembly instructions |
 //! | `trunkline_drops_total` | reason | messages dropped before they became a call's |
 //! | `trunkline_dns_queries_total` | result | questions `asked`, of them `timeout` and `error`; `stale` answers served meanwhile |
+//! | `trunkline_hep_copies_total` | result | copies of messages for the HEP collector: `sent`, `dropped` |
 //! | `trunkline_connections` | | TCP and TLS connections |
 //! | `trunkline_messages_total` | transport, direction | messages `received` and `sent` |
 //! | `trunkline_message_bytes_total` | transport, direction | their bytes |

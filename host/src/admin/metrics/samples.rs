@@ -32,6 +32,8 @@ pub struct Samples {
     pub log_lines_dropped: u64,
     /// Questions to the DNS by what became of them.
     pub dns: [(&'static str, u64); 4],
+    /// Copies of messages sent to the collector, and dropped; none where there is no collector.
+    pub copies: Option<(u64, u64)>,
     /// Connections.
     pub streams: StreamSample,
     /// The record stores and the fanout.
@@ -162,6 +164,9 @@ impl Collector for Sampler {
         )?)?;
 
         streams(&mut encoder, &samples.streams)?;
+        let copies = samples.copies.into_iter().flat_map(|(sent, dropped)| [("sent", sent), ("dropped", dropped)]);
+        let copies = copies.map(|(result, count)| ([("result", result)], count));
+        counters(&mut encoder, "hep_copies", "Copies of messages for the HEP collector", copies)?;
         let dns = samples.dns.iter().filter(|(result, _)| !result.is_empty());
         let dns = dns.map(|(result, count)| ([("result", *result)], *count));
         counters(&mut encoder, "dns_queries", "Questions to the DNS, and those that went wrong", dns)?;

@@ -42,6 +42,16 @@ pub struct Listen {
     pub advertise: Option<String>,
 }
 
+/// `[hep]`: a copy of every message to a Homer collector.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Hep {
+    /// `udp:HOST:PORT`
+    pub collector: String,
+    /// The capture agent's number.
+    pub id: u32,
+}
+
 /// `[dns]`: how host names of gateways are found.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]

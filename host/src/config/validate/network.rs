@@ -16,6 +16,16 @@ pub(super) fn validate(config: &Config, report: &mut Report<'_>) {
     listen(config, report);
     admin(config, report);
     not_zero("dns.deadline", config.dns.deadline, report);
+    if let Some(hep) = &config.hep
+        && !hep
+            .collector
+            .strip_prefix("udp:")
+            .is_some_and(|place| place.contains(':') && host_and_port(place).is_some())
+    {
+        let message =
+            format!("`{}` is no collector: write `udp:HOST:PORT`, such as `udp:192.0.2.9:9060`", hep.collector);
+        report.error("hep.collector", message);
+    }
     for (gateway_name, gateway) in &config.gateways {
         name("gateways", gateway_name, report);
         validate_gateway(&format!("gateways.{gateway_name}"), gateway, &config.listen, report);
