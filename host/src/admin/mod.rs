@@ -12,6 +12,8 @@
 //! | `POST /v1/plugins/NAME/promote`, `…/rollback` | ends a trial by hand, or goes back to the version before |
 //! | `GET`, `DELETE /v1/plugins/NAME/shadow` | how two versions compare, with samples; ends the shadow |
 //! | `GET /v1/customers/NAME/usage` | what a customer's stages have used |
+//! | `GET /v1/gateways` | every gateway: whether it takes calls, how many it has |
+//! | `POST /v1/gateways/{name}/disable` | no further call goes there; those in progress go on. `enable` undoes it |
 //! | `GET /v1/tables` | every table with its numbers |
 //! | `GET /v1/tables/{table}/{key}` | what memory holds for the key, where it is from and how old |
 //! | `DELETE /v1/tables/{table}/{key}` | forgets the key |
@@ -22,6 +24,7 @@
 
 mod auth;
 mod connections;
+mod gateways;
 mod histogram;
 mod lookups;
 pub mod metrics;
@@ -57,6 +60,9 @@ pub trait Control: Send + Sync + 'static {
     /// The versions of stages.
     fn plugins(&self) -> Option<&dyn Plugins>;
 
+    /// Takes a gateway out of the hunt or back in; false where there is none of this name.
+    fn switch_gateway(&self, name: &str, on: bool) -> bool;
+
     /// Reads the configuration again and swaps it in whole, or changes nothing. May block: it is called on a thread
     /// for that.
     ///
@@ -89,6 +95,8 @@ pub struct Status {
     pub plugins: Vec<PluginStatus>,
     /// The tables.
     pub tables: Vec<TableStatus>,
+    /// The gateways.
+    pub gateways: Vec<GatewayStatus>,
     /// The named HTTP services.
     pub services: Vec<ServiceStatus>,
     /// The record stores and the fanout.
@@ -113,6 +121,25 @@ pub struct TableStatus {
     pub name: String,
     /// Rows held.
     pub entries: u64,
+}
+
+/// One gateway.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct GatewayStatus {
+    /// Its name.
+    pub name: String,
+    /// `up`, `aside` (its calls fail, or it asked for rest), `down` (its probes fail), `disabled`.
+    pub state: &'static str,
+    /// Where it is, as far as that is known.
+    pub destination: Option<std::net::SocketAddr>,
+    /// Calls that it has, those that ring too.
+    pub calls: u32,
+    /// Calls that went past it because it was full, since the start.
+    pub passed_full: u64,
+    /// Calls that went past it because it took none, since the start.
+    pub passed_down: u64,
+    /// The code of the last probe; `null` where it had no answer, and before the first.
+    pub probed: Option<u16>,
 }
 
 /// One named HTTP service.

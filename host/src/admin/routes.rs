@@ -14,7 +14,7 @@ use axum::{Json, Router};
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
-use super::{Control, Metrics, Token, lookups, plugins};
+use super::{Control, Metrics, Token, gateways, lookups, plugins};
 
 /// No request of this API has a body worth reading.
 const MAX_BODY: usize = 4 << 10;
@@ -54,6 +54,7 @@ pub fn router<C: Control>(control: Arc<C>, metrics: Arc<Metrics>, token: Option<
         .route("/v1/reload", only(post(reload::<C>), &Method::POST))
         .merge(lookups::routes())
         .merge(plugins::routes())
+        .merge(gateways::routes())
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), require_token::<C>));
     Router::new()
         .route("/healthz", only(get(healthz), &Method::GET))
@@ -66,7 +67,7 @@ pub fn router<C: Control>(control: Arc<C>, metrics: Arc<Metrics>, token: Option<
 }
 
 /// RFC 9110 section 15.5.6: a 405 names what is allowed.
-fn only<S: Clone + Send + Sync + 'static>(
+pub(super) fn only<S: Clone + Send + Sync + 'static>(
     route: MethodRouter<S, Infallible>,
     method: &Method,
 ) -> MethodRouter<S, Infallible> {

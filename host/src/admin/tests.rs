@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::metrics::{BreakerSample, BreakerState, Samples, StoreSample, TableSample, WorkerMetrics};
-use super::{Admin, Control, Metrics, Plugins, Status, Token, router};
+use super::{Admin, Control, GatewayStatus, Metrics, Plugins, Status, Token, router};
 use crate::cdr::chain::ChainHash;
 use crate::cdr::record::{
     Attempt, AttemptOutcome, CallRecord, End, RecordKey, Sides, StageOutcome, StageRecord, Times,
@@ -40,6 +40,10 @@ impl Control for Node {
         None
     }
 
+    fn switch_gateway(&self, name: &str, on: bool) -> bool {
+        name == "carrier-a" && !on
+    }
+
     fn reload(&self) -> Result<Vec<String>, Vec<String>> {
         if self.refuses.load(Ordering::Relaxed) {
             return Err(vec!["trunkline.toml:3:1: listen: there is no listener".to_owned()]);
@@ -57,6 +61,12 @@ fn samples() -> Samples {
         log_lines_dropped: 3,
         copies: Some((9, 1)),
         dns: [("asked", 5), ("timeout", 1), ("error", 0), ("stale", 1)],
+        gateways: vec![GatewayStatus {
+            name: "carrier-a".to_owned(),
+            state: "aside",
+            calls: 3,
+            ..GatewayStatus::default()
+        }],
         streams: StreamSample {
             connections: 2,
             traffic: vec![("tcp", "received", 7, 700)],

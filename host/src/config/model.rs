@@ -30,7 +30,7 @@ pub use self::plugins::{Compile, Isolation, OnFailure, Plugin};
 pub use self::records::{
     AmqpFanout, Cdr, Fanout, FileFormat, FileStore, MissedFanout, OnJournalFailure, QueueType, SqlStore, Store,
 };
-pub use self::routing::{Customer, Digest, Gateway, RequestUriHost};
+pub use self::routing::{Customer, Digest, Failures, Gateway, GatewayLogin, OnRedirect, RequestUriHost};
 pub use self::sources::{
     BodyFormat, CsvSource, DnsRecord, DnsSource, EnumSource, FieldType, HttpSource, JsonField, JsonSource, Match,
     MemcachedSource, RedisFormat, RedisSource, Source, SqlSource,

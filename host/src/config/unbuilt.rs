@@ -9,12 +9,6 @@ use super::problem::Report;
 
 /// The path (`*` stands for any name) and what it would do.
 const UNBUILT: &[(&str, &str)] = &[
-    (
-        "gateways.*.probe",
-        "OPTIONS probes: every gateway is taken to be alive, and hunting goes past one that does not answer",
-    ),
-    ("gateways.*.max-cps", "a limit of calls per second towards a gateway"),
-    ("gateways.*.max-calls", "a limit of calls at once towards a gateway"),
     ("customers.*.tech-prefix", "customers told apart by tech prefix: use the `auth` stage"),
     ("cdr.stores.*.http", "records sent to a webhook: use `sql` or `files`"),
 ];

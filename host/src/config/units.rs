@@ -136,6 +136,14 @@ pub(super) fn socket_addresses<'de, D: Deserializer<'de>>(
     Ok(addresses.into_iter().map(|address| address.0).collect())
 }
 
+/// A time span, or `off` for none.
+pub(super) fn span_or_off<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<TimeSpan>, D::Error> {
+    deserializer.deserialize_str(Text {
+        wanted: "a duration such as `30s`, or `off`",
+        parse: |text| if text == "off" { Some(None) } else { parse_duration(text).map(|span| Some(TimeSpan(span))) },
+    })
+}
+
 /// A list of final codes and their classes.
 pub(super) fn codes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Pattern>, D::Error> {
     struct Code(Pattern);

@@ -17,7 +17,9 @@ use super::plant::{self, Layout, Plant};
 use super::streams::names;
 use super::swap::Turns;
 use crate::admin::metrics::{BreakerSample, BreakerState, Samples, StoreSample, TableSample};
-use crate::admin::{Control, Metrics, PluginStatus, Plugins, ServiceStatus, Status, StoreStatus, TableStatus};
+use crate::admin::{
+    Control, GatewayStatus, Metrics, PluginStatus, Plugins, ServiceStatus, Status, StoreStatus, TableStatus,
+};
 use crate::cdr::{Cdr, Observer};
 use crate::config::model::Config;
 use crate::config::{self, Loaded};
@@ -26,12 +28,13 @@ use crate::locate::DnsCounts;
 use crate::log;
 use crate::lookup::{Hold, Services, Tables};
 use crate::plugin;
-use crate::routing::Snapshot;
+use crate::routing::{Gateway, Snapshot};
 use crate::sip::core::Listener;
+use crate::sip::time::Time;
 use crate::transport::hep::Mirror;
 use crate::transport::stream::Streams;
 use crate::transport::stream::tls::Certificates;
-use crate::worker::Mail;
+use crate::worker::{Clock, Mail};
 
 /// The node's own view of itself.
 pub(super) struct Desk {
@@ -54,6 +57,8 @@ pub(super) struct Desk {
     listeners: Vec<String>,
     workers: usize,
     started: Instant,
+    /// The workers' clock.
+    clock: Clock,
     configured_at: AtomicU64,
     ready: AtomicBool,
     pub(super) mail: OnceLock<Vec<mpsc::Sender<Mail>>>,
@@ -71,7 +76,7 @@ impl Desk {
         layout: Layout,
         cdr: &Cdr,
         listeners: &Listeners,
-        streams: Streams,
+        (streams, clock): (Streams, Clock),
     ) -> Self {
         let state = plant::table_folder(loaded);
         layout.services.begin();
@@ -96,7 +101,8 @@ impl Desk {
             node,
             metrics: Arc::new(Metrics::new(move || {
                 let copies = sampled.5.as_ref().map(Mirror::counts);
-                Samples { copies, ..samples(&sampled.0.load(), &sampled.1, &sampled.2, &sampled.3, &sampled.4) }
+                let now = clock.now();
+                Samples { copies, ..samples(&sampled.0.load(), &sampled.1, &sampled.2, &sampled.3, &sampled.4, now) }
             })),
             streams,
             mirror,
@@ -112,6 +118,7 @@ impl Desk {
             listeners: listeners.named.iter().map(|known| format!("{}:{}", known.transport, known.bound)).collect(),
             workers: listeners.sets.len(),
             started: Instant::now(),
+            clock,
             configured_at: AtomicU64::new(unix_seconds()),
             ready: AtomicBool::new(false),
             mail: OnceLock::new(),
@@ -200,6 +207,8 @@ impl Control for Desk {
             let breaker = word(service(stats.open)).to_owned();
             Some(ServiceStatus { name: name.to_owned(), breaker, held: stats.hold != Hold::Auto })
         });
+        let now = self.clock.now();
+        let gateways = layout.snapshot.gateways.iter().map(|gateway| gateway_status(gateway, now));
         let stores = self.records.lag().into_iter();
         let stores = stores.map(|lag| StoreStatus { name: lag.store, behind: lag.behind, error: lag.error });
         Status {
@@ -213,6 +222,7 @@ impl Control for Desk {
             listeners: self.listeners.clone(),
             plugins: plugins.collect(),
             tables: tables.collect(),
+            gateways: gateways.collect(),
             services: services.collect(),
             stores: stores.collect(),
         }
@@ -229,6 +239,12 @@ impl Control for Desk {
 
     fn plugins(&self) -> Option<&dyn Plugins> {
         Some(self)
+    }
+
+    fn switch_gateway(&self, name: &str, on: bool) -> bool {
+        let layout = self.layout.load();
+        let gateway = layout.snapshot.gateways.get(name);
+        gateway.map(|gateway| gateway.health.switch(on)).is_some()
     }
 
     fn reload(&self) -> Result<Vec<String>, Vec<String>> {
@@ -257,7 +273,27 @@ fn seen_at(listener: &Listener) -> SocketAddr {
     (ip, listener.bound.port()).into()
 }
 
-fn samples(layout: &Layout, records: &Observer, streams: &Streams, dns: &DnsCounts, turns: &Turns) -> Samples {
+fn gateway_status(gateway: &Gateway, now: Time) -> GatewayStatus {
+    let report = gateway.health.report(now);
+    GatewayStatus {
+        name: gateway.name.to_string(),
+        state: report.condition.word(),
+        destination: gateway.destinations().first().map(|destination| destination.address),
+        calls: report.calls,
+        passed_full: report.passed_full,
+        passed_down: report.passed_down,
+        probed: report.probed,
+    }
+}
+
+fn samples(
+    layout: &Layout,
+    records: &Observer,
+    streams: &Streams,
+    dns: &DnsCounts,
+    turns: &Turns,
+    now: Time,
+) -> Samples {
     let tables = layout.tables.iter().map(|table| {
         let stats = table.stats();
         TableSample {
@@ -301,6 +337,7 @@ fn samples(layout: &Layout, records: &Observer, streams: &Streams, dns: &DnsCoun
         streams: streams.sample(),
         dns: dns.sample(),
         copies: None,
+        gateways: layout.snapshot.gateways.iter().map(|gateway| gateway_status(gateway, now)).collect(),
         stores: stores.map(|lag| StoreSample { name: lag.store, behind: lag.behind }).collect(),
         tables: tables.collect(),
         breakers: services.chain(stages).collect(),

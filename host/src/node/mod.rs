@@ -102,7 +102,7 @@ async fn run(loaded: &Loaded, office: &Runtime) -> anyhow::Result<()> {
     let threads = if sockets.is_empty() { 1 } else { listeners.sets.len() };
     let carrier = Carrier::new(threads, streams::limits(config), tls).context("no threads for connections")?;
     let (mut cdr, journal) = Cdr::start(&config.cdr, &node, &loaded.folder, office.handle())?;
-    let desk = Arc::new(Desk::new(node, loaded, plant, layout, &cdr, &listeners, carrier.streams()));
+    let desk = Arc::new(Desk::new(node, loaded, plant, layout, &cdr, &listeners, (carrier.streams(), clock)));
     // Before the first call comes: nothing that can fail is left for the time when calls have records to be written.
     let admin = match config.admin.bind {
         Some(bind) => {

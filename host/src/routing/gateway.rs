@@ -1,6 +1,7 @@
 //! Where calls can go. Addresses are known before a call asks for them: the call path resolves nothing.
 
 mod address;
+mod health;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,11 +10,14 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use self::address::Whereabouts;
-use crate::config::model::{self, RequestUriHost};
+pub use self::health::{Condition, Health};
+use crate::config::model::{self, OnRedirect, RequestUriHost};
 use crate::locate::{Locator, Order};
 use crate::sip::codes::CodeSet;
 use crate::sip::decision::{Destination, NextHop};
+use crate::sip::digest::Login;
 use crate::sip::flow::Transport;
+use crate::sip::gate::Gate;
 
 /// One gateway, by its name in the configuration.
 #[derive(Debug)]
@@ -32,25 +36,35 @@ pub struct Gateway {
     pub ring_timeout: Duration,
     /// How it is dealt with, on the side of the calls.
     pub hop: Arc<NextHop>,
+    /// Its limits, and how it is.
+    pub health: Arc<Health>,
+    /// How often it is probed, and how long an answer may take; `None`: never.
+    pub probe: Option<(Duration, Duration)>,
     whereabouts: Whereabouts,
 }
 
 impl Gateway {
     pub(super) fn of(name: &str, config: &model::Gateway, call: &model::Call) -> Result<Self, String> {
         let (whereabouts, transport, host_port) = address::read(&config.uri)?;
+        let name: Arc<str> = name.into();
+        let health = Arc::new(Health::of(&name, config));
+        let login = config.digest.as_ref();
         Ok(Self {
-            name: name.into(),
+            name,
             uri: config.uri.clone(),
             transport,
             request_host: (config.request_uri == RequestUriHost::Gateway).then(|| host_port.into()),
             attempt_timeout: config.attempt_timeout.unwrap_or(call.attempt_timeout).get(),
             ring_timeout: config.ring_timeout.unwrap_or(call.ring_timeout).get(),
             hop: Arc::new(NextHop {
-                continues: CodeSet::of(&call.continue_on),
-                follows_redirects: false,
-                login: None,
-                gate: None,
+                continues: CodeSet::of(&call.continue_on).changed(&config.continue_on, &config.stop_on),
+                follows_redirects: config.redirect == OnRedirect::Follow,
+                login: login
+                    .map(|login| Arc::new(Login { user: login.user.clone(), password: login.password.clone() })),
+                gate: Some(Arc::clone(&health) as Arc<dyn Gate>),
             }),
+            health,
+            probe: config.probe.map(|interval| (interval.get(), config.probe_timeout.get())),
             whereabouts,
         })
     }
@@ -64,6 +78,11 @@ impl Gateway {
     /// Every address that it is known by.
     pub fn destinations(&self) -> Vec<Destination> {
         self.whereabouts.all()
+    }
+
+    /// Who lets its calls through.
+    pub fn gate(&self) -> Arc<dyn Gate> {
+        Arc::clone(&self.health) as Arc<dyn Gate>
     }
 
     /// The name that its URI gives it, where that is no address.
@@ -102,10 +121,13 @@ impl Gateways {
 
     /// Takes over the addresses that are not known here and were there, under the same URI: a reload while names do not
     /// resolve must not lose the gateways that calls can still reach.
+    ///
+    /// What the gateways have shown, the calls that they have, and who is switched off stay too.
     pub fn remember(&self, before: &Self) {
         for gateway in self.iter() {
             if let Some(before) = before.get(&gateway.name).filter(|before| before.uri == gateway.uri) {
                 gateway.whereabouts.remember(&before.whereabouts);
+                gateway.health.go_on_from(&before.health, gateway.probe.is_some());
             }
         }
     }
@@ -123,12 +145,7 @@ mod tests {
     use super::*;
 
     fn gateway(uri: &str) -> Result<Gateway, String> {
-        let config = model::Gateway {
-            uri: uri.to_owned(),
-            attempt_timeout: None,
-            ring_timeout: None,
-            request_uri: RequestUriHost::Gateway,
-        };
+        let config = toml::from_str(&format!("uri = {uri:?}")).expect("a gateway");
         Gateway::of("carrier", &config, &model::Call::default())
     }
 

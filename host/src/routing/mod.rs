@@ -25,7 +25,7 @@ mod tests;
 pub use call::NewCall;
 pub use customer::{Customer, DigestRealm};
 pub use facts::{Rate, Routed, RoutingFacts, TargetFacts};
-pub use gateway::{Gateway, Gateways};
+pub use gateway::{Condition, Gateway, Gateways, Health};
 pub use maker::{Maker, plugin_of, probation};
 pub use pipeline::Step;
 pub use router::Router;

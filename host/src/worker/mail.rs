@@ -74,6 +74,11 @@ impl Outbox {
         (owner != self.me).then_some(owner)
     }
 
+    /// Which worker this is, and of how many.
+    pub(super) fn place(&self) -> (usize, usize) {
+        (self.me, self.all.len())
+    }
+
     pub(super) fn push(&mut self, owner: usize, flow: Flow, bytes: Bytes) {
         self.batches[owner].push((flow, bytes));
         self.waiting = true;

@@ -6,6 +6,7 @@ mod gather;
 mod mail;
 mod open;
 mod pipelines;
+mod probes;
 mod ration;
 mod record;
 mod stats;
@@ -25,6 +26,7 @@ use tokio::time::{Instant, Sleep};
 use self::gather::Gather;
 use self::mail::Outbox;
 use self::pipelines::Pipelines;
+use self::probes::Prober;
 use self::ration::Ration;
 use self::stats::Stats;
 use crate::admin::Metrics;
@@ -110,6 +112,7 @@ struct Driver {
     clock: Clock,
     stats: Stats,
     gather: Gather,
+    prober: Prober,
     timer: Pin<Box<Sleep>>,
     /// When `timer` will fire.
     armed: Time,
@@ -137,12 +140,14 @@ impl Driver {
         if count > 0 {
             tracing::info!(going_on, interrupted = count - going_on, "calls of the last process are taken up");
         }
+        let outbox = Outbox::new(&worker.mailbox);
         Ok(Self {
+            prober: Prober::of(&worker.snapshot, outbox.place(), now),
             core,
             sockets,
             streams: worker.streams,
             mirror: worker.mirror,
-            outbox: Outbox::new(&worker.mailbox),
+            outbox,
             mailbox: worker.mailbox,
             pipelines: Pipelines::new(Router::new(worker.snapshot)),
             journal: worker.journal,
@@ -249,7 +254,10 @@ impl Driver {
                     }
                 }
                 Mail::Unreachable(branch) => self.core.unreachable(now, &branch),
-                Mail::Reload(snapshot) => self.pipelines.reload(snapshot),
+                Mail::Reload(snapshot) => {
+                    self.prober = Prober::of(&snapshot, self.outbox.place(), now);
+                    self.pipelines.reload(snapshot);
+                }
                 Mail::Drain => self.core.drain(),
                 Mail::TellIdle(told) => self.idle = Some(told),
                 Mail::Stop => {
@@ -272,6 +280,9 @@ impl Driver {
             self.next_housekeeping = now + HOUSEKEEPING;
             self.clock.adjust();
             self.publish();
+            if !self.stopping {
+                self.prober.run(now, &mut self.core, &self.outbox);
+            }
         }
         // What is due earlier than the timer fires moves it. What is due later does not: it fires in vain now and then,
         // which costs less than being set anew for every message.

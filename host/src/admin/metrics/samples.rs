@@ -14,6 +14,7 @@ use crate::plugin::trial::TrialStatus;
 use prometheus_client::registry::Unit;
 
 use super::Histogram;
+use crate::admin::GatewayStatus;
 
 use crate::transport::stream::{Event, StreamSample};
 
@@ -36,6 +37,8 @@ pub struct Samples {
     pub copies: Option<(u64, u64)>,
     /// Connections.
     pub streams: StreamSample,
+    /// The gateways.
+    pub gateways: Vec<GatewayStatus>,
     /// The record stores and the fanout.
     pub stores: Vec<StoreSample>,
     /// The tables.
@@ -201,6 +204,7 @@ impl Collector for Sampler {
         gauges(&mut encoder, "table_bytes", "Bytes of a table's rows in memory, roughly", bytes)?;
         ages(&mut encoder, tables)?;
 
+        gateways(&mut encoder, &samples.gateways)?;
         let breakers = samples
             .breakers
             .iter()
@@ -213,6 +217,21 @@ impl Collector for Sampler {
             .filter_map(|breaker| Some(([("kind", breaker.kind), ("name", breaker.name.as_str())], breaker.opened?)));
         counters(&mut encoder, "breaker_opened", "Times that a breaker opened by itself", opened)
     }
+}
+
+fn gateways(encoder: &mut DescriptorEncoder<'_>, all: &[GatewayStatus]) -> fmt::Result {
+    let states = all.iter().flat_map(|gateway| {
+        let word = |state: &'static str| [("gateway", gateway.name.as_str()), ("state", state)];
+        ["up", "aside", "down", "disabled"].map(|state| (word(state), u64::from(gateway.state == state)))
+    });
+    gauges(encoder, "gateway_state", "1 for the state that a gateway is in", states)?;
+    let calls = all.iter().map(|gateway| ([("gateway", gateway.name.as_str())], u64::from(gateway.calls)));
+    gauges(encoder, "gateway_calls", "Calls that a gateway has", calls)?;
+    let passed = all.iter().flat_map(|gateway| {
+        let why = |reason: &'static str| [("gateway", gateway.name.as_str()), ("reason", reason)];
+        [(why("full"), gateway.passed_full), (why("down"), gateway.passed_down)]
+    });
+    counters(encoder, "gateway_passed", "Calls that went past a gateway without asking it", passed)
 }
 
 fn load_times(encoder: &mut DescriptorEncoder<'_>, tables: &[TableSample]) -> fmt::Result {

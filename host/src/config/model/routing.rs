@@ -6,6 +6,7 @@ use serde::Deserialize;
 use super::super::units::{self, TimeSpan};
 use super::Named;
 use super::own_plugin::{CustomerLimits, OwnPlugin};
+use crate::sip::codes::Pattern;
 
 /// `[gateways.NAME]`
 #[derive(Debug, Clone, Deserialize)]
@@ -20,6 +21,97 @@ pub struct Gateway {
     /// What the Request-URI's host becomes. Default `gateway`.
     #[serde(default)]
     pub request_uri: RequestUriHost,
+    /// Codes after which the next route is tried, beside those of `call.continue-on`.
+    #[serde(default, deserialize_with = "units::codes")]
+    pub continue_on: Vec<Pattern>,
+    /// Codes that end the hunt, although `call.continue-on` has them.
+    #[serde(default, deserialize_with = "units::codes")]
+    pub stop_on: Vec<Pattern>,
+    /// What a 3xx does. Default `pass`.
+    #[serde(default)]
+    pub redirect: OnRedirect,
+    /// Answers its challenges.
+    pub digest: Option<GatewayLogin>,
+    /// Calls at once. Default: no limit.
+    pub max_calls: Option<u32>,
+    /// Calls in a second. Default: no limit.
+    pub max_cps: Option<u32>,
+    /// How often it is asked by OPTIONS how it is; `"off"`: never. Default `off`.
+    #[serde(default, deserialize_with = "units::span_or_off")]
+    pub probe: Option<TimeSpan>,
+    /// How long the answer to a probe may take. Default 2 s.
+    #[serde(default = "default_probe_timeout")]
+    pub probe_timeout: TimeSpan,
+    /// Final failures that show that it is alive; a 2xx always does. Default `["3xx", "4xx", "501"]`.
+    #[serde(default = "default_probe_accept", deserialize_with = "units::codes")]
+    pub probe_accept: Vec<Pattern>,
+    /// Failed probes in a row that take it down. Default 3.
+    #[serde(default = "default_down_after")]
+    pub down_after: u32,
+    /// Answered probes in a row that bring it up. Default 2.
+    #[serde(default = "default_up_after")]
+    pub up_after: u32,
+    /// How many failing calls set it aside.
+    #[serde(default)]
+    pub failures: Failures,
+}
+
+fn default_probe_timeout() -> TimeSpan {
+    TimeSpan::from_secs(2)
+}
+
+fn default_probe_accept() -> Vec<Pattern> {
+    vec![Pattern::Class(3), Pattern::Class(4), Pattern::Code(501)]
+}
+
+const fn default_down_after() -> u32 {
+    3
+}
+
+const fn default_up_after() -> u32 {
+    2
+}
+
+/// What a 3xx of a gateway does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnRedirect {
+    /// It is an answer as others.
+    #[default]
+    Pass,
+    /// Its Contacts are called.
+    Follow,
+}
+
+/// `[gateways.NAME] digest`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct GatewayLogin {
+    /// The user name.
+    pub user: String,
+    /// The password.
+    pub password: String,
+}
+
+/// `[gateways.NAME] failures`: of the calls within `window`, at least `calls`, so many per cent that got no answer, or
+/// 408, 500, 502, 503 or 504.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Failures {
+    /// Default 90.
+    pub percent: u32,
+    /// Default 20; 0: calls never set it aside.
+    pub calls: u32,
+    /// Default 30 s.
+    pub window: TimeSpan,
+    /// For how long. Default 30 s.
+    pub aside: TimeSpan,
+}
+
+impl Default for Failures {
+    fn default() -> Self {
+        Self { percent: 90, calls: 20, window: TimeSpan::from_secs(30), aside: TimeSpan::from_secs(30) }
+    }
 }
 
 /// What happens to the host of the Request-URI towards a gateway.

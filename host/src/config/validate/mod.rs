@@ -1,6 +1,7 @@
 //! What serde cannot see: names that lead nowhere, numbers out of range, files that are not there.
 
 mod calls;
+mod gateways;
 mod ledger;
 mod lookups;
 mod network;

@@ -112,6 +112,7 @@ fn validate_gateway(key: &str, gateway: &Gateway, listen: &Listen, report: &mut 
             not_zero(&format!("{key}.{timeout}"), value, report);
         }
     }
+    super::gateways::validate(key, gateway, report);
 }
 
 /// `sip:HOST[:PORT][;transport=udp|tcp|tls]` or `sips:HOST[:PORT]`: the part of RFC 3261 section 19.1 that can name a

@@ -11,6 +11,7 @@
 //! | `challenge` | credentials for a gateway that wants them |
 //! | `session` | refreshes (RFC 4028) |
 //! | `within` | requests within it |
+//! | `probe` | OPTIONS to gateways |
 //! | `transaction`, `server`, `client` | RFC 3261 section 17 |
 //! | `forward` | the messages that leave |
 //! | `dialog` | the two legs, and our own requests |
@@ -26,6 +27,7 @@ mod forward;
 mod hunt;
 mod loops;
 mod open;
+mod probe;
 mod report;
 mod server;
 mod session;
@@ -47,6 +49,7 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 
 use self::call::{Call, Phase};
 use self::cx::{Cx, read_branch};
+use self::probe::Probes;
 use self::server::Server;
 use self::transaction::{Role, Transaction, key};
 use self::wheel::Wheel;
@@ -59,6 +62,7 @@ use crate::sip::reply::reply;
 use crate::sip::time::Time;
 
 pub use self::open::OpenCall;
+pub use self::probe::Probe;
 pub use self::report::{AttemptReport, CallReport};
 pub use self::settings::{Listener, Settings};
 
@@ -136,6 +140,7 @@ pub struct Core<F> {
     counters: Counters,
     draining: bool,
     refusing: bool,
+    probes: Probes,
 }
 
 #[derive(Debug)]
@@ -174,6 +179,7 @@ impl<F> Core<F> {
             counters: Counters::default(),
             draining: false,
             refusing: false,
+            probes: Probes::default(),
         }
     }
 
@@ -184,7 +190,7 @@ impl<F> Core<F> {
 
     /// When to call [`Core::tick`]: at or before the time when something is due.
     pub fn next_deadline(&self) -> Option<Time> {
-        self.wheel.next_deadline()
+        [self.wheel.next_deadline(), self.probes.next_timer()].into_iter().flatten().min()
     }
 
     /// Since the core began.
@@ -254,6 +260,9 @@ impl<F> Core<F> {
     /// A message could not be delivered; `branch` is that of its topmost Via.
     pub fn unreachable(&mut self, now: Time, branch: &[u8]) {
         let Some((_, call, _)) = read_branch(branch) else { return };
+        if Probes::are_named(call) {
+            return self.probes.unreachable(now, branch);
+        }
         self.with(now, call, |call, cx| {
             if let Some((transaction, branch)) = call.find_branch(branch) {
                 call.on_unreachable(cx, transaction, branch);
@@ -263,6 +272,7 @@ impl<F> Core<F> {
 
     /// Fire every timer that is due.
     pub fn tick(&mut self, now: Time) {
+        self.tick_probes(now);
         let mut fired = Vec::new();
         self.wheel.advance(now, &mut fired);
         for (id, wake) in fired {
@@ -489,6 +499,9 @@ impl<F> Core<F> {
         let branch = via.and_then(|via| via.branch);
         let found = branch.and_then(|branch| Some((branch, read_branch(branch)?.1)));
         let handled = found.and_then(|(branch, id)| {
+            if Probes::are_named(id) {
+                return self.on_probe_response(now, branch, response).then_some(());
+            }
             self.with(now, id, |call, cx| {
                 let (transaction, branch) = call.find_branch(branch)?;
                 if *call.call_id != *response.call_id() {

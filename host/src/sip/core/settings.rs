@@ -54,6 +54,12 @@ impl Settings {
         Some(Flow::to(listener, destination.transport, destination.address))
     }
 
+    /// The flow to a destination of our own choice, from the first listener that fits.
+    pub(super) fn any_flow_to(&self, destination: Destination) -> Option<Flow> {
+        let nowhere = Flow::to(u16::MAX, destination.transport, destination.address);
+        self.flow_to(destination, nowhere)
+    }
+
     /// Whether a URI's or a Via's `host[:port]` is this node. The port of a URI without one is 5060.
     pub(super) fn is_self(&self, host: &[u8], port: Option<u16>) -> bool {
         self.listeners.iter().any(|listener| {
