@@ -81,7 +81,7 @@ impl Breaker {
             failures: config.failures.max(1) as usize,
             window: nanos(config.window.get()),
             open: nanos(config.open.get()),
-            slow: config.slow.map_or(deadline, |slow| slow.get()),
+            slow: config.slow.map_or(deadline, super::super::config::units::TimeSpan::get),
             slow_percent: config.slow_percent,
             gate: AtomicU64::new(CLOSED),
             hold: AtomicU8::new(Hold::Auto as u8),

@@ -151,12 +151,11 @@ impl Shared {
         let told = |error: redis::RedisError| error.to_string();
         let stream = self.stream();
         let mut connection = self.redis().map_err(|error| error.to_string())?.apart(WAIT * 2).await?;
-        let mut from = match last.take() {
-            Some(id) => id,
-            None => {
-                let newest: StreamRangeReply = connection.xrevrange_count(&stream, "+", "-", 1).await.map_err(told)?;
-                newest.ids.first().map_or_else(|| "0-0".to_owned(), |entry| entry.id.clone())
-            }
+        let mut from = if let Some(id) = last.take() {
+            id
+        } else {
+            let newest: StreamRangeReply = connection.xrevrange_count(&stream, "+", "-", 1).await.map_err(told)?;
+            newest.ids.first().map_or_else(|| "0-0".to_owned(), |entry| entry.id.clone())
         };
         loop {
             *last = Some(from.clone());

@@ -84,7 +84,7 @@ impl Account {
     /// From now on.
     pub fn limit(&self, limits: &CustomerLimits) {
         self.fuel_per_second.store(limits.fuel_per_second.unwrap_or(0), Relaxed);
-        self.max_memory.store(limits.memory.map_or(0, |memory| memory.bytes()), Relaxed);
+        self.max_memory.store(limits.memory.map_or(0, super::super::config::units::Size::bytes), Relaxed);
         self.max_busy.store(limits.instances.unwrap_or(0), Relaxed);
     }
 

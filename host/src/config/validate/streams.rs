@@ -54,7 +54,7 @@ fn tls(config: &Config, folder: &Path, report: &mut Report<'_>) {
     }
     match (&config.tls.certificate, &config.tls.key) {
         (Some(_), None) => {
-            report.error("tls.certificate", "has no `tls.key`: both make a certificate that can be shown")
+            report.error("tls.certificate", "has no `tls.key`: both make a certificate that can be shown");
         }
         (None, Some(_)) => report.error("tls.key", "has no `tls.certificate`: both make one that can be shown"),
         _ => {}

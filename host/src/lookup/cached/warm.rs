@@ -45,8 +45,7 @@ impl CachedTable {
         let (table, office) = (Arc::downgrade(self), self.back_office.clone());
         self.back_office.spawn(async move {
             let kept = warm.last_run.then(|| own.clone());
-            let read =
-                office.spawn_blocking(move || from.iter().chain(&kept).flat_map(|path| read(path)).collect::<Vec<_>>());
+            let read = office.spawn_blocking(move || from.iter().chain(&kept).flat_map(read).collect::<Vec<_>>());
             let mut keys = read.await.unwrap_or_default();
             keys.truncate(MOST_KEYS);
             load(&table, keys).await;

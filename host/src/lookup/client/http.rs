@@ -70,7 +70,7 @@ impl HttpClient {
         let (Ok(base), Ok(headers)) = (base, headers) else { return Err(problems) };
         let client = client(&base, config)
             .map_err(|error| vec![Problem::new(place("url"), format!("no HTTP client: {}", cause(&error)))])?;
-        Ok(Self { client, base, headers, hedge: config.hedge.map(|hedge| hedge.get()) })
+        Ok(Self { client, base, headers, hedge: config.hedge.map(crate::config::units::TimeSpan::get) })
     }
 
     /// The request that [`HttpClient::exchange`] sends.

@@ -120,7 +120,7 @@ impl WholeQuery {
 
     /// Between two loads, where nothing tells of a change.
     pub(in crate::lookup) fn refresh(&self) -> Option<Duration> {
-        self.source.refresh.map(|refresh| refresh.get())
+        self.source.refresh.map(crate::config::units::TimeSpan::get)
     }
 
     /// Every row, within the load deadline.

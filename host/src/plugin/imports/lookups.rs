@@ -84,13 +84,14 @@ impl State {
         };
         Some(match recording.lookup(name, key) {
             Some(answer) => answer,
-            None => match memory.then(held).flatten() {
-                Some(Probe::Ready(found)) => found.map(|row| row.map(|row| of_row(&row))).map_err(of_error),
-                _ => {
+            None => {
+                if let Some(Probe::Ready(found)) = memory.then(held).flatten() {
+                    found.map(|row| row.map(|row| of_row(&row))).map_err(of_error)
+                } else {
                     recording.withhold();
                     Err(LookupError::Unavailable(NOT_RECORDED.to_owned()))
                 }
-            },
+            }
         })
     }
 

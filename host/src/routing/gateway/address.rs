@@ -37,15 +37,12 @@ pub(super) fn read(text: &str) -> Result<(Whereabouts, Transport, String), Strin
     let named = transport(&uri).ok_or_else(|| wrong("names a transport other than udp, tcp and tls"))?;
     let secure = uri.scheme == Scheme::Sips;
     let transport = named.unwrap_or(if secure { Transport::Tls } else { Transport::Udp });
-    let whereabouts = match uri.ip_addr() {
-        Some(ip) => {
-            let address = (ip, uri.port.unwrap_or(transport.default_port())).into();
-            Whereabouts::new(None, Some(Targets::one(Destination { transport, address })))
-        }
-        None => {
-            let host = String::from_utf8_lossy(uri.host()).into_owned();
-            Whereabouts::new(Some(Place { host, port: uri.port, transport: named, secure }), None)
-        }
+    let whereabouts = if let Some(ip) = uri.ip_addr() {
+        let address = (ip, uri.port.unwrap_or(transport.default_port())).into();
+        Whereabouts::new(None, Some(Targets::one(Destination { transport, address })))
+    } else {
+        let host = String::from_utf8_lossy(uri.host()).into_owned();
+        Whereabouts::new(Some(Place { host, port: uri.port, transport: named, secure }), None)
     };
     let host_port = String::from_utf8_lossy(uri.host_port.of(text.as_bytes())).into_owned();
     Ok((whereabouts, transport, host_port))

@@ -85,13 +85,14 @@ impl Door {
         // Taken before the place: a storm of half-open handshakes leaves the places to those who have come through.
         let handshake = match self.tls {
             None => None,
-            Some(_) => match shared.handshakes.clone().try_acquire_owned() {
-                Ok(permit) => Some(permit),
-                Err(_) => {
+            Some(_) => {
+                if let Ok(permit) = shared.handshakes.clone().try_acquire_owned() {
+                    Some(permit)
+                } else {
                     shared.counts.handshake_failed("too-many");
                     return;
                 }
-            },
+            }
         };
         let Some(place) = shared.slots.open(limits.queue) else {
             shared.counts.closed("connections");

@@ -23,7 +23,7 @@ const LIMITS: Limits = Limits {
     handshakes: 4,
     handshake_timeout: Duration::from_millis(200),
     connect_timeout: Duration::from_millis(500),
-    idle: Duration::from_secs(60),
+    idle: Duration::from_mins(1),
     stall: Duration::from_millis(200),
     queue: 128 << 10,
 };

@@ -41,13 +41,12 @@ impl PostgresSink {
 
     async fn attempt(&mut self, batch: &[CallRecord]) -> anyhow::Result<()> {
         // Taken out, so that a connection that failed or was given up half-way is never used again.
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => {
-                let mut connection = self.options.connect().await.context("cannot connect")?;
-                migrate(&mut connection).await.context("cannot prepare the tables")?;
-                connection
-            }
+        let mut connection = if let Some(connection) = self.connection.take() {
+            connection
+        } else {
+            let mut connection = self.options.connect().await.context("cannot connect")?;
+            migrate(&mut connection).await.context("cannot prepare the tables")?;
+            connection
         };
         insert(&mut connection, batch).await.context("cannot write records")?;
         self.connection = Some(connection);
