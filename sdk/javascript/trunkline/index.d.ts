@@ -92,6 +92,8 @@ export interface RouteOptions {
   attemptTimeout?: number;
   ringTimeout?: number;
   headers?: Record<string, string>;
+  /** Ring it together with the route before it. */
+  parallel?: boolean;
 }
 
 /** An attempt over a gateway by its name in the configuration. */

@@ -65,13 +65,13 @@ export function route(routes) {
   return new Outcome({ tag: "route", val: routes });
 }
 
-export function to(gateway, { cost, price, currency = "USD", headers = {}, ...rest } = {}) {
+export function to(gateway, { cost, price, currency = "USD", headers = {}, parallel = false, ...rest } = {}) {
   const rate =
     cost === undefined
       ? undefined
       : { cost: decimal(cost), price: price === undefined ? undefined : decimal(price), currency };
   const fields = Object.entries(headers).map(([name, value]) => ({ name, value }));
-  return { ...rest, gateway, rate, headers: fields };
+  return { ...rest, gateway, rate, headers: fields, parallel };
 }
 
 // Money is never a float: "0.0120" is 120 of the fourth place after the point.

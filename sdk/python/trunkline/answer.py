@@ -88,17 +88,27 @@ def to(
     attempt_timeout: Optional[int] = None,
     ring_timeout: Optional[int] = None,
     headers: Iterable[tuple[str, str]] = (),
+    parallel: bool = False,
 ) -> types.Route:
     """One attempt of the hunt, over a gateway by its name in the configuration.
 
     Numbers where they differ from the call's; `cost` and `price` per minute; timeouts in milliseconds, where they
-    differ from the gateway's and the configuration's.
+    differ from the gateway's and the configuration's. `parallel` rings it together with the route before it.
     """
     rate = None
     if cost is not None:
         rate = types.Rate(_decimal(cost), None if price is None else _decimal(price), currency)
     fields = [types.Header(name, value) for name, value in headers]
-    return types.Route(gateway, callee, caller, rate, attempt_timeout, ring_timeout, fields)
+    return types.Route(
+        gateway=gateway,
+        callee=callee,
+        caller=caller,
+        rate=rate,
+        attempt_timeout=attempt_timeout,
+        ring_timeout=ring_timeout,
+        headers=fields,
+        parallel=parallel,
+    )
 
 
 def _decimal(value: Decimal) -> types.Decimal:

@@ -81,6 +81,9 @@ pub struct Route {
     /// Set on the request.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<(String, String)>,
+    /// Rung together with the route before it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub parallel: bool,
 }
 
 /// The contract's `rate`.
@@ -165,7 +168,13 @@ fn route(route: &contract::Route) -> Route {
         attempt_timeout: route.attempt_timeout,
         ring_timeout: route.ring_timeout,
         headers: route.headers.iter().map(pair).collect(),
+        parallel: route.parallel,
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 fn edit(edit: &contract::Edit) -> Edit {
