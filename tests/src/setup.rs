@@ -86,11 +86,13 @@ impl Setup {
 
     /// Listens by TLS on this address, with this certificate; peers must show one of this authority, where there is one.
     pub fn listen_tls(mut self, address: SocketAddr, own: &Certificate, client_ca: Option<&Path>) -> Self {
-        let client_ca = client_ca.map_or_else(String::new, |path| format!(", client-ca = {path:?}"));
+        let client_ca = client_ca.map_or_else(String::new, |path| format!(", client-ca = \"{}\"", path.display()));
         let Certificate { certificate, key } = own;
         let _infallible = writeln!(
             self.listen_keys,
-            "tls = [{{ bind = \"{address}\", certificate = {certificate:?}, key = {key:?}{client_ca} }}]"
+            "tls = [{{ bind = \"{address}\", certificate = \"{}\", key = \"{}\"{client_ca} }}]",
+            certificate.display(),
+            key.display()
         );
         self
     }

@@ -46,17 +46,18 @@ impl Node {
 
     /// The row as `name=value` pairs; `none` where there is no such row.
     fn row(&self, table: &str, key: &str) -> Result<String> {
-        Ok(told(&self.ask(table, key)?.map_err(|error| anyhow::anyhow!("{table}[{key}]: {error}"))?))
+        let found = self.ask(table, key)?.map_err(|error| anyhow::anyhow!("{table}[{key}]: {error}"))?;
+        Ok(told(found.as_ref()))
     }
 
     fn wait_for(&self, table: &str, key: &str, row: &str) -> Result<()> {
         until(&format!("{table}[{key}] to be {row}"), Duration::from_secs(10), || {
-            Ok(self.ask(table, key)?.is_ok_and(|found| told(&found) == row).then_some(()))
+            Ok(self.ask(table, key)?.is_ok_and(|found| told(found.as_ref()) == row).then_some(()))
         })
     }
 }
 
-fn told(row: &Option<Arc<lookup::row::Row>>) -> String {
+fn told(row: Option<&Arc<lookup::row::Row>>) -> String {
     let Some(row) = row else { return "none".to_owned() };
     let fields = row.fields.iter().map(|field| format!("{}={}", field.name, field.value));
     fields.collect::<Vec<_>>().join(" ")

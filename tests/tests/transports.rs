@@ -250,7 +250,7 @@ fn a_peer_without_a_certificate_that_was_asked_for_gets_nowhere_and_is_counted()
     assert!(refused.is_err());
     until("the count", PATIENCE, || {
         let count = router.metric("trunkline_tls_handshakes_failed_total{reason=\"no-certificate\"}")?;
-        Ok((count == 1.0).then_some(()))
+        Ok(((count - 1.0).abs() < 0.5).then_some(()))
     })
 }
 
@@ -270,7 +270,7 @@ fn gateway_over_tls(certified: &str) -> Result<AttemptOutcome> {
     let _far = Setup::new()?.listen_tls(far, &theirs, None).start()?;
     let router = carrier(&format!("sips:{far}"))?
         .listen_tls(near, &own, None)
-        .section(&format!("[tls]\nca = {:?}\n", pki.authority()))
+        .section(&format!("[tls]\nca = \"{}\"\n", pki.authority().display()))
         .start()?;
     let mut caller = Phone::calling(router.sip())?;
     let invite = caller.invite(CALLER, CALLEE);

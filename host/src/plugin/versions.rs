@@ -253,7 +253,7 @@ mod tests {
         }
         let versions = open();
         assert_eq!(versions.of(&seat).unwrap().running, "c");
-        assert_eq!(versions.own_seats(), [seat.clone()]);
+        assert_eq!(versions.own_seats(), std::slice::from_ref(&seat));
         versions.back(&seat);
         let version = open().of(&seat).unwrap();
         assert_eq!((version.running.as_str(), version.before), ("b", vec!["a".to_owned()]));

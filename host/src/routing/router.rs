@@ -29,19 +29,18 @@ struct Inner {
 impl Router {
     /// With cold stages; see [`Router::warm_up`].
     pub fn new(snapshot: Arc<Snapshot>) -> Self {
-        Self::with(snapshot, Runners::default())
+        Self::with(snapshot, &Runners::default())
     }
 
     /// With the warm instances of the stages that are the same as before.
     #[must_use]
     pub fn after(&self, snapshot: Arc<Snapshot>) -> Self {
-        let kept = self.0.runners.clone();
-        Self::with(snapshot, kept)
+        Self::with(snapshot, &self.0.runners)
     }
 
-    fn with(snapshot: Arc<Snapshot>, before: Runners) -> Self {
+    fn with(snapshot: Arc<Snapshot>, before: &Runners) -> Self {
         let mut runners = Runners::default();
-        let mut runner_of = |stage: &Arc<Stage>| runners.taken_over(stage, &before);
+        let mut runner_of = |stage: &Arc<Stage>| runners.taken_over(stage, before);
         let lanes = snapshot.customers.iter().map(|customer| {
             let steps = customer.pipeline.iter().map(|step| Lane {
                 seat: Arc::clone(&step.seat),

@@ -190,6 +190,6 @@ impl Store {
             looked += 1;
             sum += bytes(&key, &entry);
         }
-        if looked == 0 { 0 } else { sum * self.len() as u64 / looked }
+        (sum * self.len() as u64).checked_div(looked).unwrap_or(0)
     }
 }

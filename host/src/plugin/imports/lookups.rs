@@ -34,7 +34,9 @@ impl Host for State {
         }
         if self.told().is_some() {
             let told = queries.iter().filter_map(|query| self.told_row(&query.table, &query.key)).collect::<Vec<_>>();
-            told.iter().for_each(|answer| self.heed(answer));
+            for answer in &told {
+                self.heed(answer);
+            }
             return told;
         }
         // All loads run before the first is awaited.

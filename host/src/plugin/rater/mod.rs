@@ -120,14 +120,12 @@ impl Rater {
     /// It failed, was cut, or gave charges that cannot be: none of them counts.
     pub async fn rate(&mut self, call: &EndedCall) -> Result<Vec<Charge>, Failure> {
         let deadline = self.settings.deadline;
-        match tokio::time::timeout(deadline, self.run(call)).await {
-            Ok(charges) => charges.and_then(checked),
+        let Ok(charges) = tokio::time::timeout(deadline, self.run(call)).await else {
             // Cut in the middle: `run` had taken the instance, which is gone.
-            Err(_) => {
-                let detail = format!("not ended after {} ms", deadline.as_millis());
-                Err(Failure::new(StageOutcome::Deadline, detail))
-            }
-        }
+            let detail = format!("not ended after {} ms", deadline.as_millis());
+            return Err(Failure::new(StageOutcome::Deadline, detail));
+        };
+        charges.and_then(checked)
     }
 
     async fn run(&mut self, call: &EndedCall) -> Result<Vec<Charge>, Failure> {

@@ -56,7 +56,7 @@ pub struct Fault {
     /// Which.
     pub why: Unframed,
     /// The message without its body, where it could be read.
-    pub head: Option<Message>,
+    pub head: Option<Box<Message>>,
 }
 
 /// The bytes of one stream that are no whole message yet.
@@ -156,8 +156,8 @@ impl Framer {
         })?;
         match content_length(&message) {
             Some(length) if length <= MAX_MESSAGE - head => Ok(length),
-            Some(_) => Err(Fault { why: Unframed::TooLong, head: Some(message) }),
-            None => Err(Fault { why: Unframed::Length, head: Some(message) }),
+            Some(_) => Err(Fault { why: Unframed::TooLong, head: Some(Box::new(message)) }),
+            None => Err(Fault { why: Unframed::Length, head: Some(Box::new(message)) }),
         }
     }
 }

@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use crate::sip::message::{Message, Name};
 
+/// A header field that asks for credentials, and its value.
+pub(super) type Challenge = (Name, Box<[u8]>);
+
 #[derive(Debug, Clone)]
 pub(super) enum Failure {
     /// A response of a next hop; `shift` is what its CSeq number is ahead of the caller's.
@@ -26,7 +29,7 @@ impl Failure {
 pub(super) struct Best {
     failure: Option<(Rank, Failure)>,
     /// The challenges of all that asked for credentials: the caller may have them for any of these.
-    challenges: Vec<(Name, Box<[u8]>)>,
+    challenges: Vec<Challenge>,
 }
 
 /// Lower is better.
@@ -54,14 +57,12 @@ impl Best {
     }
 
     /// The best one, and the header fields that others add to it: with a 401 or 407 every other's challenges go too.
-    pub(super) fn take(&mut self) -> Option<(Failure, Vec<(Name, Box<[u8]>)>)> {
+    pub(super) fn take(&mut self) -> Option<(Failure, Vec<Challenge>)> {
         let (_, failure) = self.failure.take()?;
         let mut challenges = std::mem::take(&mut self.challenges);
         match &failure {
             Failure::Response { message, .. } if matches!(message.code(), 401 | 407) => {
-                let own = |(name, value): &(Name, Box<[u8]>)| {
-                    message.all(*name).any(|field| message.value(field) == &**value)
-                };
+                let own = |(name, value): &Challenge| message.all(*name).any(|field| message.value(field) == &**value);
                 challenges.retain(|challenge| !own(challenge));
             }
             _ => challenges.clear(),

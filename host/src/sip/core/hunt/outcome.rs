@@ -9,7 +9,7 @@ use super::super::cx::Cx;
 use super::super::dialog::Leg;
 use super::super::server::Server;
 use super::super::transaction::Transaction;
-use super::best::Failure;
+use super::best::{Challenge, Failure};
 use super::{late, next, redirect};
 use crate::cdr::record::{AttemptOutcome, End};
 use crate::sip::decision::{Destination, NextHop};
@@ -142,7 +142,7 @@ fn on_failure<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, branch: usize, response
     let failure = Failure::Response { message: Arc::new(response.clone()), shift };
     if hunt.cancelled {
         if !any_pending(call.setup()) {
-            finish(call, cx, &failure, Vec::new());
+            finish(call, cx, &failure, &[]);
         }
         return;
     }
@@ -246,7 +246,7 @@ fn abandon<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, branch: usize, code: u16, 
     let Some(hunt) = &mut call.hunt else { return };
     if hunt.cancelled {
         if !any_pending(call.setup()) {
-            finish(call, cx, &Failure::Local(487), Vec::new());
+            finish(call, cx, &Failure::Local(487), &[]);
         }
     } else if !known {
         // A callee who does not answer is no fault of the gateway that rings.
@@ -264,11 +264,11 @@ fn abandon<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, branch: usize, code: u16, 
 pub(super) fn give_up<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>) {
     let best = call.hunt.as_mut().and_then(|hunt| hunt.best.take());
     let (failure, challenges) = best.unwrap_or((Failure::Local(480), Vec::new()));
-    finish(call, cx, &failure, challenges);
+    finish(call, cx, &failure, &challenges);
 }
 
 /// Tell the caller that the call has failed.
-fn finish<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, failure: &Failure, challenges: Vec<(Name, Box<[u8]>)>) {
+fn finish<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, failure: &Failure, challenges: &[Challenge]) {
     let cancelled = call.hunt.as_ref().is_some_and(|hunt| hunt.cancelled);
     let code = match failure {
         // A 503 would tell the caller that all of this node is out of service (RFC 3261 section 16.7 item 6).
@@ -278,7 +278,7 @@ fn finish<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, failure: &Failure, challeng
         }
         Failure::Response { message, shift } => {
             if let Some(setup) = call.setup() {
-                setup.relay_with(cx, message, *shift, &challenges);
+                setup.relay_with(cx, message, *shift, challenges);
             }
             message.code()
         }

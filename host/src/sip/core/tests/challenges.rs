@@ -31,7 +31,7 @@ fn placed() -> Placed {
 fn challenge(rig: &mut Rig, request: &Message, code: u16, stale: bool) -> Message {
     let field = if code == 407 { "Proxy-Authenticate" } else { "WWW-Authenticate" };
     let values = digest::challenge("carrier", &digest::nonce(&SECRET, 100), stale);
-    let lines: String = values.iter().map(|value| format!("{field}: {value}\r\n")).collect();
+    let lines = values.iter().map(|value| format!("{field}: {value}\r\n")).collect::<Vec<_>>().concat();
     let response = ua::response(request, code, "to-0", CARRIERS[0]).replace("Contact:", &format!("{lines}Contact:"));
     rig.receive(CARRIERS[0], response);
     if text(request.method_bytes()) == "INVITE" {

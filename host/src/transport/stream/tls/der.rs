@@ -38,8 +38,7 @@ fn elements(mut rest: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
 /// Tag, contents, and what follows. Lengths of up to two bytes: no subject is longer.
 fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (length, rest) = match bytes.get(1..)? {
-        [length @ 0..=0x7f, rest @ ..] => (usize::from(*length), rest),
-        [0x81, length, rest @ ..] => (usize::from(*length), rest),
+        [length @ 0..=0x7f, rest @ ..] | [0x81, length, rest @ ..] => (usize::from(*length), rest),
         [0x82, high, low, rest @ ..] => (usize::from(u16::from_be_bytes([*high, *low])), rest),
         _ => return None,
     };
