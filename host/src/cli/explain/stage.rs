@@ -228,6 +228,7 @@ mod tests {
             json,
             serde_json::json!({
                 "stage": "lrn", "digest": "0123456789abcdef", "outcome": "proceed", "micros": 40, "fuel": 2500,
+                "detail": null,
                 "input": {
                     "caller": "12125550100", "callee": "13105550199",
                     "request-uri": "sip:13105550199@example.net", "from-uri": "sip:12125550100@192.0.2.1",
