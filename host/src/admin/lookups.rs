@@ -51,7 +51,7 @@ impl TableNumbers {
             whole: table.is_whole(),
             entries: stats.entries,
             bytes: stats.bytes,
-            age_seconds: stats.age,
+            age_seconds: stats.age.map(|age| age.as_secs_f64()),
             hits: stats.hits,
             negative: stats.negative,
             stale: stats.stale,

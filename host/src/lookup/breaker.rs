@@ -209,7 +209,7 @@ impl Breaker {
 }
 
 fn seconds(nanos: u64) -> f64 {
-    nanos as f64 / 1e9
+    Duration::from_nanos(nanos).as_secs_f64()
 }
 
 impl Ticket {

@@ -156,7 +156,7 @@ impl CachedTable {
 
     pub(super) fn stats(&self) -> Stats {
         let last = self.last_load.load(Ordering::Relaxed);
-        let age = (last > 0).then(|| self.clock.now().saturating_sub(last) as f64 / 1e9);
+        let age = (last > 0).then(|| Duration::from_nanos(self.clock.now().saturating_sub(last)));
         self.counters.snapshot(self.store.len() as u64, self.store.bytes(), age)
     }
 

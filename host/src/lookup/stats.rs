@@ -1,6 +1,7 @@
 //! What a table has answered, in numbers.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
 
 use super::error::{LookupError, Trouble};
 use crate::admin::metrics::Histogram;
@@ -63,8 +64,8 @@ pub struct Stats {
     pub entries: u64,
     /// Bytes that they take; of a cached table, roughly.
     pub bytes: u64,
-    /// Seconds since the last time the source gave something.
-    pub age: Option<f64>,
+    /// Since the last time the source gave something.
+    pub age: Option<Duration>,
 }
 
 impl Stats {
@@ -126,7 +127,7 @@ impl Counters {
         }
     }
 
-    pub(super) fn snapshot(&self, entries: u64, bytes: u64, age: Option<f64>) -> Stats {
+    pub(super) fn snapshot(&self, entries: u64, bytes: u64, age: Option<Duration>) -> Stats {
         let sum = |of: fn(&Answers) -> &AtomicU64| self.answers.iter().map(|set| of(set).load(Relaxed)).sum();
         let mut errors = Trouble::ALL.map(|trouble| (trouble, 0));
         for (told, counted) in errors.iter_mut().zip(&self.errors) {

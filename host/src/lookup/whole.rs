@@ -167,7 +167,7 @@ impl WholeTable {
     pub(super) fn stats(&self) -> Stats {
         let rows = self.rows.load_full();
         let (entries, bytes) = rows.map_or((0, 0), |rows| (rows.entries as u64, rows.bytes() as u64));
-        self.counters.snapshot(entries, bytes, self.age().map(|age| age.as_secs_f64()))
+        self.counters.snapshot(entries, bytes, self.age())
     }
 
     pub(super) fn counters(&self) -> &Counters {

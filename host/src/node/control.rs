@@ -308,7 +308,7 @@ fn samples(
             loads: stats.loads,
             entries: stats.entries,
             bytes: stats.bytes,
-            age: stats.age,
+            age: stats.age.map(|age| age.as_secs_f64()),
         }
     });
     let services = layout.services.names().filter_map(|name| {

@@ -80,7 +80,7 @@ struct Tally {
     fuel: AtomicU64,
 }
 
-/// A [`Tally`] at one moment.
+/// A tally at one moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Tallied {
