@@ -43,7 +43,7 @@ fn a_table_says_the_limits_of_each_account() {
     let stage: Limit = configured(
         r#"{ "limits": [{ "key": "account:{attribute:account}", "calls": 1, "table": "limits", "row": "{attribute:account}" }] }"#,
     );
-    let host = FakeHost::new().row("limits", "big", Row::new().with("calls", 3)).table("limits");
+    let host = FakeHost::new().row("limits", "big", Row::new().with("calls", 3));
     let of = |account: &str| {
         let mut call = call(CALLER, CALLEE);
         call.attributes.push(Attribute { name: "account".into(), value: account.into() });
