@@ -201,6 +201,8 @@ fn a_table_of_postgres_is_held_whole_and_follows_its_notifications() -> Result<(
         Ok((gateways("12125550100")? == ["c", "b", "a"]).then_some(()))
     })?;
 
+    // The test's database does not wait for its disk: what a crash must not take is written out first.
+    postgres.query("checkpoint")?;
     postgres.kill()?;
     assert_eq!(gateways("12125550100")?, ["c", "b", "a"], "the rows stay while the database is away");
     postgres.resume()?;
@@ -251,7 +253,7 @@ fn sqlite_answers_by_key_and_whole_and_cannot_be_written() -> Result<()> {
         [tables.whole]
         source.sql = { service = "db", query = "select k, v from n", key = "k", fields = { v = "integer" } }
         [tables.writes]
-        source.sql = { service = "db", query = "select v from nothing where k = $1", fields = { v = "integer" } }
+        source.sql = { service = "db", query = "select v from missing where k = $1", fields = { v = "integer" } }
         "#,
     )?;
     assert_eq!(node.row("keyed", "2")?, "v=22");

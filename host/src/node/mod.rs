@@ -185,8 +185,9 @@ async fn watch(desk: &Arc<Desk>, crew: &Crew, signals: &mut Signals, drain: Dura
             }
         }
     }
-    desk.drain();
+    // The workers first: who reads that the node is not ready must not get a call through any more.
     crew.drain().await;
+    desk.drain();
     tracing::info!(calls = desk.calls(), "draining: new calls get 503; a second signal stops at once");
     tokio::select! {
         ended = tokio::time::timeout(drain, crew.idle()) => {
