@@ -19,8 +19,6 @@ use crate::ledger::money::Money;
 use crate::ledger::rating::{RateBook, carrying};
 use crate::lookup::row::Decimal;
 
-/// Records read at a time.
-const PAGE: usize = 2_000;
 /// A called number is compared by its last digits, so that prefixes and country codes do not matter.
 const DIGITS: usize = 9;
 
@@ -65,15 +63,11 @@ pub async fn ours(
 ) -> anyhow::Result<Vec<Ours>> {
     let mut scan = Scan::open(store).await?;
     let mut ours = Vec::new();
-    for journal in scan.journals().await? {
-        let mut after = 0;
-        loop {
-            let page = scan.page(&journal, after, PAGE).await?;
-            let Some(last) = page.last() else { break };
-            after = last.key.sequence;
-            ours.extend(page.iter().filter_map(|record| of(record, gateway, &period, book)));
-        }
-    }
+    scan.pages(|page| {
+        ours.extend(page.iter().filter_map(|record| of(record, gateway, &period, book)));
+        Ok(())
+    })
+    .await?;
     Ok(ours)
 }
 

@@ -19,7 +19,7 @@ use anyhow::{Context as _, bail};
 pub use self::filter::Filter;
 use self::filter::VERDICTS;
 pub use self::journal::Tail;
-pub use self::scan::{Journal, Scan};
+pub use self::scan::{Journal, PAGE, Scan};
 use super::record::{CallRecord, RecordKey};
 use crate::config::model;
 use crate::postgres::Database;

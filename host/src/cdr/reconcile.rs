@@ -15,11 +15,9 @@ use std::ops::Range;
 pub use self::fill::Filler;
 pub use self::report::{Difference, Hole, Hour, Report, Side};
 use super::chain::{Link, Verifier};
-use super::query::{Journal, Scan, Source};
+use super::query::{Journal, PAGE, Scan, Source};
 use super::record::{CallRecord, RecordKey, UnixMicros};
 
-/// Records read from a store at a time.
-const PAGE: usize = 2_000;
 /// Records filled in at a time.
 const FILL: usize = 500;
 

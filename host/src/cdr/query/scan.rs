@@ -18,6 +18,9 @@ use crate::cdr::record::{CallRecord, RecordKey};
 /// A node and one of its epochs: numbered without holes.
 pub type Journal = (Arc<str>, u64);
 
+/// Records read at a time.
+pub const PAGE: usize = 2_000;
+
 /// Reads one store.
 pub struct Scan {
     inner: Inner,
@@ -70,6 +73,24 @@ impl Scan {
             }
         };
         Ok(rows.into_iter().map(|(node, epoch)| (node.into(), epoch as u64)).collect())
+    }
+
+    /// Shows every record, in the order of their keys, a page at a time.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read, or `see` fails: that ends it.
+    pub async fn pages(&mut self, mut see: impl FnMut(&[CallRecord]) -> anyhow::Result<()>) -> anyhow::Result<()> {
+        for journal in self.journals().await? {
+            let mut after = 0;
+            loop {
+                let page = self.page(&journal, after, PAGE).await?;
+                let Some(last) = page.last() else { break };
+                after = last.key.sequence;
+                see(&page)?;
+            }
+        }
+        Ok(())
     }
 
     /// At most `limit` records behind the number `after`, in order. Ask in the order of the keys.

@@ -10,9 +10,6 @@ use crate::cli::render::word;
 use crate::ledger::rating;
 use crate::ledger::usage::post_dial_delay;
 
-/// Records read at a time.
-const PAGE: usize = 2_000;
-
 /// What is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
@@ -60,23 +57,19 @@ pub(super) async fn export(source: &Source, filter: &Filter, format: Format) -> 
     if format == Format::Csv {
         csv_line(&mut out, &HEADER.map(str::to_owned))?;
     }
-    for journal in scan.journals().await? {
-        let mut after = 0;
-        loop {
-            let page = scan.page(&journal, after, PAGE).await?;
-            let Some(last) = page.last() else { break };
-            after = last.key.sequence;
-            for record in page.iter().filter(|record| filter.passes(record)) {
-                match format {
-                    Format::Csv => csv_line(&mut out, &cells(record))?,
-                    Format::Jsonl => {
-                        serde_json::to_writer(&mut out, record)?;
-                        out.write_all(b"\n")?;
-                    }
+    scan.pages(|page| {
+        for record in page.iter().filter(|record| filter.passes(record)) {
+            match format {
+                Format::Csv => csv_line(&mut out, &cells(record))?,
+                Format::Jsonl => {
+                    serde_json::to_writer(&mut out, record)?;
+                    out.write_all(b"\n")?;
                 }
             }
         }
-    }
+        Ok(())
+    })
+    .await?;
     Ok(out.flush()?)
 }
 
