@@ -29,10 +29,12 @@ enum Bench {
     Capacity,
     /// Records a second that the ledger writes to a private PostgreSQL, and sums alone
     Ledger,
+    /// Until a node with fifty plugins and a deck of a million rows is ready, and a reload of it under calls
+    Start,
 }
 
 /// Every bench, in the order in which they run.
-const ALL: [Bench; 3] = [Bench::Cost, Bench::Capacity, Bench::Ledger];
+const ALL: [Bench; 4] = [Bench::Cost, Bench::Capacity, Bench::Ledger, Bench::Start];
 
 /// Run the benches; results go to `benches/results`.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
@@ -42,6 +44,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             Bench::Cost => cost(arguments)?,
             Bench::Capacity => capacity(arguments)?,
             Bench::Ledger => ledger()?,
+            Bench::Start => start()?,
         }
     }
     Ok(())
@@ -74,6 +77,11 @@ fn ledger() -> Result<()> {
     setup::run(&mut program("ledger"))
 }
 
+fn start() -> Result<()> {
+    build()?;
+    setup::run(&mut program("start"))
+}
+
 /// One of the rig's programs, where it finds its files and leaves its results.
 fn program(name: &str) -> Command {
     let mut program = Command::new(setup::target_dir().join("release").join(name));
@@ -84,5 +92,5 @@ fn program(name: &str) -> Command {
 fn build() -> Result<()> {
     tools::need(&[("sipp", "sip-tester"), ("kamailio", "kamailio")], "the load rig and its yardstick")?;
     setup::say("building the router and the rig");
-    setup::run(tools::cargo().args(["build", "--release", "--package", "trunkline", "--package", "trunkline-benches"]))
+    setup::run(tools::cargo().args(["build", "--release", "--workspace"]))
 }

@@ -81,11 +81,11 @@ fn suites(filter: Option<&str>) -> Vec<(&'static str, Command)> {
     plugins.arg(setup::root().join("plugins/Cargo.toml"));
     plugins.arg("--target-dir").arg(setup::target_dir().join("plugins-native")).args(filter);
     let mut suites = vec![
-        ("unit and simulation tests", tests(&["--workspace", "--exclude", "trunkline-tests"], None)),
+        ("unit and simulation tests", tests(&["--workspace", "--lib", "--bins"], None)),
         ("the plugins and their SDK, natively", plugins),
-        ("end-to-end tests", tests(&["--package", "trunkline-tests"], Some(END_TO_END_AT_ONCE))),
+        ("end-to-end tests", tests(&["--workspace", "--test", "*"], Some(END_TO_END_AT_ONCE))),
     ];
-    if nextest && filter.is_none() {
+    if filter.is_none() {
         let mut examples = tools::cargo();
         examples.args(["test", "--release", "--workspace", "--doc", "--no-fail-fast"]);
         suites.push(("examples in the documentation", examples));
