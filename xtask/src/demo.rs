@@ -18,7 +18,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     plugins::run(&plugins::Arguments::default())?;
     setup::say("building the router (the first time takes minutes: it contains a WebAssembly compiler)");
-    setup::run(tools::cargo().args(["build", "--release", "--package", "trunkline"]))?;
+    setup::run(tools::cargo().args(["build", "--release", "--workspace"]))?;
     let mut demo = Command::new(setup::target_dir().join("release/trunkline"));
     demo.arg("demo");
     if arguments.keep {
