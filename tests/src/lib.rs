@@ -20,6 +20,7 @@ mod redis;
 mod router;
 mod setup;
 mod sipp;
+mod small_disk;
 mod wait;
 mod wire;
 
@@ -38,4 +39,5 @@ pub use redis::Redis;
 pub use router::Router;
 pub use setup::{Setup, plugins_folder};
 pub use sipp::{Counts, Load, Sipp};
+pub use small_disk::SmallDisk;
 pub use wait::until;

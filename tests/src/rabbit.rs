@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use futures_util::StreamExt;
 use lapin::options::{
     BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions,
+    QueueDeleteOptions,
 };
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Connection, ConnectionProperties};
@@ -69,6 +70,24 @@ impl Rabbit {
         self.signal(Signal::SIGTERM)?;
         server.wait(STOP)?;
         Ok(())
+    }
+
+    /// Kills the broker, as a crash would.
+    pub fn crash(&mut self) -> Result<()> {
+        let Some(mut server) = self.server.take() else { return Ok(()) };
+        self.signal(Signal::SIGKILL)?;
+        server.wait(STOP)?;
+        Ok(())
+    }
+
+    /// Deletes a queue with all that is in it: so many messages.
+    pub fn delete(&self, queue: &str) -> Result<u32> {
+        let url = self.url();
+        on_runtime(async {
+            let connection = Connection::connect(&url, ConnectionProperties::default()).await?;
+            let channel = connection.create_channel().await?;
+            Ok(channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await?)
+        })
     }
 
     /// Starts the broker again in the same folder.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
+use trunkline::cdr::journal::slates;
 use trunkline::cdr::record::CallRecord;
 
 use crate::compiled;
@@ -205,6 +206,14 @@ impl Router {
             bail!("the router ended with {status} on SIGTERM:\n{}", self.process.last_lines());
         }
         Ok(())
+    }
+}
+
+impl Drop for Router {
+    /// A router that is killed leaves what it had not written in shared memory, for the next start, which never comes.
+    fn drop(&mut self) {
+        let _killed = self.process.signal(Signal::SIGKILL).and_then(|()| self.process.wait(Duration::from_secs(5)));
+        let _removed = slates(&self.folder().join("var/journal")).map(fs::remove_dir_all);
     }
 }
 

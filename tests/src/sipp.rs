@@ -114,7 +114,8 @@ impl Sipp {
                 .current_dir(folder.path())
                 .args(more)
                 .args(["-sf", "scenario.xml", "-inf", "numbers.csv", "-i", &ip, "-p", &port, "-nostdin"])
-                .args(["-trace_stat", "-stf", "stat.csv", "-fd", "1", "-trace_err", "-error_file", "errors.log"]);
+                .args(["-trace_stat", "-stf", "stat.csv", "-fd", "1", "-trace_err", "-error_file", "errors.log"])
+                .args(["-trace_logs", "-log_file", "calls.log"]);
         })?;
         Ok(Self { process, folder, address, patience: Duration::from_secs(20) })
     }
@@ -147,6 +148,16 @@ impl Sipp {
         self.counts()
     }
 
+    /// Waits until it has made all its calls; the Call-IDs of those that went well. For the scenario `caller`.
+    ///
+    /// # Errors
+    /// When it has not in time.
+    pub fn completed(mut self) -> Result<Vec<String>> {
+        self.process.wait(self.patience).with_context(|| self.why())?;
+        let log = fs::read_to_string(self.folder.path().join("calls.log")).context("SIPp wrote no log")?;
+        Ok(log.lines().filter_map(|line| Some(line.split_once("completed ")?.1.trim().to_owned())).collect())
+    }
+
     /// What went wrong, in SIPp's words.
     pub fn why(&self) -> String {
         let errors = fs::read(self.folder.path().join("errors.log")).unwrap_or_default();
@@ -169,11 +180,12 @@ impl Sipp {
     }
 }
 
-/// To this router, so many calls, by this transport in SIPp's words.
+/// To this router, so many calls, by this transport in SIPp's words. A caller that hears nothing for 15 s hangs up.
 fn arguments(router: SocketAddr, load: Load, transport: &str) -> Vec<String> {
     let (router, calls, rate) = (router.to_string(), load.calls.to_string(), load.rate.to_string());
     let words = [&router, "-m", &calls, "-r", &rate, "-l", "10000", "-t", transport, "-max_socket", "1000"];
-    words.into_iter().map(str::to_owned).collect()
+    let words = words.into_iter().chain(["-recv_timeout", "15000"]);
+    words.map(str::to_owned).collect()
 }
 
 /// The last line of the statistics, by the names in the first.

@@ -14,12 +14,14 @@
 
 mod disk;
 mod frame;
+mod handle;
 mod open_calls;
 mod payload;
 mod reader;
 mod recovery;
 mod retention;
 mod segment;
+mod slate;
 mod thread;
 mod writer;
 
@@ -37,21 +39,22 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use self::disk::{Disk, RealDisk};
-use self::frame::Kind;
+use self::handle::Entrant;
+pub use self::handle::JournalHandle;
 pub use self::open_calls::Noted;
 pub use self::reader::{Batch, Entry, Gap, GapCause, Reader};
 pub use self::recovery::Recovered;
 use self::recovery::{Given, recover};
 pub use self::segment::Position;
 pub(super) use self::segment::sync_folder;
+use self::slate::LeftOver;
+pub use self::slate::slates;
 use self::thread::Retiring;
 use self::writer::Writer;
-use super::codec;
 use super::cursor;
-use super::record::CallRecord;
 
 /// What a journal can be told.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Options {
     /// A record is synced at most this long after it came. Default 10 ms.
     pub sync: Duration,
@@ -61,11 +64,14 @@ pub struct Options {
     pub segment_bytes: u64,
     /// What all segments together may take of the disk, in bytes; then it counts as full. Default 64 GiB.
     pub limit: u64,
+    /// Where workers keep what is not written yet: see [`slates`]. Default: nowhere.
+    pub slates: Option<PathBuf>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { sync: Duration::from_millis(10), queue: 65_536, segment_bytes: 64 << 20, limit: 64 << 30 }
+        let sync = Duration::from_millis(10);
+        Self { sync, queue: 65_536, segment_bytes: 64 << 20, limit: 64 << 30, slates: None }
     }
 }
 
@@ -106,6 +112,8 @@ pub struct Status {
     /// Starts and answers of calls that found the queue full: after a crash these calls are closed with less, or not
     /// taken up.
     pub notes_lost: u64,
+    /// Records and notes that no shared memory had room for: a `kill -9` before the disk has them loses them.
+    pub unguarded: u64,
     /// Bytes of all segments.
     pub disk_use: u64,
     /// What they may be at most.
@@ -130,20 +138,7 @@ pub struct Journal {
     recovered: Recovered,
     retire: SyncSender<Retiring>,
     limit: u64,
-}
-
-/// What comes through the queue.
-enum Entrant {
-    Record {
-        /// The name under which its start was journalled; 0 for none.
-        call: u64,
-        /// All but the key and the hash, which the thread stamps.
-        body: Vec<u8>,
-    },
-    /// A call that has begun or was answered.
-    Note { kind: Kind, call: u64, payload: Vec<u8> },
-    /// Wakes the thread to look at [`Shared::closing`], and for segments that are to go.
-    Wake,
+    slates: Option<PathBuf>,
 }
 
 /// What the thread, the handles and the owner share.
@@ -151,6 +146,7 @@ enum Entrant {
 struct Shared {
     lost: AtomicU64,
     notes_lost: AtomicU64,
+    unguarded: AtomicU64,
     disk_use: Arc<AtomicU64>,
     /// The disk refuses now.
     refusing: AtomicBool,
@@ -168,52 +164,6 @@ struct Shared {
 impl Shared {
     fn failing(&self) -> std::sync::MutexGuard<'_, Option<String>> {
         self.failing.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Where records enter the journal; one for each worker.
-#[derive(Clone)]
-pub struct JournalHandle {
-    queue: SyncSender<Entrant>,
-    shared: Arc<Shared>,
-}
-
-impl JournalHandle {
-    /// Hands a record to the journal, which stamps its key and its hash. Never waits.
-    ///
-    /// False when the record was lost: the disk has been failing for so long that the queue is full, or the journal was
-    /// closed. The loss is counted here and alarmed by the back office.
-    ///
-    /// `call` is the name under which its start was journalled, or any other name where it was not.
-    pub fn append(&self, call: u64, record: &CallRecord) -> bool {
-        let body = codec::body(record);
-        let taken = body.is_ok_and(|body| self.queue.try_send(Entrant::Record { call, body }).is_ok());
-        if !taken {
-            self.shared.lost.fetch_add(1, Ordering::Relaxed);
-        }
-        taken
-    }
-
-    /// Notes that a call has begun: `payload` is what [`Journal::take_open`] gives back should its record never come.
-    /// Never waits.
-    pub fn started(&self, call: u64, payload: Vec<u8>) {
-        self.note(Kind::Start, call, payload);
-    }
-
-    /// Notes that it was answered, in place of what was noted before.
-    pub fn answered(&self, call: u64, payload: Vec<u8>) {
-        self.note(Kind::Answer, call, payload);
-    }
-
-    fn note(&self, kind: Kind, call: u64, payload: Vec<u8>) {
-        if self.queue.try_send(Entrant::Note { kind, call, payload }).is_err() {
-            self.shared.notes_lost.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    /// Whether the disk refuses call records at this moment.
-    pub fn is_failing(&self) -> bool {
-        self.shared.refusing.load(Ordering::Relaxed)
     }
 }
 
@@ -243,11 +193,14 @@ impl Journal {
             .collect();
         let died = segment::newest_change(folder).map_err(failed)?;
         let (start, mut recovered) = recover(folder, node, &given).map_err(failed)?;
-        let noted = open_calls::scan(folder).map_err(failed)?;
+        let mut noted = open_calls::scan(folder).map_err(failed)?;
+        let LeftOver { mut frames, files, died: last } = left_over(options.slates.as_deref());
+        open_calls::take_left(folder, &mut frames, start.segment, &mut noted).map_err(failed)?;
+        recovered.unwritten = frames.len();
         report(folder, &start, &recovered);
         let open = noted.values().map(|noted| (noted.call, noted.segment)).collect();
         recovered.open = noted.into_values().collect();
-        recovered.died = died;
+        recovered.died = died.max(last);
 
         let last = segment::list(folder).map_err(failed)?.last().copied();
         let position = match last {
@@ -263,7 +216,8 @@ impl Journal {
         let shared = Arc::new(Shared::default());
         shared.disk_use.store(segment::bytes_of_all(folder).map_err(failed)?, Ordering::Relaxed);
         let (retire, retiring) = mpsc::sync_channel(1);
-        let writer = Writer::new(folder, disk, &start, options, Arc::clone(&shared.disk_use));
+        let writer = Writer::new(folder, disk, &start, &options, Arc::clone(&shared.disk_use));
+        let Options { sync, limit, slates, .. } = options;
         let thread = thread::JournalThread {
             writer,
             entrants,
@@ -272,8 +226,10 @@ impl Journal {
             carried: None,
             shared: Arc::clone(&shared),
             announce,
-            sync: options.sync,
+            sync,
             noted: 0,
+            left: Some((frames, files)),
+            taken: Vec::new(),
         };
         std::thread::Builder::new()
             .name("journal".to_owned())
@@ -283,9 +239,9 @@ impl Journal {
                 thread.run();
             })
             .map_err(failed)?;
-        let handle = JournalHandle { queue: queue.clone(), shared: Arc::clone(&shared) };
+        let handle = JournalHandle::new(queue.clone(), Arc::clone(&shared), slates.clone());
         let folder = folder.to_owned();
-        Ok((Self { folder, shared, queue, synced, ended, recovered, retire, limit: options.limit }, handle))
+        Ok((Self { folder, shared, queue, synced, ended, recovered, retire, limit, slates }, handle))
     }
 
     /// What opening it found.
@@ -330,6 +286,8 @@ impl Journal {
         let _ = self.queue.try_send(Entrant::Wake);
         let _ = self.ended.recv_timeout(deadline.saturating_duration_since(Instant::now()));
         if self.shared.finished.load(Ordering::Acquire) {
+            // All is on disk.
+            let _removed = self.slates.map(fs::remove_dir_all);
             return Ok(*self.synced.borrow());
         }
         self.shared.abandoned.store(true, Ordering::Release);
@@ -355,6 +313,7 @@ impl Monitor {
             synced: *self.synced.borrow(),
             lost: self.shared.lost.load(Ordering::Relaxed),
             notes_lost: self.shared.notes_lost.load(Ordering::Relaxed),
+            unguarded: self.shared.unguarded.load(Ordering::Relaxed),
             disk_use: self.shared.disk_use.load(Ordering::Relaxed),
             limit: self.limit,
             failing: self.shared.failing().clone(),
@@ -397,6 +356,15 @@ impl Monitor {
     }
 }
 
+/// Shared memory is a help, not a need: what is wrong with it is told.
+fn left_over(slates: Option<&Path>) -> LeftOver {
+    let left = slates.map_or_else(|| Ok(LeftOver::default()), slate::left_over);
+    left.unwrap_or_else(|error| {
+        tracing::error!(%error, "what the last process had not written yet cannot be read from the shared memory");
+        LeftOver::default()
+    })
+}
+
 fn lock(folder: &Path) -> Result<File, OpenError> {
     let failed = |source| OpenError::Io { folder: folder.to_owned(), source };
     let file = File::options().create(true).append(true).open(folder.join("lock")).map_err(failed)?;
@@ -419,6 +387,12 @@ fn report(folder: &Path, start: &recovery::Start, recovered: &Recovered) {
         tracing::error!(
             %journal, bytes = recovered.damaged_bytes,
             "bytes in the journal were altered: the records in them are lost, shippers will name them"
+        );
+    }
+    if recovered.unwritten > 0 {
+        tracing::warn!(
+            %journal, frames = recovered.unwritten,
+            "the last process was killed with these unwritten: taken from the shared memory"
         );
     }
     for path in &recovered.unreadable {

@@ -74,7 +74,10 @@ impl Cdr {
     ) -> Result<(Self, JournalHandle), StartError> {
         let folder = base.join(&config.journal);
         let ships = shippers::plan(config, base)?;
+        // Its place in memory follows from where it really is.
+        std::fs::create_dir_all(&folder).map_err(|source| journal::OpenError::Io { folder: folder.clone(), source })?;
         let options = journal::Options {
+            slates: journal::slates(&folder),
             sync: config.sync.get(),
             queue: config.queue,
             limit: config.journal_limit.bytes(),

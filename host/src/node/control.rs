@@ -332,6 +332,7 @@ fn samples(
         journal_failing: journal.failing.is_some(),
         journal_bytes: (journal.disk_use, journal.limit),
         notes_lost: journal.notes_lost,
+        unguarded: journal.unguarded,
         events: (events.published, events.dropped),
         log_lines_dropped: log::dropped(),
         streams: streams.sample(),

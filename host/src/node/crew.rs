@@ -59,7 +59,7 @@ impl Crew {
                 mirror: desk.mirror.clone(),
                 mailbox,
                 snapshot: desk.snapshot(),
-                journal: journal.clone(),
+                journal: journal.for_worker(),
                 clock,
                 metrics: Arc::clone(&desk.metrics),
                 left_open: (std::mem::take(&mut left_open[index]), died),

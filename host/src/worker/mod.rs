@@ -104,6 +104,8 @@ struct Driver {
     core: Core<RoutingFacts>,
     sockets: Vec<Socket>,
     streams: Streams,
+    /// Messages for connections that wait until all that they tell of is handed to the journal.
+    to_streams: Vec<(Flow, Bytes)>,
     mirror: Option<Mirror>,
     mailbox: Mailbox,
     outbox: Outbox,
@@ -146,6 +148,7 @@ impl Driver {
             core,
             sockets,
             streams: worker.streams,
+            to_streams: Vec::new(),
             mirror: worker.mirror,
             outbox,
             mailbox: worker.mailbox,
@@ -307,19 +310,32 @@ impl Driver {
     }
 
     /// Do what the core says. A pipeline that needs nothing from outside decides on the spot.
+    ///
+    /// What tells the world that a call was answered or is over leaves only after the journal has been told: datagrams
+    /// wait for [`Driver::flush`], what goes over connections for the end of this.
     fn act(&mut self, cx: &mut Context<'_>) {
+        loop {
+            self.act_once(cx);
+            if self.to_streams.is_empty() {
+                return;
+            }
+            for (flow, bytes) in std::mem::take(&mut self.to_streams) {
+                if let Err(message) = self.streams.send(flow, bytes)
+                    && !message.starts_with(b"SIP/")
+                {
+                    self.outbox.unreachable(&mut self.core, self.clock.now(), &message);
+                }
+            }
+        }
+    }
+
+    fn act_once(&mut self, cx: &mut Context<'_>) {
         while let Some(action) = self.core.poll_action() {
             if let (Some(mirror), Action::Send { flow, bytes }) = (&self.mirror, &action) {
                 mirror.copy(self.clock.on_wall(self.clock.now()), false, *flow, bytes);
             }
             match action {
-                Action::Send { flow, bytes } if flow.transport.is_reliable() => {
-                    if let Err(message) = self.streams.send(flow, bytes)
-                        && !message.starts_with(b"SIP/")
-                    {
-                        self.outbox.unreachable(&mut self.core, self.clock.now(), &message);
-                    }
-                }
+                Action::Send { flow, bytes } if flow.transport.is_reliable() => self.to_streams.push((flow, bytes)),
                 Action::Send { flow, bytes } => {
                     if let Some(socket) = self.sockets.get_mut(usize::from(flow.listener)) {
                         socket.queue(flow.remote, bytes);

@@ -24,6 +24,7 @@
 //! | `trunkline_reloads_total` | result | `taken` or `refused` |
 //! | `trunkline_journal_failing` | | 1 while the disk refuses the journal, else 0: an alarm |
 //! | `trunkline_journal_bytes`, `trunkline_journal_limit_bytes` | | what the journal takes of the disk, and may take; above 80 % an alarm |
+//! | `trunkline_journal_unguarded_total` | | records and notes that shared memory had no room for: a `kill -9` before the disk has them loses them |
 //! | `trunkline_journal_notes_lost_total` | | starts and answers of calls that found the journal's queue full |
 //! | `trunkline_events_published_total`, `trunkline_events_dropped_total` | | events handed to the broker, and not |
 //! | `trunkline_log_lines_dropped_total` | | log lines dropped because standard error was not read |

@@ -27,6 +27,8 @@ pub struct Samples {
     pub journal_bytes: (u64, u64),
     /// Starts and answers of calls that the journal did not take.
     pub notes_lost: u64,
+    /// Records and notes that no shared memory had room for.
+    pub unguarded: u64,
     /// Events published and dropped since the start.
     pub events: (u64, u64),
     /// Log lines dropped since the start.
@@ -150,6 +152,7 @@ impl Collector for Sampler {
         }
         let (published, dropped) = samples.events;
         for (name, help, count) in [
+            ("journal_unguarded", "Frames that shared memory had no room for", samples.unguarded),
             ("journal_notes_lost", "Starts and answers of calls that the journal did not take", samples.notes_lost),
             ("events_published", "Events handed to the broker", published),
             ("events_dropped", "Events dropped: the queue was full or the broker away", dropped),

@@ -40,6 +40,8 @@ pub struct Recovered {
     pub unreadable: Vec<PathBuf>,
     /// Whether a new epoch began: no journal of this node was there.
     pub new_epoch: bool,
+    /// Frames that the last process had handed over and not written: taken from the shared memory.
+    pub unwritten: usize,
     /// Calls that had begun and have no record.
     pub open: Vec<Noted>,
     /// When the last process was last heard of: the journal's last change.

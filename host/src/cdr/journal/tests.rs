@@ -528,3 +528,73 @@ fn a_segment_that_goes_leaves_its_open_calls_behind() {
     assert_eq!(segment::list(folder.path()).unwrap(), [2]);
     assert_eq!(open_calls(folder.path()), [(2, b"talks".to_vec()), (3, b"rings".to_vec())]);
 }
+
+/// A journal whose disk refuses, so that nothing is written, and a handle that keeps what it hands over.
+fn guarded(folder: &Path, slates: &Path, disk: &Moody) -> (Journal, JournalHandle) {
+    let options = Options { slates: Some(slates.to_owned()), ..Options::default() };
+    let (journal, handle) = Journal::open_on(folder, "edge-1", options, Box::new(disk.clone())).unwrap();
+    (journal, handle.for_worker())
+}
+
+#[test]
+fn what_a_killed_process_had_handed_over_and_not_written_is_in_the_journal_of_the_next_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let slates = folder.path().join("slates");
+    let disk = Moody::default();
+    let (journal, handle) = guarded(folder.path(), &slates, &disk);
+    handle.started(7, b"seven".to_vec());
+    assert!(handle.append(1, &call(1)));
+    wait_synced(&journal, 1);
+    disk.full.store(true, Ordering::Release);
+    handle.answered(7, b"seven, answered".to_vec());
+    handle.started(8, b"eight".to_vec());
+    assert!(handle.append(8, &call(8)) && handle.append(2, &call(2)));
+    disk.wait_for_refusal();
+
+    // The process that dies now leaves these two folders.
+    let copy = as_after_a_crash(folder.path());
+    let kept = folder.path().join("kept");
+    fs::create_dir(&kept).unwrap();
+    fs::set_permissions(&kept, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    for file in fs::read_dir(&slates).unwrap() {
+        let file = file.unwrap();
+        fs::copy(file.path(), kept.join(file.file_name())).unwrap();
+    }
+    let (mut next, _handle) = guarded(copy.path(), &kept, &Moody::default());
+    let open: Vec<_> = next.take_open().into_iter().map(|noted| (noted.call, noted.payload)).collect();
+    assert_eq!(open, [(7, b"seven, answered".to_vec())]);
+    assert_eq!(next.recovered().unwritten, 4);
+    wait_synced(&next, 3);
+    // Taken once: whoever comes after that has nothing to do.
+    let patience = Instant::now() + PATIENCE;
+    while fs::read_dir(&kept).unwrap().count() > 1 {
+        assert!(Instant::now() < patience, "what was taken is not removed");
+        std::thread::yield_now();
+    }
+    let again = as_after_a_crash(copy.path());
+    let (third, _) = guarded(again.path(), &kept, &Moody::default());
+    assert_eq!(third.recovered().unwritten, 0);
+    assert_eq!(sequences(&read_all(again.path())), [1, 2, 3]);
+    next.close(PATIENCE).unwrap();
+    let _ = journal.close(Duration::ZERO);
+}
+
+#[test]
+fn what_was_written_the_moment_before_a_crash_is_not_written_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let slates = folder.path().join("slates");
+    written(folder.path(), 0..1);
+    let (journal, handle) = open(folder.path());
+    assert!(handle.append(5, &call(5)));
+    journal.close(PATIENCE).unwrap();
+    // As if the journal had died before it told the slate.
+    let slate = slate::Slate::create(&slates).unwrap();
+    assert!(slate.keep(&slate.frame(frame::Kind::Start, 5, b"five")));
+    assert!(slate.keep(&slate.frame(frame::Kind::Record, 5, b"five, as it ended")));
+    let (mut journal, _) = guarded(folder.path(), &slates, &Moody::default());
+    assert_eq!(journal.recovered().unwritten, 0);
+    assert!(journal.take_open().is_empty());
+    journal.close(PATIENCE).unwrap();
+    assert_eq!(sequences(&read_all(folder.path())), [1, 2]);
+    assert!(!slates.exists(), "a journal that was closed leaves nothing behind");
+}

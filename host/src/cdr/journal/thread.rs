@@ -1,7 +1,9 @@
 //! The journal's thread: takes records from the queue, and never gives up on the disk.
 
 use std::collections::HashMap;
+use std::fs;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, TryRecvError};
@@ -11,12 +13,12 @@ use tokio::sync::watch;
 
 use super::frame::Kind;
 use super::open_calls::Noted;
+use super::slate::{Left, Slate};
 use super::writer::Writer;
 use super::{Entrant, Shared, Synced};
 
 /// While records keep coming the thread sleeps this long between looks at the queue, rather than waiting on it: a
-/// worker pays for waking a thread that waits, not for one that sleeps. It is also the longest that a record stays in
-/// the memory of this process alone while the disk is well.
+/// worker pays for waking a thread that waits, not for one that sleeps.
 const GATHER: Duration = Duration::from_millis(1);
 
 /// A group is synced once it is this long, whatever the clock says.
@@ -42,6 +44,10 @@ pub(super) struct JournalThread {
     pub(super) sync: Duration,
     /// How many lost records have been given a number.
     pub(super) noted: u64,
+    /// What the last process had not written, and the files that keep it.
+    pub(super) left: Option<(Vec<Left>, Vec<PathBuf>)>,
+    /// How many frames were taken from each worker that are not written yet.
+    pub(super) taken: Vec<(Arc<Slate>, u64)>,
 }
 
 /// A segment that every store is past.
@@ -63,6 +69,7 @@ impl JournalThread {
     }
 
     fn work(&mut self) -> Result<(), Abandoned> {
+        self.take_left()?;
         while let Ok(first) = self.entrants.recv() {
             self.take(first);
             self.gather()?;
@@ -80,6 +87,21 @@ impl JournalThread {
         Ok(())
     }
 
+    /// What the last process had not written comes first.
+    fn take_left(&mut self) -> Result<(), Abandoned> {
+        let Some((frames, files)) = self.left.take() else { return Ok(()) };
+        for Left { kind, call, payload } in frames {
+            self.take(Entrant::Frame { kind, call, payload, slate: None });
+        }
+        self.sync()?;
+        for file in files {
+            if let Err(error) = fs::remove_file(&file) {
+                tracing::warn!(%error, file = %file.display(), "cannot remove what the last process left");
+            }
+        }
+        Ok(())
+    }
+
     /// Lets a group grow until it is due or long enough. What is there is written at once.
     fn gather(&mut self) -> Result<(), Abandoned> {
         let due = Instant::now() + self.sync;
@@ -87,6 +109,7 @@ impl JournalThread {
             self.note_lost();
             let empty = self.drain();
             self.until_done(Writer::write)?;
+            self.tell_written();
             let left = due.saturating_duration_since(Instant::now());
             if left.is_zero() || self.writer.group_len() >= GROUP || self.closing() {
                 return Ok(());
@@ -101,6 +124,7 @@ impl JournalThread {
         if self.writer.waiting() > 0 {
             let synced = self.until_done(Writer::sync)?;
             self.announce.send_replace(synced);
+            self.tell_written();
         }
         if let Some(segment) = self.carried.take() {
             self.shared.retired.fetch_max(segment, Ordering::Release);
@@ -124,16 +148,28 @@ impl JournalThread {
     }
 
     fn take(&mut self, entrant: Entrant) {
-        match entrant {
-            Entrant::Wake => {}
-            Entrant::Note { kind, call, payload } => self.note(kind, call, &payload),
-            Entrant::Record { call, body } => {
-                self.open.remove(&call);
-                if let Err(error) = self.writer.push(call, &body) {
-                    self.shared.lost.fetch_add(1, Ordering::Relaxed);
-                    tracing::error!(%error, "a call record cannot be journalled");
-                }
+        let Entrant::Frame { kind, call, payload, slate } = entrant else { return };
+        if let Some(slate) = slate {
+            match self.taken.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &slate)) {
+                Some((_, count)) => *count += 1,
+                None => self.taken.push((slate, 1)),
             }
+        }
+        if kind != Kind::Record {
+            self.note(kind, call, &payload);
+            return;
+        }
+        self.open.remove(&call);
+        if let Err(error) = self.writer.push(call, &payload) {
+            self.shared.lost.fetch_add(1, Ordering::Relaxed);
+            tracing::error!(%error, "a call record cannot be journalled");
+        }
+    }
+
+    /// All that was taken is with the operating system: it outlives this process there.
+    fn tell_written(&mut self) {
+        for (slate, count) in self.taken.iter_mut().filter(|(_, count)| *count > 0) {
+            slate.written(std::mem::take(count));
         }
     }
 

@@ -52,7 +52,7 @@ impl Writer {
         folder: &Path,
         disk: Box<dyn Disk>,
         start: &Start,
-        options: Options,
+        options: &Options,
         disk_use: Arc<AtomicU64>,
     ) -> Self {
         let mut writer = Self {

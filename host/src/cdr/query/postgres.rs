@@ -16,7 +16,7 @@ const IDLE: Duration = Duration::from_mins(5);
 /// Which table holds the records of a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::cdr) enum Calls {
-    /// `trunkline.calls`: a router ships to it.
+    /// `calls` in the schema that the connection writes to: a router ships to it.
     Store,
     /// `ledger.calls`: a ledger writes it.
     Ledger,
@@ -25,7 +25,7 @@ pub(in crate::cdr) enum Calls {
 impl Calls {
     pub(in crate::cdr) fn table(self) -> &'static str {
         match self {
-            Self::Store => "trunkline.calls",
+            Self::Store => "calls",
             Self::Ledger => "ledger.calls",
         }
     }
@@ -38,7 +38,7 @@ pub(in crate::cdr) async fn open(url: &str) -> anyhow::Result<(PgConnection, Cal
     sqlx::query("SET statement_timeout = '1h'").execute(&mut connection).await?;
     let found: Option<(String,)> = sqlx::query_as(
         "SELECT nspname::text FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
-         WHERE pg_class.oid = coalesce(to_regclass('calls'), to_regclass('trunkline.calls'), to_regclass('ledger.calls'))",
+         WHERE pg_class.oid = coalesce(to_regclass('calls'), to_regclass('ledger.calls'))",
     )
     .fetch_optional(&mut connection)
     .await

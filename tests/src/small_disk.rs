@@ -1,0 +1,51 @@
+//! A disk of its own that a test can fill up and forbid to write to.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+/// A file system in memory, mounted on a folder. Unmounted when dropped.
+#[derive(Debug)]
+pub struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// Mounts so many mebibytes on this folder, which is made.
+    ///
+    /// # Errors
+    /// Where this process may not mount.
+    pub fn mount(folder: &Path, mebibytes: u32) -> Result<Self> {
+        fs::create_dir_all(folder)?;
+        let options = format!("size={mebibytes}m");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(folder).output();
+        let mounted = mounted.context("mount")?;
+        ensure!(mounted.status.success(), "mount: {}", String::from_utf8_lossy(&mounted.stderr));
+        Ok(Self(folder.to_owned()))
+    }
+
+    /// Writes until there is no room.
+    pub fn fill(&self) -> Result<()> {
+        let mut file = File::create(self.ballast())?;
+        let block = vec![0; 4 << 10];
+        while file.write_all(&block).is_ok() {}
+        Ok(())
+    }
+
+    /// Gives the room back.
+    pub fn free(&self) -> Result<()> {
+        Ok(fs::remove_file(self.ballast())?)
+    }
+
+    fn ballast(&self) -> PathBuf {
+        self.0.join("ballast")
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Lazily: a process may have files open on it.
+        let _unmounted = Command::new("umount").arg("--lazy").arg(&self.0).status();
+    }
+}
