@@ -19,6 +19,7 @@ pub mod node;
 pub mod plugin;
 pub mod postgres;
 pub mod routing;
-pub mod sip;
 pub mod transport;
 pub mod worker;
+
+pub use trunkline_sip as sip;

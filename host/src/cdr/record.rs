@@ -12,6 +12,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::chain::ChainHash;
+pub use crate::sip::end::{AttemptOutcome, End};
 
 /// Microseconds since 1970-01-01 00:00 UTC.
 pub type UnixMicros = u64;
@@ -92,50 +93,6 @@ pub struct Times {
     pub ended: UnixMicros,
 }
 
-/// Why a call is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum End {
-    /// Answered; the caller sent BYE.
-    CallerHungUp,
-    /// Answered; the callee sent BYE.
-    CalleeHungUp,
-    /// Answered; `call.max-duration` was reached.
-    MaxDuration,
-    /// Answered; the node stopped, or the dialog was found dead, before a BYE came.
-    Interrupted,
-    /// A stage, or the host before the pipeline, refused it.
-    Refused,
-    /// Asked for credentials (401, 407): the caller comes again with them, as a new INVITE with a record of its own.
-    Challenged,
-    /// The routes were exhausted or one answered with a final failure.
-    Failed,
-    /// The caller sent CANCEL, or went away before the answer.
-    Cancelled,
-    /// No final response in time.
-    TimedOut,
-    /// Answered; the session was not refreshed in time (RFC 4028).
-    SessionExpired,
-}
-
-impl End {
-    /// As in JSON.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::CallerHungUp => "caller-hung-up",
-            Self::CalleeHungUp => "callee-hung-up",
-            Self::MaxDuration => "max-duration",
-            Self::Interrupted => "interrupted",
-            Self::Refused => "refused",
-            Self::Challenged => "challenged",
-            Self::Failed => "failed",
-            Self::Cancelled => "cancelled",
-            Self::TimedOut => "timed-out",
-            Self::SessionExpired => "session-expired",
-        }
-    }
-}
-
 /// One INVITE that was sent to a gateway, or could not be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
@@ -166,24 +123,6 @@ pub struct Attempt {
     pub price: Option<String>,
     /// ISO 4217.
     pub currency: Option<String>,
-}
-
-/// How an attempt ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum AttemptOutcome {
-    /// A final response came.
-    Response,
-    /// None came in time.
-    Timeout,
-    /// The message could not be delivered (ICMP, no address, connection refused).
-    Unreachable,
-    /// Abandoned: the caller cancelled, or another attempt won.
-    Cancelled,
-    /// Not made: the gateway has all the calls that it may have.
-    Full,
-    /// Not made: the gateway is not well, asked for rest, or is switched off.
-    Down,
 }
 
 /// What one stage did to the call.

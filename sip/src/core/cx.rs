@@ -1,0 +1,56 @@
+//! What every part of the core works with while it handles one event.
+
+use std::collections::VecDeque;
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+
+use super::settings::Settings;
+use super::{Action, Counters};
+use crate::decision::CallRef;
+use crate::flow::Flow;
+use crate::time::Time;
+
+pub(super) struct Cx<'a, F> {
+    pub(super) now: Time,
+    pub(super) settings: &'a Settings,
+    pub(super) actions: &'a mut VecDeque<Action<F>>,
+    pub(super) counters: &'a mut Counters,
+    pub(super) rng: &'a mut fastrand::Rng,
+}
+
+impl<F> Cx<'_, F> {
+    pub(super) fn send(&mut self, flow: Flow, bytes: Bytes) {
+        self.actions.push_back(Action::Send { flow, bytes });
+    }
+
+    /// A branch that names the call, so that a response or an ICMP error finds it without a search. The part after the
+    /// dot is for loop detection (RFC 3261 section 16.6 item 8).
+    pub(super) fn branch(&mut self, call: CallRef, loop_hash: u32) -> Box<str> {
+        let mut text = String::with_capacity(BRANCH_LEN);
+        let _ = write!(
+            text,
+            "{MAGIC}{:02x}{:08x}{:08x}{:08x}.{loop_hash:08x}",
+            self.settings.worker,
+            call.slot,
+            call.generation,
+            self.rng.u32(..)
+        );
+        text.into_boxed_str()
+    }
+}
+
+/// RFC 3261 section 8.1.1.7, and a `t` so that a trace shows whose it is.
+const MAGIC: &str = "z9hG4bKt";
+pub(super) const BRANCH_LEN: usize = MAGIC.len() + 2 + 8 + 8 + 8 + 1 + 8;
+
+/// The worker, the call and the loop hash that a branch of ours names.
+pub(super) fn read_branch(branch: &[u8]) -> Option<(u8, CallRef, u32)> {
+    let text = std::str::from_utf8(branch).ok()?.strip_prefix(MAGIC)?;
+    if branch.len() != BRANCH_LEN || !text.is_ascii() || text.as_bytes()[26] != b'.' {
+        return None;
+    }
+    let hex = |range| u32::from_str_radix(&text[range], 16).ok();
+    let call = CallRef { slot: hex(2..10)?, generation: hex(10..18)? };
+    Some((hex(0..2)? as u8, call, hex(27..35)?))
+}

@@ -1,0 +1,233 @@
+//! The hunt: attempts one after the other, or several at once where the routes say so, until one answers (RFC 3261
+//! sections 16.6 to 16.8).
+//!
+//! | file | what |
+//! |---|---|
+//! | `hunt` | which attempts are made |
+//! | `outcome` | what their responses mean |
+//! | `redirect` | attempts that a 3xx leads to |
+//! | `best` | the failure that the caller is told |
+//! | `late` | answers that nobody waits for any more |
+
+mod best;
+mod late;
+mod outcome;
+mod redirect;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use self::best::{Best, Failure};
+pub(super) use self::outcome::{on_response, on_timeout, on_unreachable};
+use super::call::Call;
+use super::client::{Client, Patience};
+use super::cx::Cx;
+use super::dialog;
+use super::forward::{self, Onward};
+use super::report::AttemptReport;
+use super::settings::Listener;
+use super::transaction::Branch;
+use crate::decision::{Destination, Target};
+use crate::edit::edited;
+use crate::end::AttemptOutcome;
+use crate::gate::{Closed, Pass};
+use crate::message::{Message, Name};
+use crate::uri::Uri;
+
+#[derive(Debug)]
+pub(super) struct Hunt {
+    /// The INVITE as the stages left it.
+    message: Arc<Message>,
+    targets: Vec<Target>,
+    /// The attempts still to be made.
+    ahead: VecDeque<Step>,
+    /// Targets that were passed over because they are not well: tried at last, where nothing else could be.
+    unwell: Vec<usize>,
+    /// Attempts made, those that could not be sent too.
+    made: usize,
+    /// An INVITE has left.
+    sent: bool,
+    /// The caller has cancelled: no further attempt.
+    pub(super) cancelled: bool,
+    /// An answer came that ends the hunt: what still rings is waited for.
+    decided: bool,
+    best: Best,
+}
+
+/// One attempt to be made.
+#[derive(Debug)]
+struct Step {
+    /// Index into the targets.
+    target: usize,
+    /// Made together with the one before it.
+    parallel: bool,
+    /// Whatever the gateway's health.
+    resort: bool,
+    /// To where a gateway has redirected us.
+    redirect: Option<Redirect>,
+}
+
+#[derive(Debug)]
+struct Redirect {
+    /// The Request-URI.
+    uri: Bytes,
+    destination: Destination,
+    /// It is the gateway itself.
+    own: bool,
+}
+
+impl Step {
+    const fn to(target: usize) -> Self {
+        Self { target, parallel: false, resort: false, redirect: None }
+    }
+}
+
+impl Hunt {
+    pub(super) fn new(message: Arc<Message>, targets: Vec<Target>) -> Self {
+        let steps = targets.iter().enumerate();
+        let ahead = steps.map(|(index, target)| Step { parallel: target.parallel, ..Step::to(index) }).collect();
+        Self {
+            message,
+            targets,
+            ahead,
+            unwell: Vec::new(),
+            made: 0,
+            sent: false,
+            cancelled: false,
+            decided: false,
+            best: Best::default(),
+        }
+    }
+
+    /// Whether the stages made another From of `party`.
+    pub(super) fn changes_from(&self, party: &[u8]) -> bool {
+        self.message.get(Name::From) != Some(party) || self.targets.iter().any(|target| !target.edits.is_empty())
+    }
+
+    /// The next attempts that are made together.
+    fn group(&mut self) -> SmallVec<[Step; 2]> {
+        let mut group: SmallVec<[Step; 2]> = self.ahead.pop_front().into_iter().collect();
+        while !group.is_empty() && self.ahead.front().is_some_and(|step| step.parallel) {
+            group.extend(self.ahead.pop_front());
+        }
+        group
+    }
+
+    /// Where no gateway could be asked, those that seem unwell are, in order: what looks like all of them failing may
+    /// be a fault of ours, and a call that is tried can only win.
+    fn resort(&mut self) -> bool {
+        if self.sent || self.unwell.is_empty() {
+            return false;
+        }
+        self.ahead = self.unwell.drain(..).map(|target| Step { resort: true, ..Step::to(target) }).collect();
+        true
+    }
+}
+
+/// Make the next attempts, or end the call with the best failure when none is left.
+pub(super) fn next<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>) {
+    loop {
+        let Some(hunt) = &mut call.hunt else { return };
+        if hunt.cancelled || hunt.decided || hunt.made >= cx.settings.max_attempts {
+            break;
+        }
+        let group = hunt.group();
+        if group.is_empty() && !hunt.resort() {
+            break;
+        }
+        let mut left = false;
+        for step in group {
+            left |= attempt(call, cx, &step);
+        }
+        if left {
+            return;
+        }
+    }
+    outcome::give_up(call, cx);
+}
+
+/// Send the INVITE of one attempt. False when it cannot be sent.
+fn attempt<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, step: &Step) -> bool {
+    let Some(hunt) = &mut call.hunt else { return false };
+    let Some(target) = hunt.targets.get(step.target) else { return false };
+    let destination = step.redirect.as_ref().map(|redirect| redirect.destination).or(target.destination);
+    let mut report = AttemptReport {
+        target: step.target,
+        destination: destination.map(|destination| destination.address),
+        redirected: None,
+        started: cx.now,
+        ringing: None,
+        ended: None,
+        released: None,
+    };
+    if hunt.made >= cx.settings.max_attempts {
+        return false;
+    }
+    let gate = target.hop.gate.as_ref().filter(|_| step.redirect.is_none());
+    let pass = match gate.map(|gate| Pass::through(gate, cx.now, step.resort)).transpose() {
+        Ok(pass) => pass,
+        Err(closed) => {
+            if closed == Closed::Down {
+                hunt.unwell.push(step.target);
+            }
+            let outcome = if closed == Closed::Full { AttemptOutcome::Full } else { AttemptOutcome::Down };
+            report.end(cx.now, 503, outcome);
+            call.attempts.push(report);
+            hunt.best.add(Failure::Local(503), false);
+            return false;
+        }
+    };
+    hunt.made += 1;
+    let flow = destination.and_then(|destination| cx.settings.flow_to(destination, call.flow));
+    let ways = flow.and_then(|flow| Some((flow, cx.settings.listener(flow)?, cx.settings.listener(call.flow)?)));
+    // The routing side has tried the edits before; one that fails here makes this attempt unreachable, no more.
+    let own = (!target.edits.is_empty()).then(|| edited(&hunt.message, &target.edits).ok().map(Arc::new));
+    let message = own.unwrap_or_else(|| Some(hunt.message.clone()));
+    let (Some((flow, out, inward)), Some(message)) = (ways, message) else {
+        report.end(cx.now, 503, AttemptOutcome::Unreachable);
+        call.attempts.push(report);
+        hunt.best.add(Failure::Local(503), false);
+        return false;
+    };
+    hunt.sent = true;
+    let request_uri = step.redirect.as_ref().map(|redirect| &redirect.uri[..]);
+    report.redirected = request_uri.map(user_part);
+    let branch = cx.branch(call.id, call.loop_hash);
+    let listeners: [&Listener; 2] = [out, inward];
+    let record = if flow.listener == call.flow.listener { &listeners[..1] } else { &listeners[..] };
+    let request = forward::request(
+        &message,
+        &Onward {
+            request_host: target.request_host.as_deref(),
+            request_uri,
+            top_routes: own_routes(&message, cx.settings),
+            record: Some((record, call.cookie)),
+            ..Onward::by(out, &branch)
+        },
+    );
+    let patience = Patience { first: target.attempt_timeout, last: target.ring_timeout, renewed: false };
+    // Its login is for the gateway alone, not for where it sends us.
+    let foreign = step.redirect.as_ref().is_some_and(|redirect| !redirect.own);
+    let login = target.hop.login.clone().filter(|_| !foreign);
+    let hop = if foreign { target.hop.elsewhere() } else { Arc::clone(&target.hop) };
+    let client = Client::start(cx, branch, flow, true, request, patience);
+    let attempt = call.attempts.len();
+    call.attempts.push(report);
+    if let Some(setup) = call.setup() {
+        setup.branches.push(Branch { attempt, pass, login, hop: Some(hop), ..Branch::new(client, patience) });
+    }
+    true
+}
+
+fn user_part(uri: &[u8]) -> Box<str> {
+    let user = Uri::parse(uri).ok().and_then(|uri| uri.user_name()).unwrap_or_default();
+    String::from_utf8_lossy(user.of(uri)).into()
+}
+
+/// How many Route values at the top are this node: a preloaded route.
+fn own_routes(message: &Message, settings: &super::Settings) -> usize {
+    message.routes().take_while(|route| dialog::names_us(route, settings)).count()
+}

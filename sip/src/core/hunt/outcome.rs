@@ -1,0 +1,296 @@
+//! What the responses to attempts mean, and the end of a hunt that found nobody.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::Action;
+use super::super::call::{Call, MAX_FORKS, Phase};
+use super::super::cx::Cx;
+use super::super::dialog::Leg;
+use super::super::server::Server;
+use super::super::transaction::Transaction;
+use super::best::{Challenge, Failure};
+use super::{late, next, redirect};
+use crate::decision::{Destination, NextHop};
+use crate::end::{AttemptOutcome, End};
+use crate::flow::Flow;
+use crate::gate::Sign;
+use crate::message::{Message, Name};
+
+/// The longest rest that a gateway can ask for.
+const LONGEST_REST: Duration = Duration::from_hours(1);
+
+/// A response to an attempt.
+pub(in crate::core) fn on_response<F>(
+    call: &mut Call<F>,
+    cx: &mut Cx<'_, F>,
+    branch: usize,
+    flow: Flow,
+    response: &Message,
+) {
+    let code = response.code();
+    match code {
+        100 => {}
+        101..200 => on_provisional(call, cx, branch, flow, response),
+        200..300 => on_answer(call, cx, branch, flow, response),
+        _ => on_failure(call, cx, branch, response),
+    }
+}
+
+fn on_provisional<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, branch: usize, flow: Flow, response: &Message) {
+    let Some(setup) = call.setup() else { return };
+    let from = &setup.branches[branch];
+    let (attempt, shift) = (from.attempt, from.shift);
+    if from.abandoned || setup.is_final() {
+        return;
+    }
+    setup.relay(cx, response, shift);
+    call.note_shown(response);
+    let news = response.to_tag().is_some_and(|tag| call.early.iter().all(|leg| *leg.tag != *tag));
+    if news && call.early.len() < MAX_FORKS {
+        let leg = Leg::callee(response, flow, cx.settings, call.cookie);
+        call.early.push(Leg { attempt, shift, invite_shift: shift, ..leg });
+    }
+    if (180..190).contains(&response.code()) {
+        call.ringing.get_or_insert(cx.now);
+        if let Some(attempt) = call.attempts.get_mut(attempt) {
+            attempt.ringing.get_or_insert(cx.now);
+        }
+    }
+}
+
+fn on_answer<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, branch: usize, flow: Flow, response: &Message) {
+    let Some(setup) = call.setup() else { return };
+    let first = !setup.is_final();
+    let won = setup.server.as_ref().is_some_and(Server::is_accepted);
+    let from = &mut setup.branches[branch];
+    let ours = !from.abandoned;
+    let (shift, hop, login, credentials) = (from.shift, from.hop.clone(), from.login.clone(), from.credentials.clone());
+    let leg = |call: &Call<F>, cx: &Cx<'_, F>| {
+        let leg = Leg::callee(response, flow, cx.settings, call.cookie);
+        Leg { shift, invite_shift: shift, credentials, ..leg }
+    };
+    if first {
+        from.abandoned = false;
+        let (attempt, pass) = (from.attempt, from.pass.take());
+        setup.relay(cx, response, shift);
+        for (index, other) in setup.branches.iter_mut().enumerate() {
+            if index != branch {
+                other.abandoned = true;
+                other.client.cancel(cx);
+            }
+        }
+        for (index, report) in call.attempts.iter_mut().enumerate() {
+            if index == attempt {
+                report.ended = Some((cx.now, response.code(), AttemptOutcome::Response));
+            } else {
+                report.end(cx.now, 487, AttemptOutcome::Cancelled);
+            }
+        }
+        call.pass = pass;
+        call.login = login;
+        call.note_shown(response);
+        call.callee = Some(leg(call, cx));
+        call.early = Vec::new();
+        call.answered = Some(cx.now);
+        call.phase = Phase::Answered;
+        call.hunt = None;
+        call.attempts.shrink_to_fit();
+        call.session.answered(cx.now, response);
+        showed(hop.as_deref(), cx, Sign::Alive);
+        cx.actions.push_back(Action::Answered(call.id));
+        return;
+    }
+    let again = call.knows_callee(response.to_tag());
+    // Another one of a fork behind this branch (RFC 3261 section 16.7 item 5); its call would have no record, were
+    // the first one's over.
+    let fork = !again && call.phase == Phase::Answered && call.forks.len() < MAX_FORKS;
+    if won && ours && (again || fork) {
+        if let Some(setup) = call.setup() {
+            setup.relay(cx, response, shift);
+        }
+        if fork {
+            let fork = leg(call, cx);
+            call.forks.push(fork);
+            cx.actions.push_back(Action::Answered(call.id));
+        }
+    } else {
+        late::release(call, cx, branch, flow, response);
+    }
+}
+
+fn on_failure<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, branch: usize, response: &Message) {
+    let code = response.code();
+    let Some(setup) = call.setup() else { return };
+    let from = &mut setup.branches[branch];
+    let (attempt, abandoned, shift, hop) = (from.attempt, from.abandoned, from.shift, from.hop.clone());
+    from.pass = None;
+    let cancelled = call.hunt.as_ref().is_some_and(|hunt| hunt.cancelled);
+    let outcome =
+        if code == 487 && (cancelled || abandoned) { AttemptOutcome::Cancelled } else { AttemptOutcome::Response };
+    let mut place = None;
+    if let Some(attempt) = call.attempts.get_mut(attempt) {
+        attempt.end(cx.now, code, outcome);
+        place = Some((attempt.target, attempt.destination));
+    }
+    call.early.retain(|leg| leg.attempt != attempt);
+    learn(hop.as_deref(), cx, response);
+    let Some(hunt) = &mut call.hunt else { return };
+    if abandoned {
+        return;
+    }
+    let failure = Failure::Response { message: Arc::new(response.clone()), shift };
+    if hunt.cancelled {
+        if !any_pending(call.setup()) {
+            finish(call, cx, &failure, &[]);
+        }
+        return;
+    }
+    let Some(hop) = hop else { return };
+    if code < 400 && hop.follows_redirects {
+        let asked = place.and_then(|(target, _)| hunt.targets.get(target)?.destination);
+        let from = place.and_then(|(_, address)| Some(Destination { address: address?, ..asked? }));
+        let steps = redirect::steps(response, place.map_or(0, |(target, _)| target), from, cx.settings);
+        if !steps.is_empty() {
+            // What is followed is no answer any more (RFC 3261 section 16.7 item 4).
+            steps.into_iter().rev().for_each(|step| hunt.ahead.push_front(step));
+            go_on(call, cx);
+            return;
+        }
+    }
+    if matches!(code, 401 | 407) && hop.login.is_some() {
+        // It does not take our login, and the caller's it knows even less.
+        hunt.best.add(Failure::Local(500), false);
+    } else if hop.continues.contains(code) {
+        hunt.best.add(failure, false);
+    } else {
+        hunt.best.add(failure, true);
+        hunt.decided = true;
+        if code >= 600 {
+            cancel_others(call, cx);
+        }
+    }
+    go_on(call, cx);
+}
+
+/// RFC 3261 section 16.7 item 5: who rings beside a 6xx is asked to stop.
+fn cancel_others<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>) {
+    let Some(setup) = call.setup() else { return };
+    for branch in &mut setup.branches {
+        branch.client.cancel(cx);
+    }
+}
+
+/// One attempt of those under way has failed: where others still ring, they are waited for.
+fn go_on<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>) {
+    if !any_pending(call.setup()) {
+        next(call, cx);
+    }
+}
+
+fn any_pending(setup: Option<&mut Transaction>) -> bool {
+    setup.is_some_and(|setup| setup.branches.iter().any(|branch| !branch.abandoned && branch.client.is_pending()))
+}
+
+/// What a failure says about its gateway.
+fn learn<F>(hop: Option<&NextHop>, cx: &Cx<'_, F>, response: &Message) {
+    let code = response.code();
+    showed(hop, cx, if matches!(code, 408 | 500 | 502..=504) { Sign::Failing } else { Sign::Alive });
+    let rest = || {
+        let value = response.get(Name::RetryAfter).filter(|_| code == 503)?;
+        let digits = value.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        std::str::from_utf8(&value[..digits]).ok()?.parse().ok().filter(|seconds| *seconds > 0).map(Duration::from_secs)
+    };
+    if let Some(gate) = hop.and_then(|hop| hop.gate.as_ref())
+        && let Some(rest) = rest()
+    {
+        gate.set_aside(cx.now, rest.min(LONGEST_REST));
+    }
+}
+
+fn showed<F>(hop: Option<&NextHop>, cx: &Cx<'_, F>, sign: Sign) {
+    if let Some(gate) = hop.and_then(|hop| hop.gate.as_ref()) {
+        gate.showed(cx.now, sign);
+    }
+}
+
+/// No response in time: leave this branch behind.
+pub(in crate::core) fn on_timeout<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, branch: usize) {
+    abandon(call, cx, branch, 408, AttemptOutcome::Timeout);
+}
+
+/// The next hop of a branch cannot be reached (RFC 3261 section 16.9).
+pub(in crate::core) fn on_unreachable<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, branch: usize) {
+    if let Some(setup) = call.setup()
+        && setup.branches[branch].client.is_unheard()
+    {
+        abandon(call, cx, branch, 503, AttemptOutcome::Unreachable);
+    }
+}
+
+fn abandon<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, branch: usize, code: u16, outcome: AttemptOutcome) {
+    let Some(setup) = call.setup() else { return };
+    let branch = &mut setup.branches[branch];
+    let (attempt, unheard) = (branch.attempt, branch.client.is_unheard());
+    let known = std::mem::replace(&mut branch.abandoned, true);
+    let hop = branch.hop.clone();
+    branch.client.cancel(cx);
+    if outcome == AttemptOutcome::Unreachable {
+        branch.client.give_up();
+        branch.pass = None;
+    }
+    if let Some(attempt) = call.attempts.get_mut(attempt) {
+        attempt.end(cx.now, code, outcome);
+    }
+    call.early.retain(|leg| leg.attempt != attempt);
+    let Some(hunt) = &mut call.hunt else { return };
+    if hunt.cancelled {
+        if !any_pending(call.setup()) {
+            finish(call, cx, &Failure::Local(487), &[]);
+        }
+    } else if !known {
+        // A callee who does not answer is no fault of the gateway that rings.
+        let leads_on = unheard || hop.as_ref().is_none_or(|hop| hop.continues.contains(code));
+        hunt.best.add(Failure::Local(code), !leads_on);
+        hunt.decided |= !leads_on;
+        if unheard {
+            showed(hop.as_deref(), cx, Sign::Failing);
+        }
+        go_on(call, cx);
+    }
+}
+
+/// No attempt is left.
+pub(super) fn give_up<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>) {
+    let best = call.hunt.as_mut().and_then(|hunt| hunt.best.take());
+    let (failure, challenges) = best.unwrap_or((Failure::Local(480), Vec::new()));
+    finish(call, cx, &failure, &challenges);
+}
+
+/// Tell the caller that the call has failed.
+fn finish<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, failure: &Failure, challenges: &[Challenge]) {
+    let cancelled = call.hunt.as_ref().is_some_and(|hunt| hunt.cancelled);
+    let code = match failure {
+        // A 503 would tell the caller that all of this node is out of service (RFC 3261 section 16.7 item 6).
+        _ if failure.code() == 503 => {
+            call.answer_setup(cx, 500, "", &[]);
+            500
+        }
+        Failure::Response { message, shift } => {
+            if let Some(setup) = call.setup() {
+                setup.relay_with(cx, message, *shift, challenges);
+            }
+            message.code()
+        }
+        Failure::Local(code) => {
+            call.answer_setup(cx, *code, "", &[]);
+            *code
+        }
+    };
+    let end = match failure {
+        _ if cancelled => End::Cancelled,
+        Failure::Local(408) => End::TimedOut,
+        _ => End::Failed,
+    };
+    call.end(cx, code, end);
+}

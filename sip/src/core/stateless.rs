@@ -1,0 +1,67 @@
+//! Requests that need no call: answered at once and forgotten (RFC 3261 section 8.2.7).
+
+use super::loops::is_loop;
+use super::within::Incoming;
+use super::{Action, Core};
+use crate::message::{Method, Name};
+use crate::reply::reply;
+
+/// What this node takes outside of a call, and what belongs to one.
+const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS";
+
+impl<F> Core<F> {
+    /// Answer without keeping anything. The To tag follows from the request, so that a retransmission gets the same.
+    pub(super) fn refuse(&mut self, request: &Incoming, code: u16, reason: &str, headers: &[(&str, &str)]) {
+        if request.message.method() == Method::Ack {
+            return;
+        }
+        let tag = format!("s{:08x}", crc32c::crc32c(&request.key));
+        let bytes = reply(&request.message, code, reason, Some(&tag), headers).into();
+        self.actions.push_back(Action::Send { flow: request.reply_flow, bytes });
+    }
+
+    /// Whether a request must not go on, and was refused.
+    pub(super) fn refused(&mut self, request: &Incoming) -> bool {
+        let message = &request.message;
+        if matches!(message.max_forwards(), Some(Ok(0))) {
+            self.counters.declined += 1;
+            self.refuse(request, 483, "", &[]);
+        } else if is_loop(message, &self.settings) {
+            self.counters.loops += 1;
+            self.refuse(request, 482, "", &[]);
+        } else if message.first(Name::ProxyRequire).is_some() {
+            self.counters.declined += 1;
+            // RFC 3261 section 8.2.2.3: every extension that this node has not, and it has none.
+            let required = message.all(Name::ProxyRequire).map(|field| String::from_utf8_lossy(message.value(field)));
+            let unsupported = required.collect::<Vec<_>>().join(", ");
+            self.refuse(request, 420, "", &[("Unsupported", &unsupported)]);
+        } else {
+            return false;
+        }
+        true
+    }
+
+    /// Whether a request outside of a call was answered here, in the order of RFC 3261 section 16.3.
+    pub(super) fn answered_here(&mut self, request: &Incoming) -> bool {
+        let message = &request.message;
+        let method = message.method();
+        if method == Method::Options && message.max_forwards().is_some_and(|hops| hops == Ok(0)) {
+            self.refuse(request, 200, "", &[("Allow", ALLOW), ("Accept", "application/sdp")]);
+        } else if self.refused(request) {
+            // Done.
+        } else if method == Method::Options && self.draining {
+            // Whoever probes us moves on to another node before its calls are refused.
+            self.refuse(request, 503, "", &[]);
+        } else if method == Method::Options {
+            self.refuse(request, 200, "", &[("Allow", ALLOW), ("Accept", "application/sdp")]);
+        } else if method == Method::Invite {
+            return false;
+        } else if method == Method::Bye {
+            // Without a To tag it ends no dialog (RFC 3261 section 15.1.2).
+            self.refuse(request, 481, "", &[]);
+        } else {
+            self.refuse(request, 405, "", &[("Allow", ALLOW)]);
+        }
+        true
+    }
+}

@@ -1,0 +1,89 @@
+//! 3xx answers: passed on, or followed where the gateway is told so (RFC 3261 sections 8.1.3.4 and 16.5).
+
+use std::sync::Arc;
+
+use super::rig::{CALLER, CARRIERS, Placed, Rig, URI, hop, outcomes, target, verdict};
+use super::ua::{self, parse, text};
+use crate::decision::{NextHop, Target};
+use crate::end::{AttemptOutcome, End};
+
+/// The INVITE is at the first of two carriers, which may redirect.
+fn followed() -> Placed {
+    let mut rig = Rig::new();
+    let invite = parse(ua::invite(CALLER, "a", URI));
+    rig.receive(CALLER, invite.raw());
+    rig.next(CALLER, "100 INVITE");
+    let follows = Arc::new(NextHop { follows_redirects: true, ..(*hop()).clone() });
+    rig.hunt(vec![Target { hop: follows, ..target(CARRIERS[0]) }, target(CARRIERS[1])]);
+    let forwarded = rig.next(CARRIERS[0], "INVITE");
+    Placed { rig, invite, forwarded }
+}
+
+fn redirect(call: &mut Placed, contacts: &str) {
+    let answer = ua::response(&call.forwarded, 302, "to-0", CARRIERS[0]);
+    let answer = answer.replace("<sip:callee@198.51.100.1:5060>", contacts);
+    call.rig.receive(CARRIERS[0], answer);
+    call.rig.next(CARRIERS[0], "ACK");
+}
+
+#[test]
+fn the_contacts_are_called_in_the_order_of_their_q_and_then_the_next_route() {
+    let mut call = followed();
+    redirect(&mut call, "<sip:b@198.51.100.4:5060>;q=0.2, <sip:a;rn=1@198.51.100.3>;q=0.7");
+    let first = call.rig.next(CARRIERS[2], "INVITE");
+    assert_eq!(text(first.uri()), "sip:a;rn=1@198.51.100.3");
+    call.rig.silence();
+    call.answer(2, &first, 503);
+    call.rig.next(CARRIERS[2], "ACK");
+    let second = call.rig.next(CARRIERS[3], "INVITE");
+    assert_eq!(text(second.uri()), "sip:b@198.51.100.4:5060");
+    call.answer(3, &second, 500);
+    call.rig.next(CARRIERS[3], "ACK");
+    let third = call.rig.next(CARRIERS[1], "INVITE");
+    assert_eq!(text(third.uri()), "sip:+12125559999@198.51.100.2:5060");
+    call.answer(1, &third, 486);
+    call.rig.next(CARRIERS[1], "ACK");
+    call.rig.next(CALLER, "486 INVITE");
+    let record = call.rig.record();
+    assert_eq!(verdict(&record), (486, End::Failed));
+    let response = AttemptOutcome::Response;
+    assert_eq!(outcomes(&record), [(0, 302, response), (0, 503, response), (0, 500, response), (1, 486, response)]);
+    let led_to: Vec<Option<&str>> = record.attempts.iter().map(|attempt| attempt.redirected.as_deref()).collect();
+    assert_eq!(led_to, [None, Some("a"), Some("b"), None]);
+    call.rig.ends_clean();
+}
+
+#[test]
+fn a_contact_with_a_host_name_is_called_at_the_gateway_that_gave_it() {
+    let mut call = followed();
+    redirect(&mut call, "<sip:+13105550000;npdi@sbc.example.net>");
+    let again = call.rig.next(CARRIERS[0], "INVITE");
+    assert_eq!(text(again.uri()), "sip:+13105550000;npdi@sbc.example.net");
+    call.rig.silence();
+}
+
+#[test]
+fn a_contact_that_leads_back_to_us_or_nowhere_is_no_contact() {
+    for contacts in ["<sip:b@192.0.2.1:5060>", "<tel:+12125550000>", "<sip:b@198.51.100.3;transport=sctp>"] {
+        let mut call = followed();
+        redirect(&mut call, contacts);
+        call.rig.next(CALLER, "302 INVITE");
+        call.rig.silence();
+        assert_eq!(verdict(&call.rig.record()), (302, End::Failed), "{contacts}");
+    }
+}
+
+#[test]
+fn gateways_that_send_calls_round_in_circles_are_left_after_the_allowed_attempts() {
+    let mut call = followed();
+    let mut sent = 1;
+    redirect(&mut call, "<sip:b@sbc.example.net>");
+    while let Some(again) = call.rig.sent.pop_front().filter(|sent| sent.message.code() == 0) {
+        sent += 1;
+        call.forwarded = again.message;
+        redirect(&mut call, "<sip:b@sbc.example.net>");
+    }
+    assert_eq!(sent, super::rig::settings().max_attempts);
+    call.rig.record();
+    call.rig.ends_clean();
+}

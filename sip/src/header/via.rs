@@ -1,0 +1,189 @@
+//! Via values and where a response goes by them.
+
+use std::fmt::Write as _;
+use std::net::{IpAddr, SocketAddr};
+
+use memchr::memchr;
+
+use super::{Item, Params};
+use crate::edit::Splices;
+use crate::message::Message;
+use crate::scan;
+use crate::span::Span;
+
+/// The `rport` parameter (RFC 3581).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rport {
+    /// Not there, or with a value that is no port.
+    Absent,
+    /// Without a value: the word, so that `=5060` can be spliced behind it.
+    Empty(Span),
+    /// With a port.
+    Port(u16),
+}
+
+/// A Via value (RFC 3261 section 20.42).
+#[derive(Debug, Clone, Copy)]
+pub struct Via<'a> {
+    /// The whole value.
+    pub span: Span,
+    /// What to remove to take this one value out of its field.
+    pub cut: Span,
+    /// The transport as written, such as `UDP`.
+    pub transport: &'a [u8],
+    /// The host of sent-by: a name, an IPv4 address, or an IPv6 address in brackets.
+    pub host: &'a [u8],
+    /// The port of sent-by.
+    pub port: Option<u16>,
+    /// The `branch` parameter.
+    pub branch: Option<&'a [u8]>,
+    /// The `received` parameter as written; RFC 5118 section 4.5 has senders that put an IPv6 address in brackets.
+    pub received: Option<&'a [u8]>,
+    /// The `rport` parameter.
+    pub rport: Rport,
+    /// The `maddr` parameter.
+    pub maddr: Option<&'a [u8]>,
+    /// All parameters.
+    pub params: Params<'a>,
+}
+
+impl<'a> Via<'a> {
+    /// Reads a value; `None` where it has no transport and host or a port that is none.
+    pub fn read(raw: &'a [u8], item: Item) -> Option<Self> {
+        let mut at = Cursor { rest: item.span.of(raw) };
+        let protocol = at.word()?;
+        at.slash()?;
+        let version = at.word()?;
+        at.slash()?;
+        let transport = at.word()?;
+        let host = at.host()?;
+        let port = at.port()?;
+        if !protocol.eq_ignore_ascii_case(b"SIP") || version != b"2.0" || !matches!(at.rest.first(), None | Some(b';'))
+        {
+            return None;
+        }
+        let params = Params::new(raw, Span::new(item.span.to() - at.rest.len(), item.span.to()));
+        let mut via = Self {
+            span: item.span,
+            cut: item.cut,
+            transport,
+            host,
+            port,
+            branch: None,
+            received: None,
+            rport: Rport::Absent,
+            maddr: None,
+            params,
+        };
+        // One pass: the top Via is read for every message.
+        for param in params {
+            let value = param.value.map(|value| value.of(raw));
+            match param.name {
+                b if b.eq_ignore_ascii_case(b"branch") => via.branch = via.branch.or(value),
+                b if b.eq_ignore_ascii_case(b"received") => via.received = via.received.or(value),
+                b if b.eq_ignore_ascii_case(b"maddr") => via.maddr = via.maddr.or(value),
+                b if b.eq_ignore_ascii_case(b"rport") && via.rport == Rport::Absent => {
+                    via.rport = match value {
+                        None | Some(b"") => Rport::Empty(param.span),
+                        Some(value) => scan::port(value).map_or(Rport::Absent, Rport::Port),
+                    }
+                }
+                _ => {}
+            }
+        }
+        Some(via)
+    }
+
+    /// The host of sent-by as an address, where it is one.
+    pub fn ip_addr(&self) -> Option<IpAddr> {
+        ip_addr(self.host)
+    }
+
+    /// The `received` parameter as an address, with or without brackets.
+    pub fn received_addr(&self) -> Option<IpAddr> {
+        self.received.and_then(ip_addr)
+    }
+
+    /// The value of a parameter, without quotes; `Some(None)` where it has no value.
+    pub fn param(&self, name: &str) -> Option<Option<&'a [u8]>> {
+        self.params.get(name)
+    }
+}
+
+/// What must be spliced into the top Via of a request that came from `source`, so that its response finds the way back
+/// (RFC 3261 section 18.2.1, RFC 3581 section 4); `None` where it is right as it is, or there is no Via that can be read.
+///
+/// `received` is set where sent-by is not the source's address, and wherever `rport` is asked for. Values that the
+/// sender wrote itself are replaced by the true ones: nobody can point a response at somebody else.
+pub fn via_fixup(message: &Message, source: &SocketAddr) -> Option<Splices> {
+    let via = message.top_via()?;
+    let address = source.ip().to_canonical();
+    let mut splices = Splices::new();
+    let mut behind = String::new();
+
+    let received = via.params.find("received");
+    let wanted = via.rport != Rport::Absent || received.is_some() || via.ip_addr() != Some(address);
+    if wanted && via.received_addr() != Some(address) {
+        match received {
+            Some(param) => splices.replace(param.span, format!("received={address}").as_bytes()),
+            None => drop(write!(behind, ";received={address}")),
+        }
+    }
+    match via.params.find("rport") {
+        Some(param) if via.rport != Rport::Port(source.port()) => {
+            splices.replace(param.span, format!("rport={}", source.port()).as_bytes());
+        }
+        _ => {}
+    }
+    if !behind.is_empty() {
+        splices.insert(via.span.to(), behind.as_bytes());
+    }
+    (!splices.is_empty()).then_some(splices)
+}
+
+fn ip_addr(host: &[u8]) -> Option<IpAddr> {
+    let host = host.strip_prefix(b"[").and_then(|h| h.strip_suffix(b"]")).unwrap_or(host);
+    Some(std::str::from_utf8(host).ok()?.parse::<IpAddr>().ok()?.to_canonical())
+}
+
+/// Reads `SIP / 2.0 / UDP host : port`, in which white space may stand anywhere.
+struct Cursor<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Cursor<'a> {
+    fn take(&mut self, length: usize) -> &'a [u8] {
+        let (taken, rest) = self.rest.split_at(length.min(self.rest.len()));
+        self.rest = &rest[scan::lws_len(rest)..];
+        taken
+    }
+
+    fn word(&mut self) -> Option<&'a [u8]> {
+        let length = self.rest.iter().position(|&b| !scan::is_token_char(b)).unwrap_or(self.rest.len());
+        (length > 0).then(|| self.take(length))
+    }
+
+    fn slash(&mut self) -> Option<()> {
+        (self.take(1) == b"/").then_some(())
+    }
+
+    fn host(&mut self) -> Option<&'a [u8]> {
+        let length = if self.rest.first() == Some(&b'[') {
+            memchr(b']', self.rest)? + 1
+        } else {
+            self.rest.iter().position(|&b| scan::is_lws(b) || matches!(b, b':' | b';')).unwrap_or(self.rest.len())
+        };
+        (length > 0).then(|| self.take(length))
+    }
+
+    /// `Some(None)` where there is no port, `None` where there is one that is none.
+    #[allow(clippy::option_option, reason = "three answers, and `?` ends the reading on one of them")]
+    fn port(&mut self) -> Option<Option<u16>> {
+        if self.rest.first() != Some(&b':') {
+            return Some(None);
+        }
+        self.take(1);
+        let length = self.rest.iter().position(|b| !b.is_ascii_digit()).unwrap_or(self.rest.len());
+        scan::port(self.take(length)).map(Some)
+    }
+}
