@@ -9,6 +9,7 @@ pub mod digest;
 pub mod edit;
 pub mod end;
 pub mod flow;
+pub mod framer;
 pub mod gate;
 pub mod header;
 pub mod message;

@@ -12,11 +12,11 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::dial::Order;
-use super::framer::{Fault, Frame, Framer};
 use super::outstanding::Outstanding;
 use super::slots::Line;
 use super::{Peer, Post, Streams};
 use crate::sip::flow::Flow;
+use crate::sip::framer::{Fault, Frame, Framer};
 use crate::sip::message::{Message, Method};
 use crate::sip::reply::reply;
 

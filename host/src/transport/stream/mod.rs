@@ -1,12 +1,11 @@
 //! Connections: SIP over TCP and TLS (RFC 3261 section 18, RFC 5923).
 //!
 //! A runtime of their own carries them, one task each, so that a storm of handshakes takes no time from the workers'
-//! calls. A message that comes is posted to the worker that owns its call; a worker sends by [`Streams::send`], which
-//! takes no lock and never waits.
+//! calls. `sip::framer` cuts their bytes into messages. A message is posted to the worker that owns its call; a worker
+//! sends by [`Streams::send`], which takes no lock and never waits.
 //!
 //! | file | what |
 //! |---|---|
-//! | `framer` | messages in a byte stream, without a socket |
 //! | `slots` | the connections that there are, by their ids |
 //! | `connection` | the task of one connection |
 //! | `accept`, `dial` | how it comes about: by a peer, or by us |
@@ -19,7 +18,6 @@ mod accept;
 mod connection;
 mod counts;
 mod dial;
-pub mod framer;
 mod limits;
 mod outstanding;
 mod post;

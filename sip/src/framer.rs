@@ -9,7 +9,7 @@ mod tests;
 use bytes::{Buf as _, Bytes, BytesMut};
 use memchr::memchr;
 
-use crate::sip::message::{MAX_MESSAGE, Message, Name, ParseError};
+use crate::message::{MAX_MESSAGE, Message, Name, ParseError};
 
 /// The longest head: first line, header fields and the empty line.
 pub const MAX_HEAD: usize = 32 << 10;
