@@ -28,9 +28,16 @@ pub enum Fault {
     Error,
     /// It answers 200 with what is no number.
     Nonsense,
+    /// It answers 200 with a body of 100 MB.
+    Flood,
+    /// It answers well, after 20 ms.
+    Slow,
+    /// It answers well and closes the connection, so that the next request needs another.
+    Close,
 }
 
-/// Answers every request with one routing number, on a loopback port. It ends when dropped.
+/// Answers every request with one routing number, on a loopback port. It ends when dropped: then connections are refused,
+/// and those that are open are reset with their next request.
 #[derive(Debug)]
 pub struct LrnServer {
     /// Where it listens.
@@ -42,6 +49,11 @@ pub struct LrnServer {
 struct State {
     fault: Mutex<Fault>,
     requests: AtomicUsize,
+    /// Requests that are being answered, and the most there ever were.
+    at_once: AtomicUsize,
+    most_at_once: AtomicUsize,
+    /// The most bytes that the client took of one [`Fault::Flood`], buffers on the way included.
+    most_taken: AtomicUsize,
     over: AtomicBool,
 }
 
@@ -53,6 +65,9 @@ impl LrnServer {
         let state = Arc::new(State {
             fault: Mutex::new(Fault::None),
             requests: AtomicUsize::new(0),
+            at_once: AtomicUsize::new(0),
+            most_at_once: AtomicUsize::new(0),
+            most_taken: AtomicUsize::new(0),
             over: AtomicBool::new(false),
         });
         let shared = Arc::clone(&state);
@@ -77,10 +92,21 @@ impl LrnServer {
     pub fn requests(&self) -> usize {
         self.state.requests.load(Ordering::Relaxed)
     }
+
+    /// How many requests it was answering at one time, at most.
+    pub fn most_at_once(&self) -> usize {
+        self.state.most_at_once.load(Ordering::Relaxed)
+    }
+
+    /// How many bytes of one [`Fault::Flood`] it got rid of, at most: what was read, and what fits into two sockets.
+    pub fn most_taken(&self) -> usize {
+        self.state.most_taken.load(Ordering::Relaxed)
+    }
 }
 
 impl Drop for LrnServer {
     fn drop(&mut self) {
+        self.fail(Fault::Reset);
         self.state.over.store(true, Ordering::Relaxed);
         // Wakes the thread that accepts.
         let _woken = TcpStream::connect(self.address);
@@ -105,13 +131,33 @@ impl State {
             }
             self.requests.fetch_add(1, Ordering::Relaxed);
             head.clear();
-            match self.fault() {
-                Fault::None => stream.write_all(ok(ROUTING_NUMBER).as_bytes()).ok()?,
-                Fault::Hang => {}
-                Fault::Reset => return reset(&stream),
-                Fault::Drip => drip(&mut stream, &ok(ROUTING_NUMBER))?,
-                Fault::Error => stream.write_all(b"HTTP/1.1 500 Broken\r\nContent-Length: 0\r\n\r\n").ok()?,
-                Fault::Nonsense => stream.write_all(ok("<html>Welcome</html>").as_bytes()).ok()?,
+            self.most_at_once.fetch_max(self.at_once.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+            let answered = self.answer(&mut stream);
+            self.at_once.fetch_sub(1, Ordering::Relaxed);
+            answered?;
+        }
+    }
+
+    /// `None` where the connection is over.
+    fn answer(&self, stream: &mut TcpStream) -> Option<()> {
+        match self.fault() {
+            Fault::None => stream.write_all(ok(ROUTING_NUMBER).as_bytes()).ok(),
+            Fault::Slow => {
+                thread::sleep(Duration::from_millis(20));
+                stream.write_all(ok(ROUTING_NUMBER).as_bytes()).ok()
+            }
+            Fault::Close => {
+                let _last = stream.write_all(ok(ROUTING_NUMBER).as_bytes());
+                None
+            }
+            Fault::Hang => Some(()),
+            Fault::Reset => reset(stream),
+            Fault::Drip => drip(stream, &ok(ROUTING_NUMBER)),
+            Fault::Error => stream.write_all(b"HTTP/1.1 500 Broken\r\nContent-Length: 0\r\n\r\n").ok(),
+            Fault::Nonsense => stream.write_all(ok("<html>Welcome</html>").as_bytes()).ok(),
+            Fault::Flood => {
+                self.most_taken.fetch_max(flood(stream), Ordering::Relaxed);
+                None
             }
         }
     }
@@ -129,6 +175,20 @@ fn drip(stream: &mut TcpStream, answer: &str) -> Option<()> {
         thread::sleep(Duration::from_secs(1));
     }
     Some(())
+}
+
+/// In chunks, so that the length is not known beforehand; how many bytes went until the client had enough.
+fn flood(stream: &mut TcpStream) -> usize {
+    const CHUNK: usize = 64 << 10;
+    let chunk = format!("{CHUNK:x}\r\n{}\r\n", "7".repeat(CHUNK));
+    if stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").is_err() {
+        return 0;
+    }
+    let mut taken = 0;
+    while taken < 100_000_000 && stream.write_all(chunk.as_bytes()).is_ok() {
+        taken += CHUNK;
+    }
+    taken
 }
 
 fn ok(body: &str) -> String {

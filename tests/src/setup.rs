@@ -156,14 +156,16 @@ impl Setup {
     }
 
     /// The table `lrn` asks this server instead of its CSV file.
-    pub fn lrn(mut self, server: &LrnServer, deadline_ms: u32) -> Self {
+    pub fn lrn(self, server: &LrnServer, deadline_ms: u32) -> Self {
+        self.lrn_at(&format!("http://{}", server.address), deadline_ms)
+    }
+
+    /// The table `lrn` asks the service at this URL instead of its CSV file.
+    pub fn lrn_at(mut self, url: &str, deadline_ms: u32) -> Self {
         let source =
             r#"source = { http = { service = "lrn-api", path = "/lrn/{key}", format = "text", field = "lrn" } }"#;
         self.tables.insert("lrn".to_owned(), source.to_owned());
-        self.section(&format!(
-            "[services.lrn-api]\nurl = \"http://{}\"\ndeadline = \"{deadline_ms}ms\"\n",
-            server.address
-        ))
+        self.section(&format!("[services.lrn-api]\nurl = \"{url}\"\ndeadline = \"{deadline_ms}ms\"\n"))
     }
 
     /// The body of `[tables.NAME]`, in place of the default one.

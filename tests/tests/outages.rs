@@ -1,20 +1,121 @@
 //! What callers notice of a look-up's source that fails: nothing. Real SIP calls, a real router, real faults.
+//!
+//! In each outage no call fails, no INVITE is sent again, and the post-dial delay stays within the source's deadline and
+//! what a busy machine adds.
 
-use anyhow::{Context, Result};
-use trunkline_tests::{Counts, Fault, Load, LrnServer, Postgres, Redis, Router, Setup, Sipp};
+use std::time::Duration;
 
-const NUMBERS: [(&str, &str); 3] = [("caller", "12125550100"), ("callee", "1919555[field0]"), ("talk", "50")];
+use anyhow::{Context, Result, ensure};
+use trunkline::cdr::record::CallRecord;
+use trunkline_tests::{Dns, Fault, Load, LrnServer, Postgres, Redis, Router, Setup, Sipp, until};
 
-/// The LRN service's deadline, in milliseconds.
+/// Other numbers for each call: memory answers for none.
+const NUMBERS: [(&str, &str); 3] = [("caller", "1212555[field0]"), ("callee", "1919555[field0]"), ("talk", "50")];
+
+/// The source's deadline, in milliseconds.
 const DEADLINE: u32 = 50;
+/// What a busy machine adds to a call, in milliseconds; an INVITE is sent again after 500.
+const SLACK: u32 = 150;
+/// For what must come sooner or later while calls go on.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// What the router may grow by while it is sent hundreds of megabytes, in kB.
+const GROWTH: u64 = 48_000;
 
-fn post_dial_delays(router: &Router, calls: usize) -> Result<Vec<u64>> {
-    let records = router.wait_for_records(calls)?;
-    let delay = |times: &trunkline::cdr::record::Times| Some(times.answered?.saturating_sub(times.received));
-    let mut delays: Vec<u64> = records.iter().filter_map(|record| delay(&record.times)).collect();
-    assert_eq!(delays.len(), calls, "each call was answered");
+/// Places the calls while `meanwhile` runs, and tells what is wrong with how they went.
+fn calls_go_on(router: &Router, load: Load, meanwhile: impl FnOnce() -> Result<()> + Send) -> Result<Vec<CallRecord>> {
+    let caller = Sipp::caller("caller", &NUMBERS, router.sip(), load)?;
+    let counts = std::thread::scope(|scope| -> Result<_> {
+        let meanwhile = scope.spawn(meanwhile);
+        let counts = caller.wait()?;
+        meanwhile.join().ok().context("the faults")??;
+        Ok(counts)
+    })?;
+    ensure!((counts.successful, counts.failed, counts.retransmissions) == (load.calls, 0, 0), "{counts:?}");
+    let records = router.wait_for_records(load.calls as usize)?;
+    let mut delays: Vec<u64> = records.iter().filter_map(post_dial_delay).collect();
+    ensure!(delays.len() == load.calls as usize, "{} of the calls were answered", delays.len());
     delays.sort_unstable();
-    Ok(delays)
+    let p99 = delays[delays.len() * 99 / 100];
+    ensure!(p99 < u64::from(DEADLINE + SLACK) * 1_000, "p99 of the post-dial delay: {p99} µs");
+    Ok(records)
+}
+
+/// In microseconds.
+fn post_dial_delay(record: &CallRecord) -> Option<u64> {
+    Some(record.times.answered?.saturating_sub(record.times.received))
+}
+
+/// Whether the call got its routing number.
+fn is_ported(record: &CallRecord) -> bool {
+    record.attributes.iter().any(|(name, value)| name == "lrn" && value == "9195550000")
+}
+
+/// The most memory that the router ever had, in kB.
+fn peak(router: &Router) -> Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", router.id()))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
+    line.trim().trim_end_matches(" kB").parse().context("VmHWM")
+}
+
+/// A service that is well, then fails in this way until the end: after some calls its breaker opens, and the calls that
+/// follow cost it nothing.
+fn an_lrn_service_that_fails(fault: Option<Fault>) -> Result<()> {
+    let (lrn, callee) = (LrnServer::start()?, Sipp::callee("callee", &[])?);
+    let router = Setup::new()?.lrn(&lrn, DEADLINE).carrier(callee.address()).start()?;
+    let before = peak(&router)?;
+    let mut lrn = Some(lrn);
+    let load = Load { calls: 200, rate: 100 };
+    let records = calls_go_on(&router, load, || {
+        until("some answers", PATIENCE, || Ok(lrn.as_ref().is_some_and(|lrn| lrn.requests() >= 20).then_some(())))?;
+        match (fault, &lrn) {
+            (Some(fault), Some(lrn)) => lrn.fail(fault),
+            _ => lrn = None,
+        }
+        until("the breaker to open", PATIENCE, || {
+            Ok((router.metric("trunkline_breaker_opened_total")? >= 1.0).then_some(()))
+        })
+    })?;
+    let ported = records.iter().filter(|record| is_ported(record)).count();
+    assert!((10..200).contains(&ported), "{ported} calls got a routing number before and none after");
+    let wrong = |record: &&CallRecord| record.attributes.iter().any(|(name, _)| name == "lrn") && !is_ported(record);
+    assert_eq!(records.iter().find(wrong).map(|record| &record.attributes), None, "what is no number was believed");
+    if let Some(lrn) = lrn {
+        assert!(lrn.requests() < 100, "the breaker let {} requests through", lrn.requests());
+        assert!(lrn.most_taken() < 16_000_000, "{} bytes of one answer were taken", lrn.most_taken());
+    }
+    let grown = peak(&router)?.saturating_sub(before);
+    assert!(grown < GROWTH, "the router grew by {grown} kB");
+    Ok(())
+}
+
+#[test]
+fn an_lrn_service_that_refuses_connections_costs_no_call() -> Result<()> {
+    an_lrn_service_that_fails(None)
+}
+
+#[test]
+fn an_lrn_service_that_accepts_and_resets_costs_no_call() -> Result<()> {
+    an_lrn_service_that_fails(Some(Fault::Reset))
+}
+
+#[test]
+fn an_lrn_service_that_sends_a_byte_a_second_costs_no_call() -> Result<()> {
+    an_lrn_service_that_fails(Some(Fault::Drip))
+}
+
+#[test]
+fn an_lrn_service_that_answers_500_costs_no_call() -> Result<()> {
+    an_lrn_service_that_fails(Some(Fault::Error))
+}
+
+#[test]
+fn an_lrn_service_that_answers_with_a_page_costs_no_call_and_is_not_believed() -> Result<()> {
+    an_lrn_service_that_fails(Some(Fault::Nonsense))
+}
+
+#[test]
+fn an_lrn_service_that_sends_100_megabytes_costs_no_call_and_no_memory() -> Result<()> {
+    an_lrn_service_that_fails(Some(Fault::Flood))
 }
 
 /// The issue's outage: calls at a steady rate, and the service hangs for six seconds of them.
@@ -22,21 +123,15 @@ fn post_dial_delays(router: &Router, calls: usize) -> Result<Vec<u64>> {
 fn an_lrn_service_that_hangs_for_six_seconds_costs_no_call_and_no_retransmission() -> Result<()> {
     let (lrn, callee) = (LrnServer::start()?, Sipp::callee("callee", &[])?);
     let router = Setup::new()?.lrn(&lrn, DEADLINE).carrier(callee.address()).start()?;
-    let (rate, seconds) = (200, 12);
-    let calls = rate * seconds;
-    let load = Load { calls, rate };
-    let counts = std::thread::scope(|scope| -> Result<Counts> {
-        let caller = Sipp::caller("caller", &NUMBERS, router.sip(), load)?;
-        scope.spawn(|| {
-            std::thread::sleep(std::time::Duration::from_secs(3));
-            lrn.fail(Fault::Hang);
-            std::thread::sleep(std::time::Duration::from_secs(6));
-            lrn.fail(Fault::None);
-        });
-        caller.wait()
+    let records = calls_go_on(&router, Load { calls: 2_400, rate: 200 }, || {
+        std::thread::sleep(Duration::from_secs(3));
+        lrn.fail(Fault::Hang);
+        std::thread::sleep(Duration::from_secs(6));
+        lrn.fail(Fault::None);
+        Ok(())
     })?;
-    assert_eq!((counts.successful, counts.failed, counts.retransmissions), (calls as _, 0, 0));
-    let delays = post_dial_delays(&router, calls as usize)?;
+    let mut delays: Vec<u64> = records.iter().filter_map(post_dial_delay).collect();
+    delays.sort_unstable();
     let p99 = delays[delays.len() * 99 / 100];
     assert!(p99 < u64::from(DEADLINE + 20) * 1_000, "p99 of the post-dial delay: {p99} µs");
     assert!(router.metric("trunkline_breaker_opened_total")? >= 1.0);
@@ -44,31 +139,48 @@ fn an_lrn_service_that_hangs_for_six_seconds_costs_no_call_and_no_retransmission
 }
 
 #[test]
-fn an_lrn_service_that_is_not_there_costs_no_call() -> Result<()> {
-    let callee = Sipp::callee("callee", &[])?;
-    let gone = LrnServer::start()?;
-    let setup = Setup::new()?.lrn(&gone, DEADLINE).carrier(callee.address());
-    drop(gone);
-    let router = setup.start()?;
-    let counts = Sipp::caller("caller", &NUMBERS, router.sip(), Load { calls: 100, rate: 100 })?.wait()?;
-    assert_eq!((counts.successful, counts.failed, counts.retransmissions), (100, 0, 0));
-    Ok(())
-}
-
-#[test]
 fn a_service_whose_name_does_not_resolve_costs_no_call() -> Result<()> {
     let callee = Sipp::callee("callee", &[])?;
-    let table = r#"source = { http = { service = "lrn-api", path = "/lrn/{key}", format = "text", field = "lrn" } }"#;
-    let service = format!("[services.lrn-api]\nurl = \"http://lrn.invalid:8099\"\ndeadline = \"{DEADLINE}ms\"\n");
-    let router = Setup::new()?.table("lrn", table).section(&service).carrier(callee.address()).start()?;
-    let counts = Sipp::caller("caller", &NUMBERS, router.sip(), Load { calls: 100, rate: 100 })?.wait()?;
-    assert_eq!((counts.successful, counts.failed, counts.retransmissions), (100, 0, 0));
+    let router = Setup::new()?.lrn_at("http://lrn.invalid:8099", DEADLINE).carrier(callee.address()).start()?;
+    calls_go_on(&router, Load { calls: 100, rate: 100 }, || Ok(())).map(drop)
+}
+
+/// Ten thousand keys that no call asked for are to be loaded at once; the calls' own keys stand behind them.
+#[test]
+fn ten_thousand_keys_at_once_reach_the_source_a_few_at_a_time_and_cost_no_call() -> Result<()> {
+    const KEYS: usize = 10_000;
+    const AT_ONCE: usize = 16;
+    let (lrn, callee) = (LrnServer::start()?, Sipp::callee("callee", &[])?);
+    lrn.fail(Fault::Slow);
+    let setup = Setup::new()?
+        .table(
+            "lrn",
+            r#"
+            source = { http = { service = "lrn-api", path = "/lrn/{key}", format = "text", field = "lrn" } }
+            background-rate = 1_000_000
+            warm = { keys = "many.csv", within = "1ms" }
+            "#,
+        )
+        .section(&format!(
+            "[services.lrn-api]\nurl = \"http://{}\"\ndeadline = \"4s\"\nmax-concurrent = {AT_ONCE}\n",
+            lrn.address
+        ))
+        .carrier(callee.address());
+    let keys = (0..KEYS).fold(String::new(), |text, key| text + &format!("20255{key:05}\n"));
+    std::fs::write(setup.folder().join("many.csv"), keys)?;
+    let router = setup.start()?;
+    calls_go_on(&router, Load { calls: 200, rate: 100 }, || {
+        until("as many as may be under way", PATIENCE, || Ok((lrn.most_at_once() >= AT_ONCE).then_some(())))
+    })?;
+    assert_eq!(lrn.most_at_once(), AT_ONCE);
+    assert!(lrn.requests() <= KEYS + 200, "a key was asked for twice: {} requests", lrn.requests());
+    assert!(router.metric("trunkline_breaker_opened_total")? < 1.0, "to wait for a turn is no failure of the source");
     Ok(())
 }
 
 #[test]
-fn a_redis_that_freezes_and_a_database_that_restarts_cost_no_call() -> Result<()> {
-    let (redis, mut postgres) = (Redis::start()?, Postgres::start()?);
+fn a_redis_that_freezes_and_is_killed_and_a_database_that_restarts_cost_no_call() -> Result<()> {
+    let (mut redis, mut postgres) = (Redis::start()?, Postgres::start()?);
     postgres.query("create table cnam (number text, name text)")?;
     let callee = Sipp::callee("callee", &[])?;
     let router = Setup::new()?
@@ -78,48 +190,57 @@ fn a_redis_that_freezes_and_a_database_that_restarts_cost_no_call() -> Result<()
             r#"source = { sql = { service = "db", query = "select name from cnam where number = $1", fields = { name = "text" } } }"#,
         )
         .section(&format!(
-            "[services.redis]\nurl = \"{}\"\n[services.db]\nurl = \"{}\"\n",
+            "[services.redis]\nurl = \"{}\"\nbreaker = {{ open = \"300ms\" }}\n[services.db]\nurl = \"{}\"\nbreaker = {{ open = \"300ms\" }}\n",
             redis.url(),
             postgres.url()
         ))
         .carrier(callee.address())
         .start()?;
-    let load = Load { calls: 400, rate: 100 };
-    let counts = std::thread::scope(|scope| -> Result<Counts> {
-        let caller = Sipp::caller("caller", &NUMBERS, router.sip(), load)?;
-        let faults = scope.spawn(|| -> Result<()> {
-            std::thread::sleep(std::time::Duration::from_secs(1));
-            redis.freeze()?;
-            postgres.stop()?;
-            std::thread::sleep(std::time::Duration::from_secs(1));
-            postgres.resume()?;
-            redis.thaw()
-        });
-        let counts = caller.wait()?;
-        faults.join().ok().context("the faults")??;
-        Ok(counts)
-    })?;
-    assert_eq!((counts.successful, counts.failed, counts.retransmissions), (400, 0, 0));
-    Ok(())
+    let state =
+        |service: &str| router.metric(&format!("trunkline_breaker_state{{kind=\"service\",name=\"{service}\"}}"));
+    calls_go_on(&router, Load { calls: 800, rate: 100 }, || {
+        let opens = |service: &str| {
+            until(&format!("the breaker of {service} to open"), PATIENCE, || Ok((state(service)? > 0.0).then_some(())))
+        };
+        let closes = |service: &str| {
+            until(&format!("the breaker of {service} to close"), PATIENCE, || Ok((state(service)? < 1.0).then_some(())))
+        };
+        redis.freeze()?;
+        opens("redis")?;
+        redis.thaw()?;
+        closes("redis")?;
+        postgres.stop()?;
+        redis.freeze()?;
+        redis.kill()?;
+        opens("redis")?;
+        postgres.resume()?;
+        redis.resume()?;
+        closes("redis")
+    })
+    .map(drop)
 }
 
+/// Its own name server hangs: the addresses that were known serve on, though every request needs a new connection.
 #[test]
-fn calls_beyond_a_customer_s_limit_get_503_and_places_come_back_when_calls_end() -> Result<()> {
-    let callee = Sipp::callee("callee", &[])?;
+fn a_service_whose_name_server_dies_is_still_found() -> Result<()> {
+    let dns = Dns::start(&["host-record=lrn.test,127.0.0.1".to_owned()])?;
+    let (lrn, callee) = (LrnServer::start()?, Sipp::callee("callee", &[])?);
+    lrn.fail(Fault::Close);
+    let url = format!("http://lrn.test:{}", lrn.address.port());
     let router = Setup::new()?
-        .plugin("limit", r#"config = { limits = [{ key = "customer:{customer}", calls = 1 }], retry-after = 7 }"#)
-        .pipeline("default", &["auth", "limit", "blocklist", "lrn", "cnam", "rate"])
+        .lrn_at(&url, DEADLINE)
+        .section(&format!("[dns]\nservers = [\"{}\"]\ndeadline = \"500ms\"\n", dns.address))
         .carrier(callee.address())
         .start()?;
-    for _ in 0..3 {
-        // One after the other: each finds the place that the one before has given back.
-        let counts = Sipp::caller("caller", &NUMBERS, router.sip(), Load::ONE)?.wait()?;
-        assert_eq!((counts.successful, counts.failed), (1, 0));
-    }
-    let counts = Sipp::caller("caller", &NUMBERS, router.sip(), Load { calls: 20, rate: 1_000 })?.wait()?;
-    assert!(counts.failed > 0 && counts.successful >= 1, "{counts:?}");
-    let records = router.wait_for_records(23)?;
-    let refused = records.iter().filter(|record| record.code == 503).count();
-    assert_eq!(refused, usize::try_from(counts.failed)?);
+    let records = calls_go_on(&router, Load { calls: 400, rate: 100 }, || {
+        until("some answers", PATIENCE, || Ok((lrn.requests() >= 20).then_some(())))?;
+        dns.hang()?;
+        until("an answer past its time", PATIENCE, || {
+            Ok((router.metric("trunkline_dns_queries_total{result=\"stale\"}")? >= 1.0).then_some(()))
+        })
+    })?;
+    let ported = records.iter().filter(|record| is_ported(record)).count();
+    assert!(ported > 360, "of 400 calls {ported} got their routing number");
+    assert!(router.metric("trunkline_breaker_opened_total")? < 1.0);
     Ok(())
 }

@@ -27,7 +27,7 @@ impl Node {
     fn in_folder(folder: TempDir, text: &str) -> Result<Self> {
         let office = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let config: Config = toml::from_str(text)?;
-        let built = lookup::build(&config, folder.path(), office.handle());
+        let built = lookup::build(&config, folder.path(), office.handle(), Arc::default());
         let (tables, services) = built.map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
         tables.begin(&folder.path().join("state"));
         Ok(Self { office, tables, services, folder })

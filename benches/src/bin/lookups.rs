@@ -35,7 +35,7 @@ fn main() -> Result<()> {
     let before = resident()?;
     let config: Config = toml_of(&server)?;
     let began = on_processor()?;
-    let built = lookup::build(&config, folder.path(), office.handle());
+    let built = lookup::build(&config, folder.path(), office.handle(), Arc::default());
     let took = on_processor()?.saturating_sub(began);
     let (tables, _services) = built.map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
     let table = |name: &str| tables.get(name).cloned().context("the table is there");

@@ -108,7 +108,8 @@ impl Bench {
         let loaded = trunkline::config::load(&setup.write()?).map_err(|errors| anyhow!("{errors}"))?;
         let wrong = |problems: Vec<lookup::Problem>| anyhow!("{problems:?}");
         let back_office = tokio::runtime::Handle::current();
-        let (tables, services) = lookup::build(&loaded.config, &loaded.folder, &back_office).map_err(wrong)?;
+        let (tables, services) =
+            lookup::build(&loaded.config, &loaded.folder, &back_office, Arc::default()).map_err(wrong)?;
         let parts = Parts {
             locator: None,
             components: Arc::clone(&self.components),

@@ -53,7 +53,7 @@ pub struct Config {
     pub streams: Streams,
     /// TLS towards gateways.
     pub tls: Tls,
-    /// How host names of gateways are found.
+    /// How host names of gateways and of HTTP services are found.
     pub dns: Dns,
     /// Where copies of messages go; nowhere by default.
     pub hep: Option<Hep>,

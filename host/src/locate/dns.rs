@@ -71,19 +71,12 @@ pub(super) struct Dns {
 
 impl Dns {
     pub(super) fn new(config: &model::Dns, counts: Arc<DnsCounts>) -> Result<Self, String> {
-        let (servers, mut options) = if config.servers.is_empty() {
-            read_system_conf().map_err(|error| format!("the system's DNS configuration: {error}"))?
-        } else {
-            let servers = config.servers.iter().map(name_server).collect();
-            (ResolverConfig::from_parts(None, Vec::new(), servers), ResolverOpts::default())
-        };
-        // Twice within the deadline: a datagram may be lost.
-        options.attempts = 2;
-        options.timeout = config.deadline.get() / 2;
-        options.cache_size = 0;
-        let builder = TokioResolver::builder_with_config(servers, TokioRuntimeProvider::default());
-        let resolver = builder.with_options(options).build().map_err(|error| error.to_string())?;
-        Ok(Self { resolver, memory: Mutex::default(), permits: Semaphore::new(AT_ONCE), counts })
+        Ok(Self {
+            resolver: resolver(config, |_| ())?,
+            memory: Mutex::default(),
+            permits: Semaphore::new(AT_ONCE),
+            counts,
+        })
     }
 
     /// The records of this name, asked for at the servers where memory has none that are fresh.
@@ -133,6 +126,23 @@ impl Dns {
         }
         answer
     }
+}
+
+/// Asks the servers of `[dns]`, or those of the system, and remembers nothing.
+pub(super) fn resolver(config: &model::Dns, more: impl FnOnce(&mut ResolverOpts)) -> Result<TokioResolver, String> {
+    let (servers, mut options) = if config.servers.is_empty() {
+        read_system_conf().map_err(|error| format!("the system's DNS configuration: {error}"))?
+    } else {
+        let servers = config.servers.iter().map(name_server).collect();
+        (ResolverConfig::from_parts(None, Vec::new(), servers), ResolverOpts::default())
+    };
+    // Twice within the deadline: a datagram may be lost.
+    options.attempts = 2;
+    options.timeout = config.deadline.get() / 2;
+    options.cache_size = 0;
+    more(&mut options);
+    let builder = TokioResolver::builder_with_config(servers, TokioRuntimeProvider::default());
+    builder.with_options(options).build().map_err(|error| error.to_string())
 }
 
 fn name_server(address: &SocketAddr) -> NameServerConfig {

@@ -1,4 +1,5 @@
-//! Where a SIP host is (RFC 3263): NAPTR, SRV, A and AAAA. Runs in the back office: no call waits for it.
+//! Where a SIP host is (RFC 3263): NAPTR, SRV, A and AAAA; and where HTTP services are. Runs in the back office: no call
+//! waits for it.
 //!
 //! [`Locator::locate`] takes a [`Place`], what a URI says, and gives [`Targets`], from which each call takes an order of
 //! its own (RFC 2782). Answers are kept for their time to live and served beyond it while the servers do not answer.
@@ -8,8 +9,10 @@
 //! | `steps` | which questions RFC 3263 asks in which order |
 //! | `dns` | one question: asked, remembered, or answered from memory |
 //! | `targets` | priorities and weights |
+//! | `names` | addresses of the hosts of HTTP services, which go by no RFC 3263 |
 
 mod dns;
+mod names;
 mod steps;
 mod targets;
 #[cfg(test)]
@@ -27,6 +30,7 @@ use self::steps::Steps;
 use crate::config::model::{self, Listen};
 use crate::sip::flow::Transport;
 
+pub use self::names::{Found, Names};
 pub use self::targets::{Order, Ranked, Targets};
 
 /// What a URI says of a host that is a name.

@@ -2,16 +2,17 @@
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt as _;
 use hickory_resolver::proto::op::{Message, MessageType, ResponseCode};
 use hickory_resolver::proto::rr::rdata::{A, AAAA, NAPTR, SRV};
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use tokio::net::UdpSocket;
 
-use super::{DnsCounts, LocateError, Located, Locator, Place};
+use super::{DnsCounts, LocateError, Located, Locator, Names, Place};
 use crate::config::model::{Dns, Listen};
 use crate::config::units::TimeSpan;
 
@@ -21,6 +22,7 @@ struct Server {
     address: SocketAddr,
     zone: Arc<Mutex<Zone>>,
     silent: Arc<AtomicBool>,
+    asked: Arc<AtomicUsize>,
 }
 
 impl Server {
@@ -33,9 +35,12 @@ impl Server {
         }
         let (zone, silent) = (Arc::new(Mutex::new(zone)), Arc::new(AtomicBool::new(false)));
         let (known, quiet) = (Arc::clone(&zone), Arc::clone(&silent));
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&asked);
         drop(tokio::spawn(async move {
             let mut buffer = [0; 2048];
             while let Ok((length, peer)) = socket.recv_from(&mut buffer).await {
+                counted.fetch_add(1, Relaxed);
                 if quiet.load(Relaxed) {
                     continue;
                 }
@@ -43,7 +48,12 @@ impl Server {
                 let _ = socket.send_to(&answer, peer).await;
             }
         }));
-        Self { address, zone, silent }
+        Self { address, zone, silent, asked }
+    }
+
+    /// Questions so far.
+    fn asked(&self) -> usize {
+        self.asked.load(Relaxed)
     }
 
     fn locator(&self, listen: &str, deadline: Duration) -> Locator {
@@ -179,4 +189,54 @@ async fn a_name_that_appears_is_found_when_its_absence_is_over() {
     assert_eq!(locator.locate(&with_port).await.unwrap_err(), LocateError::Nowhere, "remembered");
     let located = server.locator(UDP, PATIENCE).locate(&with_port).await.expect("found");
     assert_eq!(addresses(&located), ["udp:192.0.2.9:5060"]);
+}
+
+fn names_of(server: &Server, deadline: Duration) -> Arc<Names> {
+    let dns = Dns { servers: vec![server.address], deadline: TimeSpan::from_millis(deadline.as_millis() as u64) };
+    Names::new(&dns, tokio::runtime::Handle::current(), Arc::default())
+}
+
+#[tokio::test]
+async fn a_service_s_host_is_served_from_memory_while_no_server_answers() {
+    let server = Server::new(&[("h.test", a(7))]).await;
+    let names = names_of(&server, Duration::from_millis(300));
+    let known = names.addresses("h.test").await.expect("found");
+    assert_eq!(known.iter().map(ToString::to_string).collect::<Vec<_>>(), ["192.0.2.7"]);
+
+    server.silent.store(true, Relaxed);
+    tokio::time::sleep(Duration::from_millis(1_010)).await;
+    let begin = Instant::now();
+    assert_eq!(names.addresses("h.test").await, Ok(known), "its time is over, and it serves");
+    assert!(begin.elapsed() < Duration::from_millis(100), "who asks waits for no server: {:?}", begin.elapsed());
+    let why = names.addresses("never.test").await.unwrap_err();
+    assert!(why.contains("no DNS server answered within 300ms"), "{why}");
+}
+
+#[tokio::test]
+async fn a_service_s_host_that_moves_is_found_without_anybody_waiting() {
+    let server = Server::new(&[("h.test", a(7))]).await;
+    let names = names_of(&server, PATIENCE);
+    let before = names.addresses("h.test").await.expect("found");
+    server.zone.lock().expect("the zone").insert(("h.test".to_owned(), RecordType::A), vec![a(8)]);
+    assert_eq!(names.addresses("h.test").await.as_ref(), Ok(&before), "within its time to live");
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let now = names.addresses("h.test").await.expect("never none");
+        if *now != *before {
+            assert_eq!(now.iter().map(ToString::to_string).collect::<Vec<_>>(), ["192.0.2.8"]);
+            return;
+        }
+        assert!(Instant::now() < end, "the new address never came");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn who_stops_waiting_for_a_slow_server_leaves_the_answer_to_the_next() {
+    let server = Server::new(&[("h.test", a(7))]).await;
+    let names = names_of(&server, PATIENCE);
+    assert!(names.addresses("h.test").now_or_never().is_none(), "the server has not answered yet");
+    assert!(names.addresses("h.test").await.is_ok());
+    assert_eq!(server.asked(), 2, "A and AAAA, once");
+    assert_eq!(names.addresses("nowhere.test").await, Err("the name leads to no address".into()));
 }

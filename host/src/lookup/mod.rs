@@ -38,6 +38,7 @@ mod webhook;
 mod whole;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
@@ -55,11 +56,19 @@ pub use table::{Origin, Probe, Table};
 pub use tables::Tables;
 
 use crate::config::model::Config;
+use crate::locate::{DnsCounts, Names};
 
 /// Builds the services and the tables of a configuration, or says everything that is wrong with them and their files.
-/// Relative paths count from `folder`. `back_office` is the runtime that talks to the outside.
-pub fn build(config: &Config, folder: &Path, back_office: &Handle) -> Result<(Tables, Services), Vec<Problem>> {
-    let (services, mut problems) = Services::new(&config.services, folder, back_office.clone());
+/// Relative paths count from `folder`. `back_office` is the runtime that talks to the outside; `dns` counts what is asked
+/// to find the services' hosts.
+pub fn build(
+    config: &Config,
+    folder: &Path,
+    back_office: &Handle,
+    dns: Arc<DnsCounts>,
+) -> Result<(Tables, Services), Vec<Problem>> {
+    let names = Names::new(&config.dns, back_office.clone(), dns);
+    let (services, mut problems) = Services::new(&config.services, folder, names, back_office.clone());
     let (tables, found) = Tables::new(&config.tables, folder, &services);
     problems.extend(found);
     if problems.is_empty() { Ok((tables, services)) } else { Err(problems) }
@@ -72,7 +81,7 @@ pub fn rebuild(
     folder: &Path,
     before: (&Tables, &Services),
 ) -> Result<(Tables, Services), Vec<Problem>> {
-    let (services, mut problems) = before.1.renewed(&config.services, folder);
+    let (services, mut problems) = before.1.renewed(config, folder);
     let (tables, found) = before.0.renewed(&config.tables, folder, &services);
     problems.extend(found);
     if problems.is_empty() { Ok((tables, services)) } else { Err(problems) }

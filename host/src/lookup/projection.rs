@@ -97,6 +97,10 @@ fn text_row(name: &Arc<str>, body: &[u8]) -> Result<Row, String> {
         // A portal's or a proxy's error page, most likely: it must not become a routing number.
         return Err("the answer is not one line of text of at most 1024 bytes".to_owned());
     }
+    // Such a page may well be one line. `<sip:1@example.net>` is none.
+    if text.starts_with("<!") || text.starts_with("<?") || text.starts_with('<') && text.contains("</") {
+        return Err("the answer is a page and no value".to_owned());
+    }
     Ok(Row { fields: Box::new([Field { name: Arc::clone(name), value: Value::Text(text.into()) }]) })
 }
 

@@ -12,6 +12,7 @@ use super::error::{Problem, ServiceError, Trouble};
 use super::events::Events;
 use super::gate::{Admission, Gate};
 use crate::config::model;
+use crate::locate::Names;
 
 /// A named service.
 #[derive(Debug)]
@@ -20,6 +21,14 @@ pub(super) struct Service {
     config: model::Service,
     gate: Gate,
     client: Client,
+}
+
+/// What all services of a configuration share.
+pub(super) struct Means<'a> {
+    /// Where relative paths count from.
+    pub(super) folder: &'a Path,
+    pub(super) office: &'a Handle,
+    pub(super) names: &'a Arc<Names>,
 }
 
 /// By what it is spoken to.
@@ -33,14 +42,15 @@ pub(super) enum Client {
 }
 
 impl Client {
-    /// By the scheme of the URL. A relative path counts from `folder`.
-    fn new(name: &str, config: &model::Service, folder: &Path, office: &Handle) -> Result<Self, Vec<Problem>> {
+    /// By the scheme of the URL.
+    fn new(name: &str, config: &model::Service, means: &Means<'_>) -> Result<Self, Vec<Problem>> {
+        let Means { folder, office, names } = *means;
         match config.url.split_once(':').map_or("", |(scheme, _)| scheme) {
             "redis" => RedisClient::new(name, config, office).map(Self::Redis),
             "memcached" => MemcachedClient::new(name, config).map(Self::Memcached),
             "postgres" | "postgresql" | "sqlite" => SqlClient::new(name, config, folder, office).map(Self::Sql),
             "dns" => DnsClient::new(name, config).map(Self::Dns),
-            _ => HttpClient::new(name, config).map(Self::Http),
+            _ => HttpClient::new(name, config, names).map(Self::Http),
         }
     }
 
@@ -61,7 +71,7 @@ impl Service {
     pub(super) fn new(
         name: &str,
         config: &model::Service,
-        means: (&Path, &Handle),
+        means: &Means<'_>,
         clock: Clock,
         events: Events,
     ) -> Result<Self, Vec<Problem>> {
@@ -77,13 +87,22 @@ impl Service {
         check(concurrent.contains(&config.max_concurrent), "max-concurrent", "must be at least 1, such as `256`");
         let failures = 1..=10_000;
         check(failures.contains(&config.breaker.failures), "breaker.failures", "must be 1 to 10,000, such as `5`");
-        let client = Client::new(name, config, means.0, means.1).map_err(|found| problems.extend(found));
+        let client = Client::new(name, config, means).map_err(|found| problems.extend(found));
         let (Ok(client), true) = (client, problems.is_empty()) else { return Err(problems) };
         Ok(Self { name: name.into(), config: config.clone(), gate: Gate::new(name, config, clock, events), client })
     }
 
     pub(super) fn name(&self) -> &Arc<str> {
         &self.name
+    }
+
+    /// Whether it is what this configuration asks for, and finds its host by these names.
+    pub(super) fn still_holds(&self, config: &model::Service, names: &Arc<Names>) -> bool {
+        let finds = match &self.client {
+            Client::Http(http) => http.goes_by(names),
+            _ => true,
+        };
+        finds && self.config == *config
     }
 
     /// What it was made from.

@@ -15,14 +15,16 @@ use super::client::{Request, Response};
 use super::clock::Clock;
 use super::error::{Problem, ServiceError, Trouble};
 use super::events::Events;
-use super::service::Service;
+use super::service::{Means, Service};
 use crate::config::model;
+use crate::locate::Names;
 
 /// The configured services. A clone is the same services.
 #[derive(Debug, Clone)]
 pub struct Services {
     named: Arc<Named>,
     back_office: Handle,
+    names: Arc<Names>,
     clock: Clock,
     events: Events,
     current: Current,
@@ -47,55 +49,52 @@ pub struct ServiceStats {
 
 impl Services {
     /// Builds the services that can be built, and says what is wrong with the others.
-    /// Relative paths count from `folder`. Requests run on the `back_office` runtime, which needs its I/O and time drivers.
-    pub fn new(config: &model::Named<model::Service>, folder: &Path, back_office: Handle) -> (Self, Vec<Problem>) {
-        Self::with_clock(config, folder, back_office, Clock::new())
+    /// Relative paths count from `folder`; `names` know where hosts are. Requests run on the `back_office` runtime, which
+    /// needs its I/O and time drivers.
+    pub fn new(
+        config: &model::Named<model::Service>,
+        folder: &Path,
+        names: Arc<Names>,
+        back_office: Handle,
+    ) -> (Self, Vec<Problem>) {
+        Self::with_clock(config, folder, names, back_office, Clock::new())
     }
 
     /// The services of another configuration. One whose part has not changed lives on, with its connections and its
     /// breaker.
-    pub(super) fn renewed(&self, config: &model::Named<model::Service>, folder: &Path) -> (Self, Vec<Problem>) {
-        Self::build(
-            config,
-            folder,
-            self.back_office.clone(),
-            self.clock.clone(),
-            self.events.clone(),
-            &self.named,
-            Arc::clone(&self.current),
-        )
+    pub(super) fn renewed(&self, config: &model::Config, folder: &Path) -> (Self, Vec<Problem>) {
+        let names = self.names.renewed(&config.dns);
+        let empty = Self { named: Arc::default(), names, ..self.clone() };
+        empty.filled(&config.services, folder, &self.named)
     }
 
     pub(super) fn with_clock(
         config: &model::Named<model::Service>,
         folder: &Path,
+        names: Arc<Names>,
         back_office: Handle,
         clock: Clock,
     ) -> (Self, Vec<Problem>) {
-        Self::build(config, folder, back_office, clock, Events::default(), &HashMap::new(), Current::default())
+        let (events, current) = (Events::default(), Current::default());
+        let empty = Self { named: Arc::default(), back_office, names, clock, events, current };
+        empty.filled(config, folder, &HashMap::new())
     }
 
-    fn build(
-        config: &model::Named<model::Service>,
-        folder: &Path,
-        back_office: Handle,
-        clock: Clock,
-        events: Events,
-        before: &Named,
-        current: Current,
-    ) -> (Self, Vec<Problem>) {
+    fn filled(mut self, config: &model::Named<model::Service>, folder: &Path, before: &Named) -> (Self, Vec<Problem>) {
         let (mut named, mut problems) = (HashMap::new(), Vec::new());
+        let means = Means { folder, office: &self.back_office, names: &self.names };
         for (name, service) in config {
-            if let Some(same) = before.get(name).filter(|before| before.config() == service) {
+            if let Some(same) = before.get(name).filter(|before| before.still_holds(service, &self.names)) {
                 named.insert(name.clone(), Arc::clone(same));
                 continue;
             }
-            match Service::new(name, service, (folder, &back_office), clock.clone(), events.clone()) {
+            match Service::new(name, service, &means, self.clock.clone(), self.events.clone()) {
                 Ok(service) => drop(named.insert(name.clone(), Arc::new(service))),
                 Err(found) => problems.extend(found),
             }
         }
-        (Self { named: Arc::new(named), back_office, clock, events, current }, problems)
+        self.named = Arc::new(named);
+        (self, problems)
     }
 
     /// Sends a request to a named service. May be called and awaited on any thread, within any runtime or none.

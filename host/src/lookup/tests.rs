@@ -20,7 +20,8 @@ use super::row::Value;
 use super::services::Services;
 use super::tables::Tables;
 use super::{Answer, LookupError, Probe, Table, Trouble};
-use crate::config::model::Config;
+use crate::config::model::{Config, Dns};
+use crate::locate::Names;
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_hours(1);
@@ -32,6 +33,11 @@ struct Rig {
     clock: Clock,
 }
 
+/// The hosts of a test are addresses.
+fn names() -> Arc<Names> {
+    Names::new(&Dns::default(), Handle::current(), Arc::default())
+}
+
 /// `service` and `table` are further lines of their TOML tables.
 fn rig(url: &str, service: &str, table: &str) -> Rig {
     let text = format!(
@@ -40,7 +46,8 @@ fn rig(url: &str, service: &str, table: &str) -> Rig {
     );
     let config: Config = toml::from_str(&text).unwrap();
     let clock = Clock::new();
-    let (services, problems) = Services::with_clock(&config.services, Path::new("."), Handle::current(), clock.clone());
+    let (services, problems) =
+        Services::with_clock(&config.services, Path::new("."), names(), Handle::current(), clock.clone());
     assert_eq!(problems, []);
     let (tables, problems) = Tables::new(&config.tables, Path::new("."), &services);
     assert_eq!(problems, []);

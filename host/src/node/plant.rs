@@ -124,9 +124,10 @@ impl Plant {
         let told = |problems: Vec<Problem>| problems.iter().map(ToString::to_string).collect::<Vec<_>>();
         let tables_before = before.map(|before| (before.tables.clone(), before.services.clone()));
         let (config, folder, office) = (loaded.config.clone(), loaded.folder.clone(), self.office.clone());
+        let counts = Arc::clone(&self.dns);
         let read = move || match tables_before {
             Some((tables, services)) => lookup::rebuild(&config, &folder, (&tables, &services)),
-            None => lookup::build(&config, &folder, &office),
+            None => lookup::build(&config, &folder, &office, counts),
         };
         let read = tokio::task::spawn_blocking(read).await;
         let (tables, services) = read.map_err(|error| vec![error.to_string()])?.map_err(told)?;

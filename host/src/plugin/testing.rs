@@ -183,7 +183,8 @@ impl Bed {
         let folder = tempfile::tempdir().expect("a folder");
         let config: Config = toml::from_str(config).expect("the configuration");
         let (tables, services) =
-            crate::lookup::build(&config, folder.path(), &tokio::runtime::Handle::current()).expect("tables");
+            crate::lookup::build(&config, folder.path(), &tokio::runtime::Handle::current(), Arc::default())
+                .expect("tables");
         let engine = Engine::new(EngineOptions { instances: 64 }).expect("an engine");
         let components = Arc::new(Components::new(engine, ComponentFinder::new(Vec::new()), None));
         Self { components, lent: Lent { tables, services, limits: Arc::new(Limits::default()) }, folder }

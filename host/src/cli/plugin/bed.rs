@@ -64,7 +64,7 @@ impl Bed {
     /// Starts it once, as a node does when it loads it.
     pub(super) fn stage(&self, settings: &Settings) -> Result<Stage, LoadError> {
         let nothing: Config = toml::from_str("").map_err(|error| LoadError::Settings(error.to_string()))?;
-        let (tables, services) = crate::lookup::build(&nothing, Path::new("/"), self.runtime.handle())
+        let (tables, services) = crate::lookup::build(&nothing, Path::new("/"), self.runtime.handle(), Arc::default())
             .map_err(|problems| LoadError::Settings(format!("{problems:?}")))?;
         let lent = Lent { tables, services, limits: Arc::new(Limits::default()) };
         let settings = StageSettings {

@@ -52,7 +52,7 @@ pub struct Hep {
     pub id: u32,
 }
 
-/// `[dns]`: how host names of gateways are found.
+/// `[dns]`: how host names of gateways and of HTTP services are found.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Dns {

@@ -1,6 +1,7 @@
 //! HTTP: one request, its answer whole and bounded, to no other address than the operator's.
 
 use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{
@@ -8,7 +9,9 @@ use reqwest::header::{
 };
 use reqwest::{Client, Url};
 
+use super::resolve::Resolver;
 use crate::config::model;
+use crate::locate::Names;
 use crate::lookup::error::{Problem, ServiceError};
 
 /// Bytes of a request's body.
@@ -54,11 +57,16 @@ pub(in crate::lookup) struct HttpClient {
     base: Url,
     headers: HeaderMap,
     hedge: Option<Duration>,
+    names: Arc<Names>,
 }
 
 impl HttpClient {
-    /// `name` is the service's.
-    pub(in crate::lookup) fn new(name: &str, config: &model::Service) -> Result<Self, Vec<Problem>> {
+    /// `name` is the service's; `names` know where hosts are.
+    pub(in crate::lookup) fn new(
+        name: &str,
+        config: &model::Service,
+        names: &Arc<Names>,
+    ) -> Result<Self, Vec<Problem>> {
         let place = |key: &str| format!("services.{name}.{key}");
         let mut problems = Vec::new();
         let base = base_url(&config.url).map_err(|message| problems.push(Problem::new(place("url"), message)));
@@ -68,9 +76,20 @@ impl HttpClient {
             problems.push(Problem::new(place(&format!("headers.{name}")), message));
         });
         let (Ok(base), Ok(headers)) = (base, headers) else { return Err(problems) };
-        let client = client(&base, config)
+        let client = client(&base, config, names)
             .map_err(|error| vec![Problem::new(place("url"), format!("no HTTP client: {}", cause(&error)))])?;
-        Ok(Self { client, base, headers, hedge: config.hedge.map(crate::config::units::TimeSpan::get) })
+        Ok(Self {
+            client,
+            base,
+            headers,
+            hedge: config.hedge.map(crate::config::units::TimeSpan::get),
+            names: Arc::clone(names),
+        })
+    }
+
+    /// Whether it finds its host by these: one at an address needs none.
+    pub(in crate::lookup) fn goes_by(&self, names: &Arc<Names>) -> bool {
+        self.base.domain().is_none() || Arc::ptr_eq(&self.names, names)
     }
 
     /// The request that [`HttpClient::exchange`] sends.
@@ -185,12 +204,13 @@ fn headers<'a>(pairs: impl Iterator<Item = (&'a String, &'a String)>) -> Result<
 }
 
 /// No proxy from the environment, no redirect to another address, no retry that hides a failure from the breaker.
-fn client(base: &Url, config: &model::Service) -> reqwest::Result<Client> {
+fn client(base: &Url, config: &model::Service, names: &Arc<Names>) -> reqwest::Result<Client> {
     let mut builder = Client::builder()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .referer(false)
+        .dns_resolver(Arc::new(Resolver(Arc::clone(names))))
         .tcp_nodelay(true)
         .pool_max_idle_per_host(config.max_concurrent)
         .user_agent(concat!("trunkline/", env!("CARGO_PKG_VERSION")));

@@ -4,6 +4,7 @@ mod dns;
 mod http;
 mod memcached;
 mod redis;
+mod resolve;
 mod sql;
 
 pub(super) use self::dns::DnsClient;

@@ -187,7 +187,7 @@ async fn a_rebuild_keeps_what_is_cached_until_the_table_or_its_service_is_anothe
         toml::from_str::<Config>(&text).unwrap()
     };
     let folder = Path::new(".");
-    let (tables, services) = crate::lookup::build(&text("", ""), folder, &Handle::current()).unwrap();
+    let (tables, services) = crate::lookup::build(&text("", ""), folder, &Handle::current(), Arc::default()).unwrap();
     let rebuilt = |service: &str, table: &str| {
         let (tables, _) = crate::lookup::rebuild(&text(service, table), folder, (&tables, &services)).unwrap();
         Arc::clone(tables.get("lrn").unwrap())

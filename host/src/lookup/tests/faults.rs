@@ -74,6 +74,8 @@ async fn what_is_not_the_expected_content_never_becomes_a_row() {
     for wrong in [
         Behaviour::Garbage,
         Behaviour::Answer(200, "<html>\n<body>Log in to the hotel's network</body>"),
+        Behaviour::Answer(200, "<html><body>Bad Gateway</body></html>"),
+        Behaviour::Answer(200, "<!DOCTYPE html>"),
         Behaviour::Answer(200, "12125550000\r\nX-Injected: yes"),
     ] {
         let server = Server::start(wrong.clone()).await;

@@ -1,6 +1,7 @@
 //! Tables in files, and what is said about a configuration.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::runtime::Handle;
@@ -10,7 +11,7 @@ use crate::lookup::row::Value;
 use crate::lookup::{LookupError, Origin, Probe, Problem, Services, Table, Tables, build, rebuild};
 
 fn tables(text: &str, folder: &Path) -> Result<(Tables, Services), Vec<Problem>> {
-    build(&toml::from_str::<Config>(text).unwrap(), folder, &Handle::current())
+    build(&toml::from_str::<Config>(text).unwrap(), folder, &Handle::current(), Arc::default())
 }
 
 #[track_caller]
