@@ -84,13 +84,13 @@ fn start() -> Result<()> {
 
 /// One of the rig's programs, where it finds its files and leaves its results.
 fn program(name: &str) -> Command {
-    let mut program = Command::new(setup::target_dir().join("release").join(name));
+    let mut program = Command::new(setup::target_dir().join("dist").join(name));
     program.current_dir(setup::root());
     program
 }
 
 fn build() -> Result<()> {
     tools::need(&[("sipp", "sip-tester"), ("kamailio", "kamailio")], "the load rig and its yardstick")?;
-    setup::say("building the router and the rig");
-    setup::run(tools::cargo().args(["build", "--release", "--workspace"]))
+    setup::say("building the router and the rig as they are shipped (the first time takes a quarter of an hour)");
+    setup::run(tools::cargo().args(["build", "--profile", "dist", "--workspace"]))
 }

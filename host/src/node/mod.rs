@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `mod` | start, signals, stop |
 //! | `plant` | what outlives a reload, and the routing snapshots made with it |
+//! | `heap` | what the memory of ended calls becomes |
 //! | `listeners` | sockets and the names they go by |
 //! | `crew` | the worker threads |
 //! | `streams` | what bounds connections, and whom to expect at their ends |
@@ -14,6 +15,7 @@
 mod control;
 mod crew;
 mod fixed;
+mod heap;
 mod listeners;
 mod plant;
 mod room;
@@ -80,6 +82,7 @@ pub fn rehearse(loaded: &Loaded) -> Result<(), Vec<String>> {
 ///
 /// The node could not start; what it could not is named.
 pub fn serve(loaded: &Loaded) -> anyhow::Result<()> {
+    heap::keep();
     let office = back_office()?;
     let ended = office.block_on(run(loaded, &office));
     // Loads and requests that still hang in the back office do not hold the end.

@@ -9,10 +9,10 @@ use std::time::Duration;
 use crate::sip::time::Time;
 
 /// How much later a message may be seen than it came.
-const PAUSE: Duration = Duration::from_millis(1);
+const PAUSE: Duration = Duration::from_millis(2);
 /// Two times at which there was nothing to do, so close together with messages between them, are a rush. Longer than a
 /// pause and the work behind it, so that one rush is not taken for many.
-const BUSY: Duration = Duration::from_millis(2);
+const BUSY: Duration = Duration::from_millis(3);
 
 /// When a worker last had nothing to do, and what has come since.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ mod tests {
     #[test]
     fn a_worker_that_is_woken_now_and_then_never_sleeps_by_the_clock() {
         let mut gather = Gather::new(Time::from_micros(0));
-        for millis in (3..100).step_by(3) {
+        for millis in (4..100).step_by(4) {
             gather.received(1);
             assert_eq!(gather.pause(Time::from_micros(millis * 1_000)), None);
         }

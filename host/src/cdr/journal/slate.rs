@@ -1,12 +1,12 @@
 //! What a worker has handed over and the journal has not written yet, where it outlives the process.
 //!
-//! A record waits a millisecond in the queue, longer while the disk syncs. A `kill -9` in that time would take it along,
+//! A record waits some milliseconds in the queue, longer while the disk syncs. A `kill -9` in that time would take it along,
 //! though the caller has heard of it. So each worker writes what it hands over into a file of its own in shared memory
 //! too, before any message that tells of it leaves. No disk is behind such a file: the worker waits for nothing.
 //!
 //! The file begins with the number of frames that the journal has written, 8 bytes little-endian. Frames follow, as in a
 //! segment, numbered from 1 on. Once the journal has written all, the worker begins from the start again: in a healthy
-//! journal every millisecond or two. Whoever opens the journal next finds what it lacks by the numbers.
+//! journal every few milliseconds. Whoever opens the journal next finds what it lacks by the numbers.
 
 use std::fs::{self, DirBuilder, File};
 use std::io;

@@ -18,8 +18,8 @@ use super::writer::Writer;
 use super::{Entrant, Shared, Synced};
 
 /// While records keep coming the thread sleeps this long between looks at the queue, rather than waiting on it: a
-/// worker pays for waking a thread that waits, not for one that sleeps.
-const GATHER: Duration = Duration::from_millis(1);
+/// worker pays for waking a thread that waits, not for one that sleeps. What waits is on a slate and outlives the process.
+const GATHER: Duration = Duration::from_millis(4);
 
 /// A group is synced once it is this long, whatever the clock says.
 const GROUP: usize = 1 << 20;
