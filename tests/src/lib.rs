@@ -5,6 +5,7 @@
 //! several ways. Every process belongs to the fixture that started it and ends with it, by its id.
 
 mod compiled;
+mod component;
 mod dns;
 mod http;
 mod ledger;
@@ -24,6 +25,7 @@ mod small_disk;
 mod wait;
 mod wire;
 
+pub use component::marked;
 pub use dns::Dns;
 pub use http::{request, request_with};
 pub use ledger::{Ledger, run};

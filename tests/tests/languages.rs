@@ -1,12 +1,14 @@
 //! Plugins in Python, JavaScript and C against the host: the examples answer as their recorded calls say, and what a
 //! guest throws arrives in the host's log and in the call's record.
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use trunkline::cdr::record::StageOutcome;
-use trunkline_tests::{Load, Router, Setup, Sipp, plugins_folder};
+use trunkline_tests::{Load, Router, Setup, Sipp, marked, plugins_folder, until};
 
 /// Runs an example's recorded calls through the component that `cargo xtask plugins --examples` built.
 fn recorded(example: &str, config: &str) -> Result<()> {
@@ -82,4 +84,39 @@ fn what_a_guest_throws_is_in_the_log_and_in_the_record_of_a_call_that_goes_on() 
     assert!(log.contains("KeyError") && log.contains("by way of app.py, line "), "Python's exception: {log}");
     assert!(log.contains("LookupFailed"), "JavaScript's error: {log}");
     Ok(())
+}
+
+#[test]
+fn a_python_plugin_that_is_still_compiled_stalls_neither_the_start_nor_a_call() -> Result<()> {
+    let callee = Sipp::callee("callee", &[])?;
+    let setup = Setup::new()?.carrier(callee.address());
+    let component = setup.folder().join("time-of-day.wasm");
+    let example = plugins_folder()?.join("examples/python-time-of-day.wasm");
+    // Never compiled before on this machine.
+    fs::write(&component, marked(&example, &fastrand::u64(..).to_le_bytes())?)?;
+    let plugin = format!(
+        "component = {:?}\nmemory = \"64MiB\"\nfuel = 50_000_000\ndeadline = \"5s\"\non-failure = \"skip\"\n\
+         compile = \"background\"\nconfig = {{ deck = \"deck\" }}",
+        component.display().to_string()
+    );
+    let router = setup
+        .plugin("time-of-day", &plugin)
+        .section("[call]\nsetup-budget = \"10s\"")
+        .pipeline("default", &["time-of-day", "rate"])
+        .start()?;
+    let mut calls = 0;
+    let mut call = || -> Result<StageOutcome> {
+        let words = [("caller", "2125550100"), ("callee", "19195550101"), ("talk", "100")];
+        let caller = Sipp::caller("caller", &words, router.sip(), Load::ONE)?.wait()?;
+        assert_eq!((caller.successful, caller.failed), (1, 0), "a call goes on without the stage");
+        calls += 1;
+        let records = router.wait_for_records(calls)?;
+        let stage = records[calls - 1].stages.iter().find(|ran| &*ran.stage == "time-of-day");
+        Ok(stage.context("the stage is in the record")?.outcome)
+    };
+
+    assert_eq!(call()?, StageOutcome::Loading, "the router is ready long before the component is");
+
+    // It asks the deck for a column that is not there: with that it has run.
+    until("the component to be compiled", Duration::from_mins(3), || Ok((call()? == StageOutcome::Error).then_some(())))
 }

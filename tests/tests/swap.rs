@@ -7,19 +7,13 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde_json::Value;
 use trunkline::cdr::record::{CallRecord, StageOutcome};
-use trunkline_tests::{Load, Router, Setup, Sipp, plugins_folder, until};
+use trunkline_tests::{Load, Router, Setup, Sipp, marked, plugins_folder, until};
 
 const NUMBERS: [(&str, &str); 3] = [("caller", "1212555[field0]"), ("callee", "1919555[field0]"), ("talk", "200")];
 
-/// The component of a stage with a custom section more: another version that does the same.
+/// Another version of a stage that does the same.
 fn version(stage: &str, number: u8) -> Result<Vec<u8>> {
-    let file = plugins_folder()?.join(format!("{stage}.wasm"));
-    let mut bytes = fs::read(&file).with_context(|| format!("no {}", file.display()))?;
-    // Custom section: id 0, its length, the name with its length, one byte of content.
-    bytes.extend([0, 9, 7]);
-    bytes.extend(b"version");
-    bytes.push(number);
-    Ok(bytes)
+    marked(&plugins_folder()?.join(format!("{stage}.wasm")), &[number])
 }
 
 fn fault(name: &str) -> Result<Vec<u8>> {

@@ -5,11 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use clap::Parser;
 use serde::Serialize;
 use trunkline::cdr::record::CallRecord;
-use trunkline_tests::{Load, Router, Setup, Sipp, plugins_folder};
+use trunkline_tests::{Load, Router, Setup, Sipp, marked, plugins_folder};
 
 const STAGES: [&str; 5] = ["auth", "blocklist", "lrn", "cnam", "rate"];
 
@@ -118,11 +118,8 @@ fn add_set(mut setup: Setup, folder: &Path, set: usize) -> Result<Setup> {
     let names = STAGES.map(|stage| named(stage, set));
     for ((stage, name), config) in STAGES.iter().zip(&names).zip(configs) {
         let built = plugins_folder()?.join(format!("{stage}.wasm"));
-        let mut bytes = fs::read(&built).with_context(|| format!("no {}", built.display()))?;
-        // Custom section: id 0, its length, the name with its length, the content. Never seen before on this machine.
-        bytes.extend([0, 16, 7]);
-        bytes.extend(b"version");
-        bytes.extend(fastrand::u64(..).to_le_bytes());
+        // Never seen before on this machine, so that it is compiled.
+        let bytes = marked(&built, &fastrand::u64(..).to_le_bytes())?;
         let file = folder.join(format!("{name}.wasm"));
         fs::write(&file, bytes)?;
         setup = setup.plugin(name, &format!("component = \"{}\"\nconfig = {config}", file.display()));
