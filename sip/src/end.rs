@@ -65,3 +65,9 @@ pub enum AttemptOutcome {
     /// Not made: the gateway is not well, asked for rest, or is switched off.
     Down,
 }
+
+impl AttemptOutcome {
+    /// Every one that there is.
+    pub const ALL: [Self; 6] =
+        [Self::Response, Self::Timeout, Self::Unreachable, Self::Cancelled, Self::Full, Self::Down];
+}

@@ -19,7 +19,7 @@ pub(crate) struct Arguments {
 }
 
 /// The programs that the end-to-end tests run, and the Debian packages they come in.
-const PROGRAMS: [(&str, &str); 9] = [
+const PROGRAMS: [(&str, &str); 10] = [
     ("sipp", "sip-tester"),
     ("sipsak", "sipsak"),
     ("rabbitmq-server", "rabbitmq-server"),
@@ -28,6 +28,7 @@ const PROGRAMS: [(&str, &str); 9] = [
     ("openssl", "openssl"),
     ("memcached", "memcached"),
     ("dnsmasq", "dnsmasq-base"),
+    ("prometheus", "prometheus"),
     // The server itself is not in the path; this comes with it.
     ("pg_createcluster", "postgresql"),
 ];

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::metrics::{BreakerSample, BreakerState, Samples, StoreSample, TableSample, WorkerMetrics};
+use super::metrics::{
+    BreakerSample, BreakerState, NodeSample, QueueSample, Samples, StoreSample, TableSample, WorkerMetrics,
+};
 use super::{Admin, Control, GatewayStatus, Metrics, Plugins, Status, Token, router};
 use crate::cdr::chain::ChainHash;
 use crate::cdr::record::{
@@ -54,6 +56,15 @@ impl Control for Node {
 
 fn samples() -> Samples {
     Samples {
+        node: NodeSample {
+            version: "1.2.3",
+            ready: true,
+            memory: 4096,
+            cpu: 1.5,
+            worker_cpu: vec![("0".to_owned(), 0.5)],
+            queues: vec![QueueSample { name: "journal".to_owned(), depth: 3, limit: 100 }],
+            ..NodeSample::default()
+        },
         journal_failing: true,
         journal_bytes: (900, 1_000),
         notes_lost: 4,
@@ -73,7 +84,7 @@ fn samples() -> Samples {
             traffic: vec![("tcp", "received", 7, 700)],
             events: vec![(Event::Handshake, "timeout", 1)],
         },
-        stores: vec![StoreSample { name: "main".to_owned(), behind: 12 }],
+        stores: vec![StoreSample { name: "main".to_owned(), behind: 12, failing: true, ..StoreSample::default() }],
         tables: vec![TableSample { name: "lrn".to_owned(), hits: 40, stale: 2, entries: 5, ..TableSample::default() }],
         breakers: vec![BreakerSample {
             kind: "service",
@@ -180,7 +191,7 @@ async fn the_page_of_metrics_counts_what_records_and_samples_say() {
     let (_, head, page) = api.ask("GET /metrics", "").await;
     assert!(head.contains("application/openmetrics-text"), "{head}");
     for line in [
-        r#"trunkline_calls_total{customer="acme",gateway="b",class="2xx"} 2"#,
+        r#"trunkline_calls_total{customer="acme",gateway="b",code="200"} 2"#,
         r#"trunkline_post_dial_delay_seconds_count{customer="acme"} 2"#,
         r#"trunkline_post_dial_delay_seconds_bucket{le="0.05",customer="acme"} 2"#,
         r#"trunkline_post_dial_delay_seconds_bucket{le="0.025",customer="acme"} 0"#,
@@ -205,6 +216,16 @@ async fn the_page_of_metrics_counts_what_records_and_samples_say() {
         "trunkline_events_dropped_total 8",
         "trunkline_log_lines_dropped_total 3",
         r#"trunkline_store_behind{store="main"} 12"#,
+        r#"trunkline_store_failing{store="main"} 1"#,
+        r#"trunkline_store_missing_total{store="main"} 0"#,
+        r#"trunkline_build_info{version="1.2.3"} 1"#,
+        "trunkline_ready 1",
+        "trunkline_memory_bytes 4096",
+        "trunkline_cpu_seconds_total 1.5",
+        r#"trunkline_worker_cpu_seconds_total{worker="0"} 0.5"#,
+        r#"trunkline_queue_depth{queue="journal"} 3"#,
+        r#"trunkline_queue_limit{queue="journal"} 100"#,
+        "trunkline_dialogs 0",
         r#"trunkline_lookups_total{table="lrn",result="stale"} 2"#,
         r#"trunkline_table_entries{table="lrn"} 5"#,
         r#"trunkline_breaker_state{kind="service",name="lrn-api"} 2"#,
@@ -214,6 +235,20 @@ async fn the_page_of_metrics_counts_what_records_and_samples_say() {
     ] {
         assert!(page.lines().any(|found| found == line), "{line}\nis not in\n{page}");
     }
+}
+
+#[test]
+fn ten_thousand_customers_have_a_thousand_series_and_no_call_goes_uncounted() {
+    let metrics = Arc::new(Metrics::new(Samples::default));
+    let mut worker = WorkerMetrics::new(Arc::clone(&metrics));
+    for number in 0..10_000 {
+        worker.count(&CallRecord { customer: format!("customer-{number}"), ..record() });
+    }
+    let page = metrics.encode().expect("a page");
+    let calls: Vec<&str> = page.lines().filter(|line| line.starts_with("trunkline_calls_total{")).collect();
+    let counted: u64 = calls.iter().filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum();
+    assert_eq!((calls.len(), counted), (1_001, 10_000));
+    assert!(calls.contains(&r#"trunkline_calls_total{customer="_other",gateway="b",code="200"} 9000"#));
 }
 
 #[tokio::test]

@@ -114,6 +114,8 @@ pub struct Status {
     pub notes_lost: u64,
     /// Records and notes that no shared memory had room for: a `kill -9` before the disk has them loses them.
     pub unguarded: u64,
+    /// Records and notes that wait in the queue, and how many may.
+    pub queue: (u64, u64),
     /// Bytes of all segments.
     pub disk_use: u64,
     /// What they may be at most.
@@ -137,8 +139,17 @@ pub struct Journal {
     ended: Receiver<()>,
     recovered: Recovered,
     retire: SyncSender<Retiring>,
-    limit: u64,
+    limits: Limits,
     slates: Option<PathBuf>,
+}
+
+/// What bounds a journal.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    /// Bytes on disk.
+    bytes: u64,
+    /// Records and notes in the queue.
+    queue: u64,
 }
 
 /// What the thread, the handles and the owner share.
@@ -146,6 +157,9 @@ pub struct Journal {
 struct Shared {
     lost: AtomicU64,
     notes_lost: AtomicU64,
+    /// In the queue: put in, and taken out. Two counters, for two kinds of thread.
+    queued: AtomicU64,
+    taken: AtomicU64,
     unguarded: AtomicU64,
     disk_use: Arc<AtomicU64>,
     /// The disk refuses now.
@@ -162,6 +176,12 @@ struct Shared {
 }
 
 impl Shared {
+    /// What is in the queue, roughly: the two counters are not read at the same moment.
+    fn waiting(&self) -> u64 {
+        let taken = self.taken.load(Ordering::Relaxed);
+        self.queued.load(Ordering::Relaxed).saturating_sub(taken)
+    }
+
     fn failing(&self) -> std::sync::MutexGuard<'_, Option<String>> {
         self.failing.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -217,7 +237,8 @@ impl Journal {
         shared.disk_use.store(segment::bytes_of_all(folder).map_err(failed)?, Ordering::Relaxed);
         let (retire, retiring) = mpsc::sync_channel(1);
         let writer = Writer::new(folder, disk, &start, &options, Arc::clone(&shared.disk_use));
-        let Options { sync, limit, slates, .. } = options;
+        let limits = Limits { bytes: options.limit, queue: options.queue.max(1) as u64 };
+        let Options { sync, slates, .. } = options;
         let thread = thread::JournalThread {
             writer,
             entrants,
@@ -241,7 +262,7 @@ impl Journal {
             .map_err(failed)?;
         let handle = JournalHandle::new(queue.clone(), Arc::clone(&shared), slates.clone());
         let folder = folder.to_owned();
-        Ok((Self { folder, shared, queue, synced, ended, recovered, retire, limit, slates }, handle))
+        Ok((Self { folder, shared, queue, synced, ended, recovered, retire, limits, slates }, handle))
     }
 
     /// What opening it found.
@@ -272,7 +293,7 @@ impl Journal {
             synced: self.synced.clone(),
             queue: self.queue.clone(),
             retire: self.retire.clone(),
-            limit: self.limit,
+            limits: self.limits,
         }
     }
 
@@ -303,7 +324,7 @@ pub struct Monitor {
     synced: watch::Receiver<Synced>,
     queue: SyncSender<Entrant>,
     retire: SyncSender<Retiring>,
-    limit: u64,
+    limits: Limits,
 }
 
 impl Monitor {
@@ -315,7 +336,8 @@ impl Monitor {
             notes_lost: self.shared.notes_lost.load(Ordering::Relaxed),
             unguarded: self.shared.unguarded.load(Ordering::Relaxed),
             disk_use: self.shared.disk_use.load(Ordering::Relaxed),
-            limit: self.limit,
+            limit: self.limits.bytes,
+            queue: (self.shared.waiting(), self.limits.queue),
             failing: self.shared.failing().clone(),
         }
     }

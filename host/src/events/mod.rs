@@ -54,6 +54,13 @@ pub fn counts() -> Counts {
     Counts { published: BUS.published.load(Relaxed), dropped: BUS.dropped.load(Relaxed) }
 }
 
+/// Events that wait, and how many may; `None` where nobody listens.
+pub fn queue() -> Option<(u64, u64)> {
+    let sender = BUS.sender.get()?;
+    let limit = sender.max_capacity();
+    Some(((limit - sender.capacity()) as u64, limit as u64))
+}
+
 /// Opens the bus, once in a process: later ones get `None`.
 fn open(depth: usize) -> Option<Receiver<Message>> {
     let (sender, receiver) = mpsc::channel(depth.max(1));

@@ -14,13 +14,14 @@ use super::crew::{Crew, hand_out};
 use super::fixed::Fixed;
 use super::listeners::Listeners;
 use super::plant::{self, Layout, Plant};
+use super::pulse::Pulse;
 use super::streams::names;
 use super::swap::Turns;
-use crate::admin::metrics::{BreakerSample, BreakerState, Samples, StoreSample, TableSample};
+use crate::admin::metrics::{BreakerSample, BreakerState, NodeSample, QueueSample, Samples, StoreSample, TableSample};
 use crate::admin::{
     Control, GatewayStatus, Metrics, PluginStatus, Plugins, ServiceStatus, Status, StoreStatus, TableStatus,
 };
-use crate::cdr::{Cdr, Observer};
+use crate::cdr::{Cdr, Lag, Observer};
 use crate::config::model::Config;
 use crate::config::{self, Loaded};
 use crate::events::{self, Event};
@@ -60,8 +61,8 @@ pub(super) struct Desk {
     /// The workers' clock.
     clock: Clock,
     configured_at: AtomicU64,
-    ready: AtomicBool,
-    pub(super) mail: OnceLock<Vec<mpsc::Sender<Mail>>>,
+    ready: Arc<AtomicBool>,
+    pub(super) mail: Arc<OnceLock<Vec<mpsc::Sender<Mail>>>>,
     /// One reload at a time.
     pub(super) reloading: Mutex<()>,
     pub(super) office: Handle,
@@ -97,12 +98,19 @@ impl Desk {
             turns.clone(),
             mirror.clone(),
         );
+        let pulse = Pulse::new();
+        let (ready, mail) = (Arc::clone(&pulse.ready), Arc::clone(&pulse.mail));
         Self {
             node,
             metrics: Arc::new(Metrics::new(move || {
                 let copies = sampled.5.as_ref().map(Mirror::counts);
                 let now = clock.now();
-                Samples { copies, ..samples(&sampled.0.load(), &sampled.1, &sampled.2, &sampled.3, &sampled.4, now) }
+                let node = pulse.sample(queues(&sampled.1, &sampled.2, sampled.5.as_ref()));
+                Samples {
+                    node,
+                    copies,
+                    ..samples(&sampled.0.load(), &sampled.1, &sampled.2, &sampled.3, &sampled.4, now)
+                }
             })),
             streams,
             mirror,
@@ -120,8 +128,8 @@ impl Desk {
             started: Instant::now(),
             clock,
             configured_at: AtomicU64::new(unix_seconds()),
-            ready: AtomicBool::new(false),
-            mail: OnceLock::new(),
+            ready,
+            mail,
             reloading: Mutex::new(()),
             office: Handle::current(),
         }
@@ -286,6 +294,35 @@ fn gateway_status(gateway: &Gateway, now: Time) -> GatewayStatus {
     }
 }
 
+/// The bounded queues that are not the workers'.
+fn queues(records: &Observer, streams: &Streams, mirror: Option<&Mirror>) -> Vec<QueueSample> {
+    let all = [
+        ("journal", Some(records.journal().queue)),
+        ("dialer", Some(streams.queue())),
+        ("events", events::queue()),
+        ("hep", mirror.map(Mirror::queue)),
+    ];
+    let known = all.into_iter().filter_map(|(name, queue)| Some((name, queue?)));
+    known.map(|(name, (depth, limit))| QueueSample { name: name.to_owned(), depth, limit }).collect()
+}
+
+/// Those too that never came to a rollback: what has no first value has no growth that an alarm could see.
+fn every_turn(turns: &Turns, layout: &Layout) -> Vec<(String, &'static str, u64)> {
+    let mut all = turns.all();
+    for seat in layout.snapshot.seats() {
+        let name = seat.name.to_string();
+        if !all.iter().any(|(counted, event, _)| *counted == name && *event == "rolled-back") {
+            all.push((name, "rolled-back", 0));
+        }
+    }
+    all
+}
+
+fn store_sample(lag: Lag) -> StoreSample {
+    let Lag { store, behind, confirmed, failures, missing, unroutable, error, .. } = lag;
+    StoreSample { name: store, behind, confirmed, failures, failing: error.is_some(), missing, unroutable }
+}
+
 fn samples(
     layout: &Layout,
     records: &Observer,
@@ -329,6 +366,7 @@ fn samples(
     let journal = records.journal();
     let events = events::counts();
     Samples {
+        node: NodeSample::default(),
         journal_failing: journal.failing.is_some(),
         journal_bytes: (journal.disk_use, journal.limit),
         notes_lost: journal.notes_lost,
@@ -339,10 +377,10 @@ fn samples(
         dns: dns.sample(),
         copies: None,
         gateways: layout.snapshot.gateways.iter().map(|gateway| gateway_status(gateway, now)).collect(),
-        stores: stores.map(|lag| StoreSample { name: lag.store, behind: lag.behind }).collect(),
+        stores: stores.map(store_sample).collect(),
         tables: tables.collect(),
         breakers: services.chain(stages).collect(),
-        turns: turns.all(),
+        turns: every_turn(turns, layout),
         trials: compared.collect(),
         usage: usage.collect(),
     }

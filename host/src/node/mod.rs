@@ -10,6 +10,7 @@
 //! | `streams` | what bounds connections, and whom to expect at their ends |
 //! | `fixed` | what of the configuration no reload changes |
 //! | `control` | what the admin API sees and does |
+//! | `pulse` | what the process uses, and how full its queues are |
 //! | `swap` | versions of stages, put in and taken back |
 
 mod control;
@@ -18,6 +19,7 @@ mod fixed;
 mod heap;
 mod listeners;
 mod plant;
+mod pulse;
 mod room;
 mod streams;
 mod swap;

@@ -62,6 +62,8 @@ pub struct Socket {
     inbound: Inbound,
     outbound: Outbound,
     queue: VecDeque<(SocketAddr, Bytes)>,
+    /// Datagrams received and sent.
+    pub carried: (u64, u64),
     /// Datagrams dropped because the kernel took no more, and those that it refused.
     pub unsent: u64,
 }
@@ -74,6 +76,7 @@ impl Socket {
             inbound: Inbound::new(),
             outbound: Outbound::new(),
             queue: VecDeque::new(),
+            carried: (0, 0),
             unsent: 0,
         })
     }
@@ -108,7 +111,10 @@ impl Socket {
                         count => Ok(count.max(1)),
                     })
                 }
-                _ => Poll::Ready(Ok(count)),
+                _ => {
+                    self.carried.0 += count as u64;
+                    Poll::Ready(Ok(count))
+                }
             };
         }
     }
@@ -133,6 +139,7 @@ impl Socket {
             let (outbound, waiting) = (&mut self.outbound, self.queue.make_contiguous());
             match self.io.try_io(Interest::WRITABLE, || Ok(outbound.send(fd, waiting)?)) {
                 Ok(sent) => {
+                    self.carried.1 += sent as u64;
                     self.queue.drain(..sent.max(1));
                     tried_again = false;
                 }

@@ -28,7 +28,7 @@ use self::mail::Outbox;
 use self::pipelines::Pipelines;
 use self::probes::Prober;
 use self::ration::Ration;
-use self::stats::Stats;
+use self::stats::{Carried, Stats};
 use crate::admin::Metrics;
 use crate::cdr::JournalHandle;
 use crate::cdr::record::{CallRecord, UnixMicros};
@@ -395,8 +395,12 @@ impl Driver {
     }
 
     fn publish(&mut self) {
-        let unsent = self.sockets.iter().map(|socket| socket.unsent).sum();
-        self.stats.publish(&self.core, unsent);
+        let carried = self.sockets.iter().fold(Carried::default(), |sum, socket| Carried {
+            received: sum.received + socket.carried.0,
+            sent: sum.sent + socket.carried.1,
+            unsent: sum.unsent + socket.unsent,
+        });
+        self.stats.publish(&self.core, carried, self.pipelines.waiting());
     }
 }
 

@@ -32,6 +32,11 @@ impl Pipelines {
         &self.router
     }
 
+    /// Calls whose stages wait for a lookup.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }

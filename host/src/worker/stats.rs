@@ -5,9 +5,17 @@ use std::sync::Arc;
 use prometheus_client::metrics::counter::Counter;
 
 use crate::admin::Metrics;
-use crate::admin::metrics::WorkerMetrics;
+use crate::admin::metrics::{Occupancy, WorkerMetrics};
 use crate::cdr::record::CallRecord;
 use crate::sip::core::{Core, Counters};
+
+/// Datagrams of all sockets of a worker, since the start.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Carried {
+    pub(super) received: u64,
+    pub(super) sent: u64,
+    pub(super) unsent: u64,
+}
 
 /// One worker's counts, on their way to the metrics page.
 pub(super) struct Stats {
@@ -15,9 +23,12 @@ pub(super) struct Stats {
     calls: WorkerMetrics,
     /// As published last.
     active: i64,
+    occupancy: Occupancy<i64>,
     counted: Counters,
-    unsent: u64,
+    carried: Carried,
     overruns: Counter,
+    received: Counter,
+    sent: Counter,
 }
 
 impl Stats {
@@ -25,9 +36,12 @@ impl Stats {
         Self {
             calls: WorkerMetrics::new(Arc::clone(metrics)),
             active: 0,
+            occupancy: Occupancy::default(),
             counted: Counters::default(),
-            unsent: 0,
+            carried: Carried::default(),
             overruns: metrics.drops("worker-overrun"),
+            received: metrics.datagrams("received"),
+            sent: metrics.datagrams("sent"),
             metrics: Arc::clone(metrics),
         }
     }
@@ -53,11 +67,26 @@ impl Stats {
     }
 
     /// Add what has happened since the last time to the page. Takes locks: once a second.
-    pub(super) fn publish<F>(&mut self, core: &Core<F>, unsent: u64) {
+    pub(super) fn publish<F>(&mut self, core: &Core<F>, carried: Carried, waiting: usize) {
         let active = core.in_progress() as i64;
         self.metrics.active_calls.inc_by(active - self.active);
         self.active = active;
+        let occupancy = Occupancy {
+            dialogs: core.dialogs() as i64,
+            held: core.held() as i64,
+            transactions: core.transactions() as i64,
+            waiting: waiting as i64,
+        };
+        let (page, before) = (&self.metrics.occupancy, self.occupancy);
+        page.dialogs.inc_by(occupancy.dialogs - before.dialogs);
+        page.held.inc_by(occupancy.held - before.held);
+        page.transactions.inc_by(occupancy.transactions - before.transactions);
+        page.waiting.inc_by(occupancy.waiting - before.waiting);
+        self.occupancy = occupancy;
+        self.received.inc_by(carried.received - self.carried.received);
+        self.sent.inc_by(carried.sent - self.carried.sent);
         let (now, then) = (core.counters(), self.counted);
+        // Those too that never happened: what has no first value has no growth that an alarm could see.
         for (reason, count) in [
             ("unreadable", now.unreadable - then.unreadable),
             ("malformed", now.malformed - then.malformed),
@@ -66,13 +95,19 @@ impl Stats {
             ("overloaded", now.overloaded - then.overloaded),
             ("loop", now.loops - then.loops),
             ("declined", now.declined - then.declined),
-            ("unsent", unsent - self.unsent),
+            ("unsent", carried.unsent - self.carried.unsent),
         ] {
-            if count > 0 {
-                self.metrics.drops(reason).inc_by(count);
-            }
+            self.metrics.drops(reason).inc_by(count);
+        }
+        for (event, count) in [
+            ("retransmitted", now.retransmitted - then.retransmitted),
+            ("absorbed", now.absorbed - then.absorbed),
+            ("unacknowledged", now.unacknowledged - then.unacknowledged),
+            ("released", now.released - then.released),
+        ] {
+            self.metrics.transaction_events(event).inc_by(count);
         }
         self.counted = now;
-        self.unsent = unsent;
+        self.carried = carried;
     }
 }

@@ -132,6 +132,8 @@ pub struct Core<F> {
     free: Vec<u32>,
     held: usize,
     live: usize,
+    dialogs: usize,
+    transactions: usize,
     index: HashTable<u32>,
     hasher: DefaultHashBuilder,
     wheel: Wheel<(CallRef, Time)>,
@@ -171,6 +173,8 @@ impl<F> Core<F> {
             free: Vec::new(),
             held: 0,
             live: 0,
+            dialogs: 0,
+            transactions: 0,
             index: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
             wheel: Wheel::new(),
@@ -206,6 +210,16 @@ impl<F> Core<F> {
     /// Calls that have no final response or are answered and not over.
     pub fn in_progress(&self) -> usize {
         self.live
+    }
+
+    /// Calls that were answered and are not over.
+    pub fn dialogs(&self) -> usize {
+        self.dialogs
+    }
+
+    /// Transactions of all calls held.
+    pub fn transactions(&self) -> usize {
+        self.transactions
     }
 
     /// From now on refuse new calls with 503.
@@ -296,15 +310,18 @@ impl<F> Core<F> {
         let slot = self.calls.get_mut(id.slot as usize).filter(|slot| slot.generation == id.generation)?;
         let call = slot.call.as_deref_mut()?;
         let mut cx = cx!(self, now);
-        let was_over = call.phase == Phase::Over;
+        let (was, had) = (call.phase, call.transactions.len());
         let result = event(call, &mut cx);
-        if call.phase == Phase::Over && !was_over {
+        if call.phase == Phase::Over && was != Phase::Over {
             self.live -= 1;
         }
         call.settle(&mut cx);
         call.sweep();
+        self.dialogs = self.dialogs + usize::from(call.phase == Phase::Answered) - usize::from(was == Phase::Answered);
+        self.transactions = self.transactions + call.transactions.len() - had;
         if call.is_gone() {
             let hash = call.hash;
+            self.transactions -= call.transactions.len();
             slot.call = None;
             slot.generation = slot.generation.wrapping_add(1);
             if let Ok(entry) = self.index.find_entry(hash, |slot| *slot == id.slot) {
@@ -483,6 +500,8 @@ impl<F> Core<F> {
 
     /// Put a new call into its slot.
     fn admit(&mut self, id: CallRef, hash: u64, call: Box<Call<F>>) {
+        self.dialogs += usize::from(call.phase == Phase::Answered);
+        self.transactions += call.transactions.len();
         self.calls[id.slot as usize].call = Some(call);
         self.held += 1;
         self.live += 1;

@@ -2,8 +2,14 @@
 //!
 //! | family | labels | meaning |
 //! |---|---|---|
-//! | `trunkline_calls_total` | customer, gateway, class | ended calls; `gateway` is the last one tried, class `2xx` to `6xx` |
+//! | `trunkline_calls_total` | customer, gateway, code | ended calls; `gateway` is the last one tried, `code` the final one |
 //! | `trunkline_active_calls` | | calls that have not ended |
+//! | `trunkline_dialogs` | | those that were answered |
+//! | `trunkline_held_calls` | | those that have ended and absorb retransmissions, too |
+//! | `trunkline_transactions` | | transactions of calls, RFC 3261 section 17 |
+//! | `trunkline_transaction_events_total` | event | messages `retransmitted` by us and `absorbed`, answers `unacknowledged`, late ones `released` |
+//! | `trunkline_waiting_pipelines` | | calls whose stages wait for a lookup |
+//! | `trunkline_datagrams_total` | direction | UDP datagrams `received` and `sent` |
 //! | `trunkline_post_dial_delay_seconds` | customer | from the INVITE to the first 18x, or to the 2xx where none came |
 //! | `trunkline_setup_seconds` | customer | from the INVITE to the pipeline's decision |
 //! | `trunkline_attempts_total` | gateway, outcome | INVITEs sent or given up, by how they ended |
@@ -29,6 +35,10 @@
 //! | `trunkline_events_published_total`, `trunkline_events_dropped_total` | | events handed to the broker, and not |
 //! | `trunkline_log_lines_dropped_total` | | log lines dropped because standard error was not read |
 //! | `trunkline_store_behind` | store | records that a store or the fanout has not confirmed |
+//! | `trunkline_store_failing` | store | 1 while it refuses records |
+//! | `trunkline_store_records_total`, `trunkline_store_failures_total` | store | records confirmed, attempts refused |
+//! | `trunkline_store_missing_total` | store | records that it will never have: an alarm |
+//! | `trunkline_store_unroutable_total` | store | records that the broker gave back: no queue is bound |
 //! | `trunkline_lookups_total` | table, result | `hit`, `miss`, `negative`, `stale`, `shared`, `error` |
 //! | `trunkline_table_loads_total` | table | loads from the source |
 //! | `trunkline_table_load_seconds` | table | how long the source took |
@@ -41,20 +51,34 @@
 //! | `trunkline_plugin_trial` | plugin, kind, result | of a trial: `same`, `different`, `failed`, `withheld`, `dropped` |
 //! | `trunkline_usage_…` | customer | calls, stages, fuel, microseconds, refused, memory and its peak: for the bill |
 //! | `trunkline_breaker_opened_total` | kind, name | times that a service's breaker opened by itself |
+//! | `trunkline_queue_depth`, `trunkline_queue_limit` | queue | what waits in a bounded queue, and what may: `worker-0` …, `journal`, `events`, `hep`, `dialer` |
+//! | `trunkline_memory_bytes`, `trunkline_open_files` | | what the process has |
+//! | `trunkline_cpu_seconds_total`, `trunkline_worker_cpu_seconds_total` | , worker | processor time of the process, and of each worker |
+//! | `trunkline_ready`, `trunkline_start_time_seconds` | | 1 while new calls are taken; when the process began |
+//! | `trunkline_build_info` | version | 1 |
+//! | `trunkline_series_folded_total` | label | names that found no series of their own left |
 //!
-//! Labels are names of the configuration and fixed words, so their number is bounded; a worker holds its counters and
-//! touches no lock once it has seen a label.
+//! Labels are names of the configuration and fixed words, and their number is bounded: 1,000 customers and 500 gateways
+//! have series of their own, `trunkline_calls_total` has 20,000 at most; what is beyond is counted together as `_other`
+//! (see `bound`). Tables, services, stores, plugins and pipelines are as many as the configuration names. A worker
+//! holds its counters and touches no lock once it has seen a label.
 
+mod bound;
+mod node;
 mod samples;
+mod stores;
 mod versions;
 mod worker;
 
+use bound::{CALLS, CUSTOMERS, GATEWAYS, Names};
+pub use node::{NodeSample, QueueSample};
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
-pub use samples::{BreakerSample, BreakerState, Samples, StoreSample, TableSample};
+pub use samples::{BreakerSample, BreakerState, Samples, TableSample};
+pub use stores::StoreSample;
 pub use worker::WorkerMetrics;
 
 pub use super::histogram::Histogram;
@@ -74,6 +98,19 @@ const STAGE_BOUNDS: &[u64] =
 
 type HistogramFamily<const N: usize> = Family<Labels<N>, Histogram, fn() -> Histogram>;
 
+/// What a worker, or all of them, have in hand.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Occupancy<N> {
+    /// Answered and not over.
+    pub dialogs: N,
+    /// Calls that have ended and absorb retransmissions, too.
+    pub held: N,
+    /// Transactions of calls.
+    pub transactions: N,
+    /// Calls whose stages wait for a lookup.
+    pub waiting: N,
+}
+
 /// The metrics of one node.
 pub struct Metrics {
     registry: Registry,
@@ -86,6 +123,14 @@ pub struct Metrics {
     stage_fuel: Family<Labels<1>, Counter>,
     drops: Family<Labels<1>, Counter>,
     reloads: Family<Labels<1>, Counter>,
+    datagrams: Family<Labels<1>, Counter>,
+    transaction_events: Family<Labels<1>, Counter>,
+    folded: Family<Labels<1>, Counter>,
+    customer_names: Names,
+    gateway_names: Names,
+    call_series: Names,
+    /// Answered calls, those too that have ended, transactions, and pipelines that wait: as `active_calls`.
+    pub occupancy: Occupancy<Gauge>,
     /// Calls that have not ended: add when one begins, subtract when it ends.
     pub active_calls: Gauge,
     /// Records that no journal took.
@@ -98,7 +143,17 @@ impl Metrics {
     /// Registers every family. `sample` is asked at every scrape for what other parts count themselves; it must not
     /// wait.
     pub fn new(sample: impl Fn() -> Samples + Send + Sync + 'static) -> Self {
+        let folded = Family::<Labels<1>, Counter>::default();
+        let names = |label: &str, limit| Names::new(limit, folded.get_or_create_owned(&[("label", label.to_owned())]));
+        let (customer_names, gateway_names) = (names("customer", CUSTOMERS), names("gateway", GATEWAYS));
         let mut metrics = Self {
+            customer_names,
+            gateway_names,
+            call_series: names("call", CALLS),
+            folded,
+            datagrams: Family::default(),
+            transaction_events: Family::default(),
+            occupancy: Occupancy::default(),
             registry: Registry::with_prefix("trunkline"),
             calls: Family::default(),
             post_dial_delay: Family::new_with_constructor(|| Histogram::new(CALL_BOUNDS)),
@@ -114,17 +169,16 @@ impl Metrics {
             records_spared: Counter::default(),
         };
         metrics.register();
+        for result in ["taken", "refused"] {
+            metrics.reloads.get_or_create_owned(&[("result", result.to_owned())]);
+        }
         metrics.registry.register_collector(Box::new(samples::Sampler::new(sample)));
         metrics
     }
 
     fn register(&mut self) {
         let r = &mut self.registry;
-        r.register(
-            "calls",
-            "Ended calls by customer, last gateway tried and class of the final code",
-            self.calls.clone(),
-        );
+        r.register("calls", "Ended calls by customer, last gateway tried and final code", self.calls.clone());
         r.register("active_calls", "Calls that have not ended", self.active_calls.clone());
         r.register_with_unit(
             "post_dial_delay",
@@ -145,6 +199,18 @@ impl Metrics {
             self.records_spared.clone(),
         );
         r.register("reloads", "Reloads of the configuration", self.reloads.clone());
+        let Occupancy { dialogs, held, transactions, waiting } = &self.occupancy;
+        r.register("dialogs", "Calls that were answered and have not ended", dialogs.clone());
+        r.register("held_calls", "Calls in memory: those too that have ended and absorb retransmissions", held.clone());
+        r.register("transactions", "Transactions of calls", transactions.clone());
+        r.register("waiting_pipelines", "Calls whose stages wait for a lookup", waiting.clone());
+        r.register("datagrams", "UDP datagrams by direction", self.datagrams.clone());
+        r.register(
+            "transaction_events",
+            "Messages sent again by us or absorbed, answers without ACK, and answers too late",
+            self.transaction_events.clone(),
+        );
+        r.register("series_folded", "Names that share a series, since there were none left", self.folded.clone());
     }
 
     /// The page, as OpenMetrics text.
@@ -161,6 +227,16 @@ impl Metrics {
     /// Counts messages dropped for `reason`, a fixed word. Keep the counter: asking for it takes a lock.
     pub fn drops(&self, reason: &'static str) -> Counter {
         self.drops.get_or_create_owned(&[("reason", reason.to_owned())])
+    }
+
+    /// Counts datagrams `received` or `sent`. Keep the counter: asking for it takes a lock.
+    pub fn datagrams(&self, direction: &'static str) -> Counter {
+        self.datagrams.get_or_create_owned(&[("direction", direction.to_owned())])
+    }
+
+    /// Counts what befell transactions: `event` is a fixed word. Keep the counter: asking for it takes a lock.
+    pub fn transaction_events(&self, event: &'static str) -> Counter {
+        self.transaction_events.get_or_create_owned(&[("event", event.to_owned())])
     }
 
     /// Counts a reload.

@@ -8,12 +8,14 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
-use super::versions;
+use super::{bound, node, stores, versions};
 use crate::plugin::account::Usage;
 use crate::plugin::trial::TrialStatus;
 use prometheus_client::registry::Unit;
 
 use super::Histogram;
+use super::node::NodeSample;
+use super::stores::StoreSample;
 use crate::admin::GatewayStatus;
 
 use crate::transport::stream::{Event, StreamSample};
@@ -21,6 +23,8 @@ use crate::transport::stream::{Event, StreamSample};
 /// Counts and states at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct Samples {
+    /// The process itself.
+    pub node: NodeSample,
     /// The disk refuses the journal.
     pub journal_failing: bool,
     /// Bytes of the journal on disk, and what they may be.
@@ -53,15 +57,6 @@ pub struct Samples {
     pub trials: Vec<(String, TrialStatus)>,
     /// By customer.
     pub usage: Vec<(String, Usage)>,
-}
-
-/// One record store, or the fanout.
-#[derive(Debug, Clone, Default)]
-pub struct StoreSample {
-    /// Its name.
-    pub name: String,
-    /// Records in the journal that it has not confirmed.
-    pub behind: u64,
 }
 
 /// One table. The counts only grow.
@@ -134,33 +129,8 @@ impl fmt::Debug for Sampler {
 impl Collector for Sampler {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let samples = (self.0)();
-        let failing = ConstGauge::new(u64::from(samples.journal_failing));
-        failing.encode(encoder.encode_descriptor(
-            "journal_failing",
-            "1 while the disk refuses the journal",
-            None,
-            MetricType::Gauge,
-        )?)?;
-
-        let (used, limit) = samples.journal_bytes;
-        for (name, help, bytes) in [
-            ("journal_bytes", "Bytes of the journal on disk", used),
-            ("journal_limit_bytes", "What the journal may take of the disk", limit),
-        ] {
-            let gauge = ConstGauge::new(bytes);
-            gauge.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
-        }
-        let (published, dropped) = samples.events;
-        for (name, help, count) in [
-            ("journal_unguarded", "Frames that shared memory had no room for", samples.unguarded),
-            ("journal_notes_lost", "Starts and answers of calls that the journal did not take", samples.notes_lost),
-            ("events_published", "Events handed to the broker", published),
-            ("events_dropped", "Events dropped: the queue was full or the broker away", dropped),
-        ] {
-            let counter = ConstCounter::new(count);
-            counter.encode(encoder.encode_descriptor(name, help, None, MetricType::Counter)?)?;
-        }
-
+        node::encode(&mut encoder, &samples.node)?;
+        stores::encode(&mut encoder, &samples)?;
         let dropped = ConstCounter::new(samples.log_lines_dropped);
         dropped.encode(encoder.encode_descriptor(
             "log_lines_dropped",
@@ -176,9 +146,6 @@ impl Collector for Sampler {
         let dns = samples.dns.iter().filter(|(result, _)| !result.is_empty());
         let dns = dns.map(|(result, count)| ([("result", *result)], *count));
         counters(&mut encoder, "dns_queries", "Questions to the DNS, and those that went wrong", dns)?;
-
-        let behind = samples.stores.iter().map(|store| ([("store", store.name.as_str())], store.behind));
-        gauges(&mut encoder, "store_behind", "Records that a store or the fanout has not confirmed", behind)?;
 
         let tables = &samples.tables;
         let lookups = tables.iter().flat_map(|table| {
@@ -223,16 +190,22 @@ impl Collector for Sampler {
 }
 
 fn gateways(encoder: &mut DescriptorEncoder<'_>, all: &[GatewayStatus]) -> fmt::Result {
-    let states = all.iter().flat_map(|gateway| {
-        let word = |state: &'static str| [("gateway", gateway.name.as_str()), ("state", state)];
-        ["up", "aside", "down", "disabled"].map(|state| (word(state), u64::from(gateway.state == state)))
+    const STATES: [&str; 4] = ["up", "aside", "down", "disabled"];
+    let rows = all.iter().map(|gateway| {
+        let [up, aside, down, disabled] = STATES.map(|state| u64::from(gateway.state == state));
+        let GatewayStatus { calls, passed_full, passed_down, .. } = *gateway;
+        (gateway.name.as_str(), [up, aside, down, disabled, u64::from(calls), passed_full, passed_down])
+    });
+    let rows = bound::fold(rows, bound::GATEWAYS);
+    let states = rows.iter().flat_map(|(name, values)| {
+        STATES.into_iter().zip(values).map(|(state, count)| ([("gateway", *name), ("state", state)], *count))
     });
     gauges(encoder, "gateway_state", "1 for the state that a gateway is in", states)?;
-    let calls = all.iter().map(|gateway| ([("gateway", gateway.name.as_str())], u64::from(gateway.calls)));
+    let calls = rows.iter().map(|(name, values)| ([("gateway", *name)], values[4]));
     gauges(encoder, "gateway_calls", "Calls that a gateway has", calls)?;
-    let passed = all.iter().flat_map(|gateway| {
-        let why = |reason: &'static str| [("gateway", gateway.name.as_str()), ("reason", reason)];
-        [(why("full"), gateway.passed_full), (why("down"), gateway.passed_down)]
+    let passed = rows.iter().flat_map(|(name, values)| {
+        [("full", values[5]), ("down", values[6])]
+            .map(|(reason, count)| ([("gateway", *name), ("reason", reason)], count))
     });
     counters(encoder, "gateway_passed", "Calls that went past a gateway without asking it", passed)
 }

@@ -5,7 +5,9 @@ use std::fmt;
 
 use prometheus_client::encoding::DescriptorEncoder;
 
+use super::bound;
 use super::samples::{Samples, counters, gauges};
+use crate::plugin::account::Usage;
 
 pub(super) fn encode(encoder: &mut DescriptorEncoder<'_>, samples: &Samples) -> fmt::Result {
     let turns =
@@ -26,22 +28,23 @@ pub(super) fn encode(encoder: &mut DescriptorEncoder<'_>, samples: &Samples) -> 
     });
     gauges(encoder, "plugin_trial", "Calls of the versions on trial, by how they compare", compared)?;
 
-    let usage = &samples.usage;
-    let of = |read: fn(&crate::plugin::account::Usage) -> u64| {
-        usage.iter().map(move |(customer, used)| ([("customer", customer.as_str())], read(used)))
-    };
-    counters(encoder, "usage_calls", "Calls of a customer that came to its pipeline", of(|used| used.calls))?;
-    counters(encoder, "usage_stages", "Stages run for a customer", of(|used| used.stages))?;
-    counters(encoder, "usage_fuel", "WebAssembly instructions run for a customer", of(|used| used.fuel))?;
-    counters(encoder, "usage_microseconds", "Wall clock of a customer's stages", of(|used| used.micros))?;
-    counters(
-        encoder,
-        "usage_refused",
-        "Stages not run because a customer had used up its share",
-        of(|used| used.refused),
-    )?;
-    gauges(encoder, "usage_memory_bytes", "Memory of a customer's own components", of(|used| used.memory))?;
-    gauges(encoder, "usage_memory_peak_bytes", "The most memory of them", of(|used| used.memory_peak))
+    let used = samples.usage.iter().map(|(customer, used)| {
+        let Usage { calls, stages, fuel, micros, refused, memory, memory_peak } = *used;
+        (customer.as_str(), [calls, stages, fuel, micros, refused, memory, memory_peak])
+    });
+    let used = bound::fold(used, bound::CUSTOMERS);
+    let of = |place: usize| used.iter().map(move |(customer, values)| ([("customer", *customer)], values[place]));
+    for (place, name, help) in [
+        (0, "usage_calls", "Calls of a customer that came to its pipeline"),
+        (1, "usage_stages", "Stages run for a customer"),
+        (2, "usage_fuel", "WebAssembly instructions run for a customer"),
+        (3, "usage_microseconds", "Wall clock of a customer's stages"),
+        (4, "usage_refused", "Stages not run because a customer had used up its share"),
+    ] {
+        counters(encoder, name, help, of(place))?;
+    }
+    gauges(encoder, "usage_memory_bytes", "Memory of a customer's own components", of(5))?;
+    gauges(encoder, "usage_memory_peak_bytes", "The most memory of them", of(6))
 }
 
 fn kind(kind: crate::plugin::trial::Kind) -> &'static str {

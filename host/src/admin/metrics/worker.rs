@@ -5,11 +5,9 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use prometheus_client::metrics::counter::Counter;
 
+use super::bound::OTHER;
 use super::{Histogram, Metrics};
 use crate::cdr::record::{Attempt, AttemptOutcome, CallRecord, StageOutcome, StageRecord};
-
-/// Classes of final codes: 2xx to 6xx.
-const CLASSES: [&str; 5] = ["2xx", "3xx", "4xx", "5xx", "6xx"];
 
 /// How a worker counts. Not shared: each worker has its own.
 #[derive(Debug)]
@@ -24,8 +22,8 @@ pub struct WorkerMetrics {
 struct CustomerMetrics {
     post_dial_delay: Histogram,
     setup: Histogram,
-    /// By gateway, empty where none was tried.
-    calls: HashMap<String, [Option<Counter>; CLASSES.len()]>,
+    /// By gateway, empty where none was tried, and code.
+    calls: HashMap<String, HashMap<u16, Counter>>,
 }
 
 #[derive(Debug)]
@@ -55,10 +53,13 @@ impl WorkerMetrics {
     fn count_call(&mut self, record: &CallRecord) {
         let metrics = &self.metrics;
         let name = record.customer.as_str();
-        let customer = self.customers.entry_ref(name).or_insert_with(|| CustomerMetrics {
-            post_dial_delay: metrics.post_dial_delay.get_or_create_owned(&[("customer", name.to_owned())]),
-            setup: metrics.setup.get_or_create_owned(&[("customer", name.to_owned())]),
-            calls: HashMap::new(),
+        let customer = self.customers.entry_ref(name).or_insert_with(|| {
+            let label = [("customer", metrics.customer_names.label(name).to_owned())];
+            CustomerMetrics {
+                post_dial_delay: metrics.post_dial_delay.get_or_create_owned(&label),
+                setup: metrics.setup.get_or_create_owned(&label),
+                calls: HashMap::new(),
+            }
         });
         let times = &record.times;
         if let Some(heard) = times.ringing.or(times.answered) {
@@ -67,25 +68,25 @@ impl WorkerMetrics {
         if let Some(routed) = times.routed {
             customer.setup.observe(routed.saturating_sub(times.received));
         }
-        let class = usize::from(record.code / 100).clamp(2, 6) - 2;
         let gateway = record.attempts.last().map_or("", |attempt| &*attempt.gateway);
         let counters = customer.calls.entry_ref(gateway).or_default();
-        if let Some(counter) = counters.get_mut(class) {
-            let labels = || {
-                [("customer", name.to_owned()), ("gateway", gateway.to_owned()), ("class", CLASSES[class].to_owned())]
-            };
-            counter.get_or_insert_with(|| metrics.calls.get_or_create_owned(&labels())).inc();
-        }
+        counters.entry(record.code).or_insert_with(|| metrics.calls_of(name, gateway, record.code)).inc();
     }
 
     fn count_attempt(&mut self, attempt: &Attempt) {
         let metrics = &self.metrics;
-        let outcomes = self.attempts.entry_ref(&*attempt.gateway).or_default();
-        let counter = outcomes.entry(attempt.outcome).or_insert_with(|| {
-            let labels = [("gateway", attempt.gateway.to_string()), ("outcome", word(&attempt.outcome))];
-            metrics.attempts.get_or_create_owned(&labels)
+        let outcomes = self.attempts.entry_ref(&*attempt.gateway).or_insert_with(|| {
+            let gateway = metrics.gateway_names.label(&attempt.gateway);
+            // Those too that never happened: what has no first value has no growth that an alarm could see.
+            let of = |outcome| {
+                let labels = [("gateway", gateway.to_owned()), ("outcome", word(&outcome))];
+                (outcome, metrics.attempts.get_or_create_owned(&labels))
+            };
+            AttemptOutcome::ALL.map(of).into_iter().collect()
         });
-        counter.inc();
+        if let Some(counter) = outcomes.get(&attempt.outcome) {
+            counter.inc();
+        }
     }
 
     fn count_stage(&mut self, record: &StageRecord) {
@@ -103,6 +104,20 @@ impl WorkerMetrics {
             metrics.stages.get_or_create_owned(&labels)
         });
         counter.inc();
+    }
+}
+
+impl Metrics {
+    /// Codes are the gateways' own words: where they multiply with customers and gateways to too many series, calls are
+    /// told apart by code alone.
+    fn calls_of(&self, customer: &str, gateway: &str, code: u16) -> Counter {
+        let mut names = [self.customer_names.label(customer), self.gateway_names.label(gateway)];
+        if !self.call_series.admits(&format!("{}\n{}\n{code}", names[0], names[1])) {
+            names = [OTHER; 2];
+        }
+        let [customer, gateway] = names.map(str::to_owned);
+        let labels = [("customer", customer), ("gateway", gateway), ("code", code.to_string())];
+        self.calls.get_or_create_owned(&labels)
     }
 }
 

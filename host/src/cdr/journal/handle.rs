@@ -86,6 +86,7 @@ impl JournalHandle {
         let frame = self.slate.as_ref().map(|slate| slate.frame(kind, call, &payload));
         let entrant = Entrant::Frame { kind, call, payload, slate: self.slate.clone() };
         let taken = self.queue.try_send(entrant).is_ok();
+        self.shared.queued.fetch_add(u64::from(taken), Ordering::Relaxed);
         if let (Some(slate), Some(frame), true) = (&self.slate, frame, taken)
             && !slate.keep(&frame)
         {

@@ -149,6 +149,7 @@ impl JournalThread {
 
     fn take(&mut self, entrant: Entrant) {
         let Entrant::Frame { kind, call, payload, slate } = entrant else { return };
+        self.shared.taken.fetch_add(1, Ordering::Relaxed);
         if let Some(slate) = slate {
             match self.taken.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &slate)) {
                 Some((_, count)) => *count += 1,

@@ -66,6 +66,11 @@ impl Mirror {
         }
     }
 
+    /// Copies that wait, and how many may.
+    pub fn queue(&self) -> (u64, u64) {
+        ((QUEUE - self.queue.capacity()) as u64, QUEUE as u64)
+    }
+
     /// Copies sent and copies dropped since the start.
     pub fn counts(&self) -> (u64, u64) {
         (self.counts.sent.load(Relaxed), self.counts.dropped.load(Relaxed))

@@ -206,6 +206,11 @@ impl Streams {
         self.0.counts.sample(self.0.slots.len())
     }
 
+    /// Messages that wait for the dialer, and how many may.
+    pub fn queue(&self) -> (u64, u64) {
+        ((ORDERS - self.0.orders.capacity()) as u64, ORDERS as u64)
+    }
+
     /// A message that could not be sent: nobody is told of a response.
     fn undelivered(&self, post: &Post, message: &Bytes, reason: &'static str) {
         self.0.counts.unsent(reason);

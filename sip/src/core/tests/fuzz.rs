@@ -261,6 +261,7 @@ impl Storm {
             self.act();
         }
         assert_eq!(self.core.held(), 0, "calls held");
+        assert_eq!((self.core.dialogs(), self.core.transactions()), (0, 0), "dialogs and transactions left");
         assert_eq!(self.core.wheel.len(), 0, "timers");
         assert_eq!(self.routes, self.records, "a record for each call");
     }

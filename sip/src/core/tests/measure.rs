@@ -137,7 +137,7 @@ fn what_an_established_call_keeps() {
         meter.settle();
     }
     let kept = (resident() - before) / CALLS;
-    assert_eq!(meter.core.held(), CALLS);
+    assert_eq!((meter.core.held(), meter.core.dialogs(), meter.core.transactions()), (CALLS, CALLS, 0));
     println!("an established call keeps {kept} bytes, {} of them itself", size_of::<Call<u32>>());
     let before = resident();
     for batch in 1..=CALLS / BATCH {

@@ -172,6 +172,7 @@ impl World {
         let weather = self.net.weather;
         assert_eq!(self.core.held(), 0, "calls held");
         assert_eq!(self.core.in_progress(), 0);
+        assert_eq!((self.core.dialogs(), self.core.transactions()), (0, 0), "dialogs and transactions left");
         assert_eq!(self.core.next_deadline(), None);
         assert_eq!(self.core.wheel.len(), 0, "timers");
         assert!(self.core.index.is_empty(), "the index");
