@@ -64,8 +64,16 @@ mod tests {
     #[test]
     fn four_fifths_of_the_limit_are_an_alarm() {
         let synced = Synced::default();
-        let status =
-            |disk_use| Status { synced, lost: 0, notes_lost: 0, unguarded: 0, queue: (0, 1), disk_use, limit: 1_000, failing: None };
+        let status = |disk_use| Status {
+            synced,
+            lost: 0,
+            notes_lost: 0,
+            unguarded: 0,
+            queue: (0, 1),
+            disk_use,
+            limit: 1_000,
+            failing: None,
+        };
         assert!(!is_filling(&status(799)));
         assert!(is_filling(&status(800)));
     }

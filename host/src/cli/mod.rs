@@ -14,6 +14,7 @@ pub mod ledger;
 pub mod plugin;
 pub mod render;
 pub mod run;
+pub mod top;
 
 use std::ffi::OsString;
 use std::io;
@@ -38,6 +39,7 @@ Examples:
   trunkline run -c /etc/trunkline/trunkline.toml
   trunkline explain -c trunkline.toml --source 192.0.2.10 --from 12125550100 --to 13105550199
   trunkline cdr tail -c trunkline.toml
+  trunkline top -c trunkline.toml
 
 Exit codes: 0 done, 1 what was asked for failed, 2 the command line is wrong.";
 
@@ -47,6 +49,7 @@ enum Command {
     Check(check::Check),
     Explain(explain::Explain),
     Cdr(cdr::Cdr),
+    Top(top::Top),
     Ledger(ledger::Ledger),
     Plugin(plugin::Plugin),
     Demo(demo::Args),
@@ -82,6 +85,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Check(command) => Ok(command.execute()),
         Command::Explain(command) => command.execute().map(|()| ExitCode::SUCCESS),
         Command::Cdr(command) => command.execute(),
+        Command::Top(command) => command.execute().map(|()| ExitCode::SUCCESS),
         Command::Ledger(command) => command.execute().map(|()| ExitCode::SUCCESS),
         Command::Plugin(command) => command.execute(),
         Command::Demo(args) => demo::run(args),
