@@ -58,6 +58,11 @@ impl Router {
         self.listen[0]
     }
 
+    /// Where its admin API is.
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin
+    }
+
     /// Its process id.
     pub fn id(&self) -> u32 {
         self.process.id()
