@@ -1,6 +1,7 @@
 //! The project's own commands: `cargo xtask plugins`, and those that build on it.
 
 mod bench;
+mod chaos;
 mod demo;
 mod plugins;
 mod setup;
@@ -27,6 +28,8 @@ enum Command {
     Test(test::Arguments),
     /// Measure Trunkline beside its peers; installs what they need
     Bench(bench::Arguments),
+    /// Place calls while broker, database, disk and router die in turn; every completed call must have its record
+    Chaos(chaos::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -35,5 +38,6 @@ fn main() -> anyhow::Result<()> {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Chaos(arguments) => chaos::run(&arguments),
     }
 }

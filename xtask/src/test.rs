@@ -19,7 +19,7 @@ pub(crate) struct Arguments {
 }
 
 /// The programs that the end-to-end tests run, and the Debian packages they come in.
-const PROGRAMS: [(&str, &str); 10] = [
+pub(crate) const PROGRAMS: [(&str, &str); 10] = [
     ("sipp", "sip-tester"),
     ("sipsak", "sipsak"),
     ("rabbitmq-server", "rabbitmq-server"),
