@@ -24,6 +24,7 @@ mod setup;
 mod sipp;
 mod small_disk;
 mod wait;
+mod webhook;
 mod wire;
 
 pub use component::marked;
@@ -45,3 +46,4 @@ pub use setup::{Setup, plugins_folder};
 pub use sipp::{Counts, Load, Sipp};
 pub use small_disk::SmallDisk;
 pub use wait::until;
+pub use webhook::{Delivery, Manner, Webhook};

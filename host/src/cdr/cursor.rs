@@ -102,7 +102,8 @@ fn folder(journal: &Path) -> PathBuf {
     journal.join("cursors")
 }
 
-fn hex(digit: u8) -> char {
+/// One hexadecimal digit, in lower case.
+pub(super) fn hex(digit: u8) -> char {
     char::from_digit(digit.into(), 16).unwrap_or('0')
 }
 

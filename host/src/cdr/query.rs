@@ -49,6 +49,7 @@ impl Source {
             Some(name) => match config.stores.get(name) {
                 Some(model::Store::Sql(store)) => sql(store),
                 Some(model::Store::Files(store)) => Ok(Self::Files(base.join(&store.folder))),
+                Some(model::Store::Http(_)) => bail!("`{name}` is a webhook: what it was sent cannot be read back"),
                 None => {
                     let known: Vec<&str> = config.stores.keys().map(String::as_str).collect();
                     bail!("there is no store `{name}`: the configuration has {}, and `journal`", known.join(", "))
@@ -59,7 +60,7 @@ impl Source {
                 .values()
                 .find_map(|store| match store {
                     model::Store::Sql(store) => Some(sql(store)),
-                    model::Store::Files(_) => None,
+                    model::Store::Files(_) | model::Store::Http(_) => None,
                 })
                 .unwrap_or_else(|| Ok(Self::Journal(base.join(&config.journal)))),
         }

@@ -94,6 +94,7 @@ impl Cdr {
             let task = match ship {
                 Ship::Sql(sink) => runtime.spawn(shipper.run(sink)),
                 Ship::Files(sink) => runtime.spawn(shipper.run(sink)),
+                Ship::Http(sink) => runtime.spawn(shipper.run(*sink)),
                 Ship::Amqp(sink) => runtime.spawn(shipper.run(*sink)),
             };
             shippers.push(Running { status, task });

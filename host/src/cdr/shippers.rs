@@ -7,6 +7,7 @@
 mod amqp;
 mod backoff;
 mod files;
+mod http;
 mod sql;
 mod status;
 
@@ -31,6 +32,7 @@ use super::journal::{Batch, Gap, GapCause, Position, Reader, Synced};
 use super::record::{CallRecord, RecordKey};
 use super::service::StartError;
 use crate::config::model;
+use crate::config::units::TimeSpan;
 
 /// A cursor is saved this often while records flow, and at the end. What a crash makes a store see twice is bounded
 /// by it.
@@ -60,6 +62,7 @@ pub(super) trait Sink: Send + 'static {
 pub(super) enum Ship {
     Sql(SqlSink),
     Files(files::FileSink),
+    Http(Box<http::HttpSink>),
     Amqp(Box<amqp::AmqpSink>),
 }
 
@@ -68,6 +71,7 @@ impl Ship {
         match self {
             Self::Sql(_) => "sql",
             Self::Files(_) => "files",
+            Self::Http(_) => "http",
             Self::Amqp(_) => "amqp",
         }
     }
@@ -87,7 +91,12 @@ pub(super) fn plan(config: &model::Cdr, base: &Path) -> Result<Vec<(String, Ship
             }
             model::Store::Files(store) => {
                 let model::FileFormat::Jsonl = store.format;
-                Ship::Files(files::FileSink::new(base.join(&store.folder), store.rotate.bytes()))
+                let every = store.rotate_every.map(TimeSpan::get);
+                Ship::Files(files::FileSink::new(base.join(&store.folder), store.rotate.bytes(), every))
+            }
+            model::Store::Http(store) => {
+                let sink = http::HttpSink::new(store).map_err(|error| problem("http", error))?;
+                Ship::Http(Box::new(sink))
             }
         };
         ships.push((format!("store {name}"), ship));

@@ -28,7 +28,8 @@ pub use self::node::{Admin, Dns, Hep, Listen, Log, Node};
 pub use self::own_plugin::{CustomerLimits, Overrides, OwnPlugin};
 pub use self::plugins::{Compile, Isolation, OnFailure, Plugin};
 pub use self::records::{
-    AmqpFanout, Cdr, Fanout, FileFormat, FileStore, MissedFanout, OnJournalFailure, QueueType, SqlStore, Store,
+    AmqpFanout, Cdr, Fanout, FileFormat, FileStore, HttpStore, MissedFanout, OnJournalFailure, QueueType, SqlStore,
+    Store,
 };
 pub use self::routing::{Customer, Digest, Failures, Gateway, GatewayLogin, OnRedirect, RequestUriHost};
 pub use self::sources::{

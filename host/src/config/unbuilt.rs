@@ -8,10 +8,8 @@ use super::places::join;
 use super::problem::Report;
 
 /// The path (`*` stands for any name) and what it would do.
-const UNBUILT: &[(&str, &str)] = &[
-    ("customers.*.tech-prefix", "customers told apart by tech prefix: use the `auth` stage"),
-    ("cdr.stores.*.http", "records sent to a webhook: use `sql` or `files`"),
-];
+const UNBUILT: &[(&str, &str)] =
+    &[("customers.*.tech-prefix", "customers told apart by tech prefix: use the `auth` stage")];
 
 /// Reports every such key and takes it out of the tree.
 pub(super) fn refuse(tree: &mut Spanned<DeTable<'_>>, report: &mut Report<'_>) {

@@ -44,8 +44,8 @@ use tokio::runtime::Handle;
 
 pub use breaker::Hold;
 pub use cached::Via;
-pub(crate) use client::is_healthy;
 pub use client::{Method, Request, Response};
+pub(crate) use client::{http_client, is_healthy};
 pub use error::{LookupError, Problem, ServiceError, Trouble};
 pub use events::{BreakerEvent, Events};
 pub use flight::{Answer, Load};

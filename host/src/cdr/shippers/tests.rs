@@ -131,6 +131,28 @@ async fn files_rotate_by_size_and_lose_nothing_between() {
     assert_eq!(sequences(&in_files(folder.path())), (1..=400).collect::<Vec<_>>());
 }
 
+#[tokio::test]
+async fn files_of_an_hour_each_hold_the_calls_that_ended_in_it() {
+    const AN_HOUR: u64 = 3_600_000;
+    let folder = tempfile::tempdir().unwrap();
+    let config: model::Cdr = toml::from_str(
+        "journal = \"journal\"\n[stores.archive]\nfiles = { folder = \"archive\", rotate-every = \"1h\" }\n",
+    )
+    .unwrap();
+    run(&folder, &config, 0..10).await;
+    // The file is gone on with after a restart, another begins with the hour, and who comes late begins none.
+    run(&folder, &config, 10..20).await;
+    run(&folder, &config, AN_HOUR..AN_HOUR + 5).await;
+    run(&folder, &config, 20..21).await;
+    run(&folder, &config, AN_HOUR + 5..AN_HOUR + 10).await;
+    let mut lines: Vec<_> = std::fs::read_dir(folder.path().join("archive"))
+        .unwrap()
+        .map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap().lines().count())
+        .collect();
+    lines.sort_unstable();
+    assert_eq!(lines, [11, 20]);
+}
+
 /// A port that nobody listens on: bound once, then given back.
 fn dead_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()

@@ -63,6 +63,8 @@ pub enum Store {
     Sql(SqlStore),
     /// Files in a folder.
     Files(FileStore),
+    /// A webhook.
+    Http(HttpStore),
 }
 
 /// A SQL database.
@@ -85,6 +87,36 @@ pub struct FileStore {
     /// A new file begins after this many bytes. Default 64 MiB.
     #[serde(default = "default_rotate")]
     pub rotate: Size,
+    /// A new file begins with the first call that ended in another such period, counted from midnight UTC. Default: by
+    /// size alone.
+    pub rotate_every: Option<TimeSpan>,
+}
+
+/// A webhook: batches of records by POST, signed.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct HttpStore {
+    /// `https://host/path`; `http` only to this machine.
+    pub url: String,
+    /// The key of the signature, shared with the receiver.
+    pub secret: String,
+    /// Further header fields, such as `authorization`.
+    #[serde(default)]
+    pub headers: Named<String>,
+    /// Records in a request, at most. Default 500.
+    #[serde(default = "default_batch")]
+    pub batch: usize,
+    /// For a request and its answer. Default 10 s.
+    #[serde(default = "default_deadline")]
+    pub deadline: TimeSpan,
+}
+
+fn default_batch() -> usize {
+    500
+}
+
+fn default_deadline() -> TimeSpan {
+    TimeSpan::from_millis(10_000)
 }
 
 fn default_rotate() -> Size {

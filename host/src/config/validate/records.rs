@@ -1,18 +1,21 @@
 //! `[cdr]`.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::path::Path;
 
 use reqwest::Url;
 
-use super::super::model::{AmqpFanout, AmqpTls, Config, Fanout, SqlStore, Store};
+use super::super::model::{AmqpFanout, AmqpTls, Config, Fanout, HttpStore, SqlStore, Store};
 use super::super::problem::Report;
+use super::super::units::TimeSpan;
 use super::{at_least_one, file, name, not_zero};
 
-/// A store's name names its cursor's file in the journal's folder; this one is the broker's.
 /// Four segments.
 const MIN_LIMIT: u64 = 256 << 20;
-
+/// Bytes of a webhook's secret.
+const SECRET: usize = 16;
+/// A store's name names its cursor's file in the journal's folder; this one is the broker's.
 const RESERVED: &str = "fanout";
 
 pub(super) fn validate(config: &Config, folder: &Path, report: &mut Report<'_>) {
@@ -37,8 +40,12 @@ pub(super) fn validate(config: &Config, folder: &Path, report: &mut Report<'_>) 
                 if files.rotate.bytes() == 0 {
                     report.error(&format!("{key}.files.rotate"), "must be at least 1 byte");
                 }
+                if let Some(every) = files.rotate_every {
+                    whole_part_of_a_day(&format!("{key}.files.rotate-every"), every, report);
+                }
                 Some(format!("folder {}", files.folder.display()))
             }
+            Store::Http(http) => webhook(&format!("{key}.http"), http, report),
         };
         if let Some(place) = place
             && let Some(other) = places.insert(place, store_name)
@@ -52,6 +59,34 @@ pub(super) fn validate(config: &Config, folder: &Path, report: &mut Report<'_>) 
     if report.places().names("cdr.stores").is_empty() && cdr.fanout.is_none() && !config.is_ledger_alone() {
         report.warn("cdr", "has neither stores nor a fanout: records stay in the journal");
     }
+}
+
+/// Periods begin at the same times every day, or tell nobody anything.
+fn whole_part_of_a_day(key: &str, every: TimeSpan, report: &mut Report<'_>) {
+    let (day, every) = (24 * 60 * 60, every.get());
+    if every.subsec_nanos() > 0 || every.as_secs() == 0 || day % every.as_secs() != 0 {
+        report.error(key, "must go into a day without a rest: such as `15m`, `1h`, `24h`");
+    }
+}
+
+fn webhook(key: &str, http: &HttpStore, report: &mut Report<'_>) -> Option<String> {
+    not_zero(&format!("{key}.deadline"), http.deadline, report);
+    at_least_one(&format!("{key}.batch"), http.batch as u64, report);
+    if http.secret.len() < SECRET {
+        report
+            .error(&format!("{key}.secret"), format!("must have at least {SECRET} bytes: it signs what is billed by"));
+    }
+    let url = Url::parse(&http.url).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    let Some(url) = url else {
+        report.error(&format!("{key}.url"), "is no URL of a webhook: write `https://HOST/PATH`");
+        return None;
+    };
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let is_local = host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
+    if url.scheme() == "http" && !is_local {
+        report.warn(&format!("{key}.url"), "sends call records in the clear: write `https://…`");
+    }
+    Some(http.url.clone())
 }
 
 fn sql_place(key: &str, sql: &SqlStore, report: &mut Report<'_>) -> Option<String> {

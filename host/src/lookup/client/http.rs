@@ -7,7 +7,7 @@ use std::time::Duration;
 use reqwest::header::{
     CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE,
 };
-use reqwest::{Client, Url};
+use reqwest::{Client, ClientBuilder, Url};
 
 use super::resolve::Resolver;
 use crate::config::model;
@@ -203,31 +203,38 @@ fn headers<'a>(pairs: impl Iterator<Item = (&'a String, &'a String)>) -> Result<
     Ok(map)
 }
 
-/// No proxy from the environment, no redirect to another address, no retry that hides a failure from the breaker.
 fn client(base: &Url, config: &model::Service, names: &Arc<Names>) -> reqwest::Result<Client> {
+    http_client(base.scheme(), |builder| {
+        let resolver = Arc::new(Resolver(Arc::clone(names)));
+        let builder = builder.dns_resolver(resolver).pool_max_idle_per_host(config.max_concurrent);
+        // With TLS the two sides agree on it by themselves.
+        if config.http2 && base.scheme() == "http" { builder.http2_prior_knowledge() } else { builder }
+    })
+}
+
+/// A client for URLs of this scheme: no proxy from the environment, no redirect to another address, no retry that hides
+/// a failure from whoever counts it.
+///
+/// # Errors
+/// The system's certificates cannot be read.
+pub(crate) fn http_client(scheme: &str, more: impl FnOnce(ClientBuilder) -> ClientBuilder) -> reqwest::Result<Client> {
     let mut builder = Client::builder()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .referer(false)
-        .dns_resolver(Arc::new(Resolver(Arc::clone(names))))
         .tcp_nodelay(true)
-        .pool_max_idle_per_host(config.max_concurrent)
         .user_agent(concat!("trunkline/", env!("CARGO_PKG_VERSION")));
-    if config.http2 && base.scheme() == "http" {
-        // With TLS the two sides agree on it by themselves.
-        builder = builder.http2_prior_knowledge();
-    }
     // An error means that another part installed a provider first: as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    if base.scheme() == "http" {
+    if scheme == "http" {
         // The default would read the system's certificates, and fail on a machine that has none.
         let no_roots = rustls::ClientConfig::builder()
             .with_root_certificates(rustls::RootCertStore::empty())
             .with_no_client_auth();
         builder = builder.tls_backend_preconfigured(no_roots);
     }
-    builder.build()
+    more(builder).build()
 }
 
 /// The innermost error: the outer ones tell the URL, which holds a number, and nothing of the cause.

@@ -9,8 +9,8 @@ mod sql;
 
 pub(super) use self::dns::DnsClient;
 pub(super) use self::http::HttpClient;
-pub(crate) use self::http::is_healthy;
 pub use self::http::{Method, Request, Response};
+pub(crate) use self::http::{http_client, is_healthy};
 pub(super) use self::memcached::{LONGEST_KEY, MemcachedClient};
 pub(super) use self::redis::RedisClient;
 pub(super) use self::sql::{SqlClient, Texts};
