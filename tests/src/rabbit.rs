@@ -8,16 +8,17 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use futures_util::StreamExt;
 use lapin::options::{
-    BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions,
-    QueueDeleteOptions,
+    BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions,
+    QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions,
 };
 use lapin::types::FieldTable;
-use lapin::{BasicProperties, Connection, ConnectionProperties};
+use lapin::{BasicProperties, Connection, ConnectionProperties, ExchangeKind};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 use trunkline::cdr::record::CallRecord;
 
+use crate::pki::Certificate;
 use crate::ports::free_tcp;
 use crate::process::Process;
 use crate::wait::until;
@@ -38,15 +39,35 @@ pub struct Rabbit {
     mapper_port: u16,
     dist_port: u16,
     address: SocketAddr,
+    tls: Option<SocketAddr>,
 }
 
 impl Rabbit {
     /// Starts it and waits until it takes connections.
     pub fn start() -> Result<Self> {
+        Self::start_with("")
+    }
+
+    /// As [`Rabbit::start`]; it takes TLS on another port too, from whoever shows a certificate of this authority.
+    pub fn start_with_tls(own: &Certificate, authority: &Path) -> Result<Self> {
+        let address = free_tcp()?;
+        let Certificate { certificate, key } = own;
+        let mut rabbit = Self::start_with(&format!(
+            "listeners.ssl.1 = {address}\nssl_options.cacertfile = {}\nssl_options.certfile = {}\n\
+             ssl_options.keyfile = {}\nssl_options.verify = verify_peer\nssl_options.fail_if_no_peer_cert = true\n",
+            authority.display(),
+            certificate.display(),
+            key.display(),
+        ))?;
+        rabbit.tls = Some(address);
+        Ok(rabbit)
+    }
+
+    fn start_with(more: &str) -> Result<Self> {
         let folder = TempDir::with_prefix("trunkline-rabbit-").context("no temporary folder")?;
         let (address, mapper_port, dist_port) = (free_tcp()?, free_tcp()?.port(), free_tcp()?.port());
         let config = format!(
-            "listeners.tcp.1 = {address}\nloopback_users = none\nlog.console = true\nlog.console.level = warning\n"
+            "listeners.tcp.1 = {address}\nloopback_users = none\nlog.console = true\nlog.console.level = warning\n{more}"
         );
         fs::write(folder.path().join("rabbitmq.conf"), config)?;
         fs::write(folder.path().join("enabled_plugins"), "[].\n")?;
@@ -54,7 +75,7 @@ impl Rabbit {
         let mapper = Process::start(Path::new("epmd"), folder.path().join("epmd.log"), |command| {
             command.args(["-port", &port, "-address", "127.0.0.1"]);
         })?;
-        let mut rabbit = Self { server: None, _mapper: mapper, folder, mapper_port, dist_port, address };
+        let mut rabbit = Self { server: None, _mapper: mapper, folder, mapper_port, dist_port, address, tls: None };
         rabbit.resume()?;
         Ok(rabbit)
     }
@@ -62,6 +83,32 @@ impl Rabbit {
     /// For `[cdr.fanout]`.
     pub fn url(&self) -> String {
         format!("amqp://guest:guest@{}/%2f", self.address)
+    }
+
+    /// The same by TLS.
+    ///
+    /// # Errors
+    /// It was started without.
+    pub fn tls_url(&self) -> Result<String> {
+        let port = self.tls.context("no TLS")?.port();
+        Ok(format!("amqps://guest:guest@localhost:{port}/%2f"))
+    }
+
+    /// Declares a queue and has it take what is published to a topic exchange, which is declared too.
+    pub fn listen(&self, queue: &str, exchange: &str) -> Result<()> {
+        let url = self.url();
+        on_runtime(async {
+            let connection = Connection::connect(&url, ConnectionProperties::default()).await?;
+            let channel = connection.create_channel().await?;
+            let none = FieldTable::default;
+            let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+            channel.exchange_declare(exchange.into(), ExchangeKind::Topic, durable, none()).await?;
+            let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+            channel.queue_declare(queue.into(), durable, none()).await?;
+            Ok(channel
+                .queue_bind(queue.into(), exchange.into(), "#".into(), QueueBindOptions::default(), none())
+                .await?)
+        })
     }
 
     /// Stops the broker as an administrator would; what is durable stays.
@@ -159,6 +206,15 @@ impl Rabbit {
     /// # Errors
     /// When one of them is not a call record, or fewer come.
     pub fn take(&self, queue: &str, count: usize) -> Result<Vec<CallRecord>> {
+        let messages = self.take_messages(queue, count)?;
+        messages.iter().map(|(_, body)| serde_json::from_slice(body).context("a message is no call record")).collect()
+    }
+
+    /// Takes so many messages from a queue: routing key and body.
+    ///
+    /// # Errors
+    /// When fewer come.
+    pub fn take_messages(&self, queue: &str, count: usize) -> Result<Vec<(String, Vec<u8>)>> {
         let url = self.url();
         on_runtime(async {
             let connection = Connection::connect(&url, ConnectionProperties::default()).await?;
@@ -170,15 +226,15 @@ impl Rabbit {
                 FieldTable::default(),
             );
             let mut messages = consume.await?;
-            let mut records = Vec::new();
-            while records.len() < count {
+            let mut taken = Vec::new();
+            while taken.len() < count {
                 let next = tokio::time::timeout(Duration::from_secs(10), messages.next()).await;
-                let message = next.with_context(|| format!("{queue} ran dry after {} of {count}", records.len()))?;
+                let message = next.with_context(|| format!("{queue} ran dry after {} of {count}", taken.len()))?;
                 let message = message.context("the broker closed the channel")??;
-                records.push(serde_json::from_slice(&message.data).context("a message is no call record")?);
                 message.ack(BasicAckOptions::default()).await?;
+                taken.push((message.routing_key.to_string(), message.data));
             }
-            Ok(records)
+            Ok(taken)
         })
     }
 

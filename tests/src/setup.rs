@@ -32,6 +32,8 @@ pub struct Setup {
     blocked: String,
     more: String,
     sqlite: bool,
+    /// Further keys of `[cdr]`.
+    cdr_keys: String,
 }
 
 impl Setup {
@@ -68,6 +70,7 @@ impl Setup {
             blocked: "number\n".to_owned(),
             more: String::new(),
             sqlite: true,
+            cdr_keys: String::new(),
         })
     }
 
@@ -180,6 +183,12 @@ impl Setup {
         self
     }
 
+    /// More keys of `[cdr]` itself.
+    pub fn cdr(mut self, keys: &str) -> Self {
+        self.cdr_keys = format!("{keys}\n");
+        self
+    }
+
     /// Records go to this broker too: a fanout exchange with two queues, `a` and `b`.
     pub fn fanout(self, url: &str) -> Self {
         self.section(&format!(
@@ -248,7 +257,9 @@ impl Setup {
                 let _infallible = writeln!(text, "[{kind}.{name}]\n{body}");
             }
         }
-        text.push_str("[cdr]\njournal = \"var/journal\"\n[cdr.stores.archive]\nfiles = { folder = \"var/cdr\" }\n");
+        text.push_str("[cdr]\njournal = \"var/journal\"\n");
+        text.push_str(&self.cdr_keys);
+        text.push_str("[cdr.stores.archive]\nfiles = { folder = \"var/cdr\" }\n");
         if self.sqlite {
             text.push_str("[cdr.stores.main]\nsql = { url = \"sqlite:var/cdr.db\" }\n");
         }

@@ -38,6 +38,13 @@ impl SmallDisk {
         Ok(fs::remove_file(self.ballast())?)
     }
 
+    /// From now on it can only be read. Nobody may have a file open for writing.
+    pub fn forbid_writing(&self) -> Result<()> {
+        let done = Command::new("mount").args(["-o", "remount,ro"]).arg(&self.0).status().context("mount")?;
+        ensure!(done.success(), "mount");
+        Ok(())
+    }
+
     fn ballast(&self) -> PathBuf {
         self.0.join("ballast")
     }

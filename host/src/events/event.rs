@@ -64,12 +64,24 @@ pub enum Event {
         /// `store NAME` or `fanout`.
         store: String,
     },
-    /// A stage has another component than before.
-    PluginSwapped {
-        /// The stage's name.
-        plugin: Arc<str>,
-        /// First 16 hexadecimal digits of the component's SHA-256.
-        digest: Arc<str>,
+    /// A stage's versions have moved.
+    PluginTurned {
+        /// The stage's name; `STAGE of CUSTOMER` where it is a customer's own.
+        plugin: String,
+        /// `swapped`, `canary`, `shadow`, `promoted` or `rolled-back`.
+        turn: &'static str,
+    },
+    /// A worker refuses new calls: the node holds as many as it may, or is asked for more than it can do.
+    Overloaded {
+        /// In the last second.
+        refused: u64,
+    },
+    /// It has refused none for a second.
+    OverloadOver {},
+    /// The machine's clock was set: times of records from now on are by the new one.
+    ClockStepped {
+        /// Forward, or back where negative.
+        micros: i64,
     },
     /// A configuration was taken over.
     Reloaded {},
@@ -153,7 +165,10 @@ impl Event {
             Self::JournalWell {} => ("system.journal-well", "node"),
             Self::StoreFailing { store, .. } => ("system.store-failing", store),
             Self::StoreWell { store } => ("system.store-well", store),
-            Self::PluginSwapped { plugin, .. } => ("system.plugin-swapped", plugin),
+            Self::PluginTurned { plugin, .. } => ("system.plugin-turned", plugin),
+            Self::Overloaded { .. } => ("system.overloaded", "node"),
+            Self::OverloadOver {} => ("system.overload-over", "node"),
+            Self::ClockStepped { .. } => ("system.clock-stepped", "node"),
             Self::Reloaded {} => ("system.reloaded", "node"),
         };
         let word = |letter: char| if letter.is_ascii_alphanumeric() || "-_".contains(letter) { letter } else { '_' };

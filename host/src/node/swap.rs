@@ -9,6 +9,7 @@ use super::crew::hand_out;
 use super::plant::Layout;
 use crate::admin::plugins::{Plugins, Refusal, SeatStatus, Swap};
 use crate::config::model::{Plugin, RollBack, Share};
+use crate::events::{self, Event};
 use crate::plugin::Stage;
 use crate::plugin::account::Usage;
 use crate::plugin::trial::{Difference, Kind, Standing, Trial, TrialStatus};
@@ -26,6 +27,7 @@ pub(super) struct Turns(Arc<Mutex<BTreeMap<(String, &'static str), u64>>>);
 impl Turns {
     fn count(&self, seat: &SeatName, event: &'static str) {
         *self.lock().entry((seat.to_string(), event)).or_default() += 1;
+        events::publish(Event::PluginTurned { plugin: seat.to_string(), turn: event });
     }
 
     /// All of them.

@@ -18,6 +18,7 @@ use super::trace::Trace;
 use super::within::{Cut, within};
 use crate::cdr::record::StageOutcome;
 use crate::config::model::Isolation;
+use crate::events::{self, Event};
 
 /// Idle instances kept on one worker: beyond a burst's share they only hold memory.
 const MAX_IDLE: usize = 32;
@@ -192,6 +193,7 @@ impl Runner {
             Ok((_, outcome)) => {
                 if self.stage.breaker.succeeded(admission) {
                     tracing::info!(plugin = &*self.stage.name, "breaker closed: the plugin works again");
+                    events::publish(Event::BreakerClosed { kind: "plugin", name: Arc::clone(&self.stage.name) });
                 }
                 (*outcome, false)
             }
@@ -202,6 +204,7 @@ impl Runner {
         };
         if breaker {
             tracing::warn!(plugin = &*self.stage.name, last = ?outcome, "breaker opened: the plugin is flown past");
+            events::publish(Event::BreakerOpen { kind: "plugin", name: Arc::clone(&self.stage.name) });
         }
         self.stage.stats.count(outcome, micros, fuel);
     }

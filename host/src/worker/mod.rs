@@ -281,7 +281,11 @@ impl Driver {
         }
         if now >= self.next_housekeeping {
             self.next_housekeeping = now + HOUSEKEEPING;
-            self.clock.adjust();
+            if let Some(step) = self.clock.adjust()
+                && self.outbox.place().0 == 0
+            {
+                tell_of_step(step);
+            }
             self.publish();
             if !self.stopping {
                 self.prober.run(now, &mut self.core, &self.outbox);
@@ -407,4 +411,13 @@ impl Driver {
 /// Nobody's call, refused: it was routed nowhere and costs nobody anything.
 fn is_strangers(record: &CallRecord) -> bool {
     record.customer.is_empty() && record.attempts.is_empty()
+}
+
+/// Calls in progress get their times by the clock as it stands at their end; what they last is not moved.
+fn tell_of_step(micros: i64) {
+    tracing::warn!(
+        seconds = micros / 1_000_000,
+        "THE MACHINE'S CLOCK WAS SET: records of calls that end from now on have all their times by the new one"
+    );
+    events::publish(Event::ClockStepped { micros });
 }

@@ -7,6 +7,7 @@ use prometheus_client::metrics::counter::Counter;
 use crate::admin::Metrics;
 use crate::admin::metrics::{Occupancy, WorkerMetrics};
 use crate::cdr::record::CallRecord;
+use crate::events::{self, Event};
 use crate::sip::core::{Core, Counters};
 
 /// Datagrams of all sockets of a worker, since the start.
@@ -29,6 +30,8 @@ pub(super) struct Stats {
     overruns: Counter,
     received: Counter,
     sent: Counter,
+    /// Calls were refused in the second before the last publishing.
+    refusing: bool,
 }
 
 impl Stats {
@@ -39,6 +42,7 @@ impl Stats {
             occupancy: Occupancy::default(),
             counted: Counters::default(),
             carried: Carried::default(),
+            refusing: false,
             overruns: metrics.drops("worker-overrun"),
             received: metrics.datagrams("received"),
             sent: metrics.datagrams("sent"),
@@ -106,6 +110,11 @@ impl Stats {
             ("released", now.released - then.released),
         ] {
             self.metrics.transaction_events(event).inc_by(count);
+        }
+        let refused = now.full - then.full + now.overloaded - then.overloaded;
+        if (refused > 0) != self.refusing {
+            self.refusing = refused > 0;
+            events::publish(if refused > 0 { Event::Overloaded { refused } } else { Event::OverloadOver {} });
         }
         self.counted = now;
         self.carried = carried;

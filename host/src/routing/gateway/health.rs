@@ -10,6 +10,7 @@ use arc_swap::ArcSwap;
 
 use self::window::{PerSecond, Ratio};
 use crate::config::model;
+use crate::events::{self, Event};
 use crate::sip::codes::{CodeSet, Pattern};
 use crate::sip::gate::{Closed, Gate, Sign};
 use crate::sip::time::Time;
@@ -118,6 +119,11 @@ impl Health {
     pub fn switch(&self, on: bool) {
         if self.state.load().off.swap(!on, Relaxed) == on {
             tracing::warn!(gateway = &*self.name, "gateway {} by hand", if on { "enabled" } else { "disabled" });
+            if on {
+                self.tell_up();
+            } else {
+                self.tell_down("disabled by hand".to_owned());
+            }
         }
     }
 
@@ -136,6 +142,24 @@ impl Health {
             passed_full: state.passed_full.load(Relaxed),
             passed_down: state.passed_down.load(Relaxed),
             probed: Some(state.probed.load(Relaxed)).filter(|code| *code > 0),
+        }
+    }
+
+    fn tell_down(&self, reason: String) {
+        events::publish(Event::GatewayDown { gateway: Arc::clone(&self.name), reason });
+    }
+
+    fn tell_up(&self) {
+        events::publish(Event::GatewayUp { gateway: Arc::clone(&self.name) });
+    }
+
+    /// The end of a time aside is told at the first call that may go there again: until then nobody asks.
+    fn tell_end_of_aside(&self, now: Time) {
+        let aside = &self.state.load().aside_until;
+        let until = aside.load(Relaxed);
+        let over = until > 0 && until <= now.micros();
+        if over && aside.compare_exchange(until, 0, Relaxed, Relaxed).is_ok() {
+            self.tell_up();
         }
     }
 
@@ -171,6 +195,7 @@ impl Gate for Health {
             state.passed_down.fetch_add(1, Relaxed);
             return Err(closed);
         }
+        self.tell_end_of_aside(now);
         if self.has_room(now) {
             return Ok(());
         }
@@ -195,6 +220,7 @@ impl Gate for Health {
             let state = self.state.load();
             state.ratio.forget();
             state.aside_until.fetch_max((now + span).micros(), Relaxed);
+            self.tell_down(format!("{failed} of {calls} calls failed: aside for {span:?}"));
         }
     }
 
@@ -202,6 +228,7 @@ impl Gate for Health {
         let until = (now + span).micros();
         if self.state.load().aside_until.fetch_max(until, Relaxed) < now.micros() {
             tracing::warn!(gateway = &*self.name, ?span, "gateway set aside: it asked for rest (503 with Retry-After)");
+            self.tell_down(format!("it asked for rest: aside for {span:?}"));
         }
     }
 
@@ -221,6 +248,11 @@ impl Gate for Health {
             let word = if down { "up" } else { "down" };
             let answer = code.map_or_else(|| "no answer".to_owned(), |code| code.to_string());
             tracing::warn!(gateway = &*self.name, probes = against, answer, "gateway {word}");
+            if down {
+                self.tell_up();
+            } else {
+                self.tell_down(format!("{against} probes: {answer}"));
+            }
         }
     }
 }
