@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -9,6 +10,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
+use crate::http::request;
+use crate::ports::free_tcp;
 use crate::process::Process;
 use crate::router::Router;
 
@@ -16,6 +19,7 @@ use crate::router::Router;
 #[derive(Debug)]
 pub struct Ledger {
     folder: TempDir,
+    admin: SocketAddr,
 }
 
 impl Ledger {
@@ -24,14 +28,15 @@ impl Ledger {
     pub fn new(broker: &str, database: &str) -> Result<Self> {
         let folder = TempDir::with_prefix("trunkline-ledger-").context("no temporary folder")?;
         fs::write(folder.path().join("retail.csv"), "prefix,rate,increment\n1,0.0120,30/6\n")?;
+        let admin = free_tcp()?;
         let config = format!(
             "[ledger]\namqp = {{ url = \"{broker}\", queue = \"a\" }}\nsql = {{ url = \"{database}\" }}\nlease = \"1s\"\n\
-             batch = 200\n[ledger.prices]\n\"*\" = \"retail\"\n[ledger.decks.retail]\n\
+             admin = \"{admin}\"\nbatch = 200\n[ledger.prices]\n\"*\" = \"retail\"\n[ledger.decks.retail]\n\
              versions = [{{ from = \"2026-01-01T00:00:00Z\", csv = \"retail.csv\" }}]\n"
         );
         // The machine's clock may stand anywhere.
         fs::write(folder.path().join("ledger.toml"), config.replace("2026-01-01", "2000-01-01"))?;
-        Ok(Self { folder })
+        Ok(Self { folder, admin })
     }
 
     /// Starts a process with its log in a file of this name.
@@ -47,6 +52,14 @@ impl Ledger {
         let mut process = self.start(name)?;
         process.wait_until(Duration::from_secs(20), |process| process.output().contains("primary: this process"))?;
         Ok(process)
+    }
+
+    /// A sample of its metrics page; of whichever process of this configuration had the address first.
+    pub fn metric(&self, name: &str) -> Result<f64> {
+        let (code, page) = request(self.admin, "GET", "/metrics")?;
+        let line = page.lines().find(|line| line.starts_with(&format!("{name} ")));
+        let sample = line.and_then(|line| line.rsplit(' ').next()?.parse().ok());
+        sample.with_context(|| format!("no `{name}` ({code}) in:\n{page}"))
     }
 
     /// The configuration.

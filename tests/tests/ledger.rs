@@ -97,6 +97,13 @@ fn every_call_is_charged_once_though_primaries_pause_and_die_and_broker_and_data
     until("an empty queue", Duration::from_secs(20), || Ok((rabbit.depth("a")? == 0).then_some(())))?;
     assert_sums(&postgres, number.into())?;
 
+    // The first process is the one that is left, and has written and known again what the second had not.
+    let metric = |name: &str| ledger.metric(&format!("trunkline_ledger_{name}"));
+    assert_eq!((metric("primary")?, metric("rejects_total")?), (1.0, 1.0));
+    let (records, rated, batches) = (metric("records_total")?, metric("rated_total")?, metric("batches_total")?);
+    assert!(records > 0.0 && records < f64::from(number) && rated <= records && batches > 0.0);
+    assert!(metric("duplicates_total")? >= f64::from(number));
+    assert!(metric("broker_failures_total")? > 0.0, "it was stopped once");
     let status = ledger.status()?;
     assert!(status.contains(&format!("calls    {number}")) && status.contains("rejects  1"), "{status}");
     assert_reconciled(&mut postgres, &router, &ledger)

@@ -145,6 +145,9 @@ impl Consumer {
             let error = match self.write(&batch, &rejects).await {
                 Ok(written) => {
                     self.shared.counters.wrote(written, rejects.len());
+                    if let Some(ended) = batch.iter().map(|rated| rated.record.times.ended).max() {
+                        self.shared.counters.wrote_calls_of(ended);
+                    }
                     continue;
                 }
                 Err(WriteError::Fenced) => return Err(Ended::Fenced),

@@ -1,8 +1,10 @@
 //! What a ledger has done since its start.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::store::batch::Written;
+use crate::cdr::record::UnixMicros;
 
 /// Counted by all consumers of a process.
 #[derive(Debug, Default)]
@@ -14,6 +16,9 @@ pub struct Counters {
     batches: AtomicU64,
     database_failures: AtomicU64,
     broker_failures: AtomicU64,
+    /// In seconds, of the last transaction.
+    age: AtomicU64,
+    primary: AtomicBool,
 }
 
 /// The counters at one moment.
@@ -50,6 +55,26 @@ impl Counters {
 
     pub(super) fn broker_failed(&self) {
         self.broker_failures.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The newest call of a transaction that is committed ended then.
+    pub(super) fn wrote_calls_of(&self, ended: UnixMicros) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64);
+        self.age.store(now.saturating_sub(ended) / 1_000_000, Ordering::Relaxed);
+    }
+
+    pub(super) fn works(&self, primary: bool) {
+        self.primary.store(primary, Ordering::Relaxed);
+    }
+
+    /// From the end of the newest call in the last transaction to that transaction, in seconds.
+    pub fn age(&self) -> u64 {
+        self.age.load(Ordering::Relaxed)
+    }
+
+    /// Whether this process is the one that writes.
+    pub fn is_primary(&self) -> bool {
+        self.primary.load(Ordering::Relaxed)
     }
 
     /// As they stand.

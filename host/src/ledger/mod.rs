@@ -7,6 +7,7 @@
 
 pub mod consumer;
 pub mod counters;
+mod endpoint;
 pub mod histogram;
 pub mod money;
 pub mod queue;

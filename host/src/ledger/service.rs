@@ -1,5 +1,6 @@
 //! A running ledger: stands by, works, stands by again.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::consumer::{Consumer, Ended, Shared};
 use super::counters::{Counters, Counts};
+use super::endpoint;
 use super::queue::Queue;
 use super::rating::{Clerk, Rules};
 use super::store;
@@ -52,6 +54,8 @@ struct Service {
     /// This process, for people: `host/pid`.
     holder: String,
     consumers: usize,
+    /// Where it can be looked at.
+    admin: Option<SocketAddr>,
     shared: Shared,
     signals: Signals,
 }
@@ -92,17 +96,37 @@ impl Service {
             name: ledger.name.clone(),
             holder: format!("{host}/{}", std::process::id()),
             consumers: ledger.consumers,
+            admin: ledger.admin,
             shared,
             signals: Signals::new()?,
         })
     }
 
     async fn run(mut self) -> anyhow::Result<()> {
+        let endpoint = match self.admin {
+            // What cannot be looked at works all the same.
+            Some(bind) => endpoint::open(bind, Arc::clone(&self.shared.counters))
+                .await
+                .inspect_err(|error| tracing::error!(%error, "`ledger.admin`: the metrics cannot be read"))
+                .ok(),
+            None => None,
+        };
+        let ended = self.take_turns().await;
+        if let Some(endpoint) = endpoint {
+            endpoint.close().await;
+        }
+        ended
+    }
+
+    async fn take_turns(&mut self) -> anyhow::Result<()> {
         loop {
             let Some((lease, connection)) = self.stand_by().await else { return Ok(()) };
             self.reload().await;
             tracing::info!(ledger = self.name, epoch = lease.epoch, "primary: this process writes now");
-            match self.work(&lease, connection).await {
+            self.shared.counters.works(true);
+            let over = self.work(&lease, connection).await;
+            self.shared.counters.works(false);
+            match over {
                 Over::Stopped => return Ok(()),
                 Over::Lost => tracing::warn!(ledger = self.name, epoch = lease.epoch, "no longer primary: standing by"),
             }

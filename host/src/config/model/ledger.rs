@@ -1,5 +1,6 @@
 //! The ledger: what `trunkline ledger` reads; the router itself does not.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer};
@@ -21,6 +22,8 @@ pub struct Ledger {
     pub amqp: AmqpQueue,
     /// Where they go: `postgres://…`.
     pub sql: SqlStore,
+    /// Where `GET /metrics` and `GET /healthz` are answered, such as `127.0.0.1:9061`. Default: nowhere.
+    pub admin: Option<SocketAddr>,
     /// How long after the last sign of life of the one that works another takes over. Default 3 s.
     #[serde(default = "default_lease")]
     pub lease: TimeSpan,
