@@ -3,4 +3,5 @@
 pub mod cpu;
 pub mod load;
 pub mod peer;
+pub mod record;
 pub mod report;

@@ -29,12 +29,14 @@ enum Bench {
     Capacity,
     /// Records a second that the ledger writes to a private PostgreSQL, and sums alone
     Ledger,
+    /// What a record costs the worker, and records a second of the journal and to RabbitMQ
+    Records,
     /// Until a node with fifty plugins and a deck of a million rows is ready, and a reload of it under calls
     Start,
 }
 
 /// Every bench, in the order in which they run.
-const ALL: [Bench; 4] = [Bench::Cost, Bench::Capacity, Bench::Ledger, Bench::Start];
+const ALL: [Bench; 5] = [Bench::Cost, Bench::Capacity, Bench::Ledger, Bench::Records, Bench::Start];
 
 /// Run the benches; results go to `benches/results`.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
@@ -44,6 +46,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             Bench::Cost => cost(arguments)?,
             Bench::Capacity => capacity(arguments)?,
             Bench::Ledger => ledger()?,
+            Bench::Records => records()?,
             Bench::Start => start()?,
         }
     }
@@ -75,6 +78,12 @@ fn ledger() -> Result<()> {
     tools::need(&[("pg_createcluster", "postgresql")], "the ledger's database")?;
     build()?;
     setup::run(&mut program("ledger"))
+}
+
+fn records() -> Result<()> {
+    tools::need(&[("rabbitmq-server", "rabbitmq-server")], "the broker that records go to")?;
+    build()?;
+    setup::run(&mut program("records"))
 }
 
 fn start() -> Result<()> {

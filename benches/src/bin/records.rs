@@ -1,0 +1,134 @@
+//! What records take: of the worker that hands them over, of the journal, and on the way to RabbitMQ.
+//!
+//! The journal is in a temporary folder: set `TMPDIR` to measure another disk.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use tempfile::TempDir;
+use trunkline::cdr::journal::{Journal, Options, slates};
+use trunkline::cdr::record::CallRecord;
+use trunkline::cdr::{Cdr, JournalHandle};
+use trunkline::config::model;
+use trunkline_benches::record::message;
+use trunkline_tests::Rabbit;
+
+/// Records in the queue at once: half of what it holds by default.
+const AHEAD: u64 = 32_768;
+/// A note of a call with five stages is some 800 bytes.
+const NOTE: usize = 800;
+const PATIENCE: Duration = Duration::from_mins(1);
+
+#[derive(Parser)]
+struct Arguments {
+    /// Records handed over, and journalled
+    #[arg(long, default_value_t = 500_000)]
+    records: u64,
+    /// Records shipped to RabbitMQ
+    #[arg(long, default_value_t = 200_000)]
+    shipped: u64,
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let record: CallRecord = serde_json::from_str(&message(1))?;
+    for guarded in [false, true] {
+        worker(&record, arguments.records, guarded)?;
+    }
+    journal(&record, arguments.records)?;
+    shipped(&record, arguments.shipped)
+}
+
+fn open(guarded: bool) -> Result<(TempDir, Journal, JournalHandle)> {
+    let folder = tempfile::tempdir()?;
+    let slates = if guarded { slates(folder.path()) } else { None };
+    let (journal, handle) = Journal::open(folder.path(), "bench", Options { slates, ..Options::default() })?;
+    Ok((folder, journal, handle.for_worker()))
+}
+
+/// Time on the worker's own thread; the journal catches up between the rounds, as it does between calls.
+fn worker(record: &CallRecord, count: u64, guarded: bool) -> Result<()> {
+    const ROUND: u64 = 1_000;
+    let (_folder, journal, handle) = open(guarded)?;
+    let (mut records, mut notes) = (Duration::ZERO, Duration::ZERO);
+    for round in 0..count / ROUND {
+        let begin = Instant::now();
+        for call in round * ROUND..(round + 1) * ROUND {
+            handle.started(call + 1, vec![7; NOTE]);
+            handle.answered(call + 1, vec![7; NOTE]);
+        }
+        let between = Instant::now();
+        for call in round * ROUND..(round + 1) * ROUND {
+            handle.append(call + 1, record);
+        }
+        notes += between - begin;
+        records += between.elapsed();
+        wait_for(&journal, (round + 1) * ROUND);
+    }
+    let each = |all: Duration| all.as_secs_f64() * 1e6 / count as f64;
+    println!(
+        "a record costs the worker {:.2} µs, its two notes {:.2} µs, {} shared memory",
+        each(records),
+        each(notes),
+        if guarded { "with" } else { "without" }
+    );
+    journal.close(PATIENCE).map(|_| ()).context("the journal")
+}
+
+fn wait_for(journal: &Journal, sequence: u64) {
+    while journal.status().synced.sequence < sequence {
+        std::thread::sleep(Duration::from_micros(200));
+    }
+}
+
+/// As fast as the disk takes them, in groups.
+fn journal(record: &CallRecord, count: u64) -> Result<()> {
+    let (_folder, journal, handle) = open(true)?;
+    let begin = Instant::now();
+    for number in 1..=count {
+        if number % 1_024 == 0 {
+            wait_for(&journal, number.saturating_sub(AHEAD));
+        }
+        handle.append(number, record);
+    }
+    wait_for(&journal, count);
+    let seconds = begin.elapsed().as_secs_f64();
+    let status = journal.status();
+    println!(
+        "{count} records of {} bytes journalled and synced in {seconds:.1} s: {:.0} a second, {} lost",
+        status.disk_use / count,
+        count as f64 / seconds,
+        status.lost
+    );
+    journal.close(PATIENCE).map(|_| ()).context("the journal")
+}
+
+/// From the journal to two queues of a private RabbitMQ, until all is confirmed.
+fn shipped(record: &CallRecord, count: u64) -> Result<()> {
+    let rabbit = Rabbit::start()?;
+    let folder = tempfile::tempdir()?;
+    let config: model::Cdr = toml::from_str(&format!(
+        "journal = \"journal\"\n[fanout]\namqp = {{ url = \"{}\", exchange = \"trunkline.cdr\", queues = [\"a\", \"b\"] }}",
+        rabbit.url()
+    ))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let (cdr, handle) = Cdr::start(&config, "bench", folder.path(), runtime.handle())?;
+    let begin = Instant::now();
+    let behind = || cdr.lag().iter().map(|lag| lag.behind).sum::<u64>();
+    for number in 1..=count {
+        while number % 1_024 == 0 && number.saturating_sub(cdr.journal().synced.sequence) > AHEAD {
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        handle.append(number, record);
+    }
+    while cdr.journal().synced.sequence < count || behind() > 0 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let seconds = begin.elapsed().as_secs_f64();
+    println!(
+        "{count} records to two queues of RabbitMQ, confirmed, in {seconds:.1} s: {:.0} a second",
+        count as f64 / seconds
+    );
+    runtime.block_on(cdr.shutdown(PATIENCE)).context("the journal")
+}
