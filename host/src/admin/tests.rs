@@ -16,6 +16,7 @@ use crate::cdr::record::{
     Attempt, AttemptOutcome, CallRecord, End, RecordKey, Sides, StageOutcome, StageRecord, Times,
 };
 use crate::lookup::{Services, Tables};
+use crate::plugin::SharingStats;
 use crate::plugin::account::Usage;
 use crate::transport::stream::{Event, StreamSample};
 
@@ -72,6 +73,7 @@ fn samples() -> Samples {
         events: (7, 8),
         log_lines_dropped: 3,
         copies: Some((9, 1)),
+        limits: SharingStats { nodes: 2, exchanges: 20, failures: 1, untold: 0 },
         dns: [("asked", 5), ("timeout", 1), ("error", 0), ("stale", 1)],
         gateways: vec![GatewayStatus {
             name: "carrier-a".to_owned(),
@@ -203,6 +205,8 @@ async fn the_page_of_metrics_counts_what_records_and_samples_say() {
         r#"trunkline_drops_total{reason="malformed"} 1"#,
         "trunkline_connections 2",
         r#"trunkline_hep_copies_total{result="dropped"} 1"#,
+        r#"trunkline_limits_shared_total{result="failed"} 1"#,
+        "trunkline_limits_nodes 2",
         r#"trunkline_dns_queries_total{result="timeout"} 1"#,
         r#"trunkline_messages_total{transport="tcp",direction="received"} 7"#,
         r#"trunkline_message_bytes_total{transport="tcp",direction="received"} 700"#,

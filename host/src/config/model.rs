@@ -6,6 +6,7 @@
 mod call;
 mod events;
 mod ledger;
+mod limits;
 mod lookups;
 mod node;
 mod own_plugin;
@@ -23,6 +24,7 @@ use serde::Deserialize;
 pub use self::call::{Call, SessionExpired, Timers};
 pub use self::events::{AmqpEvents, AmqpTls, Events};
 pub use self::ledger::{AmqpQueue, Deck, DeckVersion, Ledger, Moment, Rater};
+pub use self::limits::{Limits, SharedLimits};
 pub use self::lookups::{Breaker, Capacity, Service, ServiceBreaker, Shared, Table, Warm, Webhook};
 pub use self::node::{Admin, Dns, Hep, Listen, Log, Node};
 pub use self::own_plugin::{CustomerLimits, Overrides, OwnPlugin};
@@ -70,6 +72,8 @@ pub struct Config {
     pub services: Named<Service>,
     /// Cached lookups.
     pub tables: Named<Table>,
+    /// Counters for limits.
+    pub limits: Limits,
     /// Stages.
     pub plugins: Named<Plugin>,
     /// Orders of stages: names of `plugins`.

@@ -8,6 +8,7 @@
 //! back office:                                                                     └► source ┴─► cache
 //! ```
 
+mod board;
 mod breaker;
 mod cached;
 mod cell;
@@ -42,6 +43,7 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
+pub use board::{Board, Written};
 pub use breaker::Hold;
 pub use cached::Via;
 pub use client::{Method, Request, Response};

@@ -83,6 +83,7 @@ impl Desk {
         layout.services.begin();
         streams.tls().expect(names(&layout.snapshot.gateways));
         layout.tables.begin(&state);
+        plant.share_limits(&node, &loaded.config, &layout.services);
         let mirror = loaded.config.hep.as_ref().map(|hep| {
             let collector = hep.collector.trim_start_matches("udp:").to_owned();
             Mirror::start(collector, hep.id, listeners.named.iter().map(seen_at).collect())
@@ -97,6 +98,7 @@ impl Desk {
             Arc::clone(&plant.dns),
             turns.clone(),
             mirror.clone(),
+            Arc::clone(&plant.limits),
         );
         let pulse = Pulse::new();
         let (ready, mail) = (Arc::clone(&pulse.ready), Arc::clone(&pulse.mail));
@@ -106,9 +108,11 @@ impl Desk {
                 let copies = sampled.5.as_ref().map(Mirror::counts);
                 let now = clock.now();
                 let node = pulse.sample(queues(&sampled.1, &sampled.2, sampled.5.as_ref()));
+                let limits = sampled.6.sharing();
                 Samples {
                     node,
                     copies,
+                    limits,
                     ..samples(&sampled.0.load(), &sampled.1, &sampled.2, &sampled.3, &sampled.4, now)
                 }
             })),
@@ -189,6 +193,7 @@ impl Desk {
         self.streams.tls().expect(names(&layout.snapshot.gateways));
         self.streams.tls().renew(certificates);
         layout.tables.begin(&self.state);
+        self.plant.share_limits(&self.node, &loaded.config, &layout.services);
         self.write_down(&layout.snapshot);
         self.layout.store(Arc::new(layout));
         self.configured_at.store(unix_seconds(), Relaxed);
@@ -376,6 +381,7 @@ fn samples(
         streams: streams.sample(),
         dns: dns.sample(),
         copies: None,
+        limits: plugin::SharingStats::default(),
         gateways: layout.snapshot.gateways.iter().map(|gateway| gateway_status(gateway, now)).collect(),
         stores: stores.map(store_sample).collect(),
         tables: tables.collect(),

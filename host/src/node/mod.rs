@@ -21,6 +21,7 @@ mod listeners;
 mod plant;
 mod pulse;
 mod room;
+mod sharing;
 mod streams;
 mod swap;
 

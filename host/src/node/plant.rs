@@ -18,6 +18,8 @@ use crate::plugin::{ComponentFinder, Components, Engine, EngineOptions, Limits};
 use crate::routing::{Maker, Parts, Snapshot};
 use crate::sip::digest::Secret;
 
+use super::sharing::Sharing;
+
 /// Components that are compiled at once: the compiler itself uses all cores, and holds the whole of each in memory.
 const COMPILING: usize = 4;
 
@@ -25,7 +27,9 @@ const COMPILING: usize = 4;
 #[derive(Debug)]
 pub struct Plant {
     components: Arc<Components>,
-    limits: Arc<Limits>,
+    /// Counters of the stages.
+    pub(super) limits: Arc<Limits>,
+    sharing: Sharing,
     digest_secret: Secret,
     /// What was asked of the DNS since the start.
     pub(super) dns: Arc<DnsCounts>,
@@ -61,6 +65,7 @@ impl Plant {
         Ok(Self {
             components: Arc::new(components),
             limits: Arc::new(Limits::default()),
+            sharing: Sharing::default(),
             digest_secret: Secret::new(random()?),
             dns: Arc::default(),
             versions: Arc::new(versions),
@@ -90,6 +95,11 @@ impl Plant {
     /// The compiled components.
     pub(super) fn components(&self) -> &Components {
         &self.components
+    }
+
+    /// Shares limits with other nodes where the configuration says so.
+    pub(super) fn share_limits(&self, node: &str, config: &Config, services: &Services) {
+        self.sharing.begin(node, &config.limits, services, (&self.limits, &self.office));
     }
 
     /// Makes stages that go with this layout.

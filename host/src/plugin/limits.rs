@@ -1,10 +1,24 @@
-//! Counters for limits on this node: events per second and permits at once, under keys that plugins name.
+//! Counters for limits: events per second and permits at once, under keys that plugins name.
+//!
+//! They are counted on this node. Where nodes share them, each takes into account what the others said last: see
+//! [`sharing`]. So a call never waits for a count, and a limit is exceeded by at most what the other nodes grant between
+//! two of their words.
+
+mod others;
+mod sharing;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
+
+use arc_swap::ArcSwap;
+
+use self::others::{Others, Told};
+pub use self::sharing::share;
 
 /// Shards: two workers meet on one lock only when their keys fall together.
 const SHARDS: usize = 64;
@@ -18,12 +32,39 @@ const MAX_KEY: usize = 256;
 
 const SECOND: u64 = 1_000_000_000;
 
+/// Keys that are told to the other nodes at a time; what is counted under others is this node's own affair.
+const MOST_TOLD: usize = 10_000;
+
 /// All counters of the node.
 #[derive(Debug)]
 pub struct Limits {
     shards: Box<[Mutex<Shard>]>,
     hasher: RandomState,
     base: Instant,
+    /// What the other nodes count; none where limits are not shared.
+    others: ArcSwap<Others>,
+    sharing: Sharing,
+}
+
+/// How the sharing goes.
+#[derive(Debug, Default)]
+struct Sharing {
+    exchanges: AtomicU64,
+    failures: AtomicU64,
+    untold: AtomicU64,
+}
+
+/// A snapshot of how limits are shared.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SharingStats {
+    /// Other nodes that were heard last.
+    pub nodes: usize,
+    /// Exchanges with them.
+    pub exchanges: u64,
+    /// Exchanges that failed: the service was away or slow.
+    pub failures: u64,
+    /// Times that a key was not told because too many were in use.
+    pub untold: u64,
 }
 
 type Shard = HashMap<Box<str>, Entry>;
@@ -32,6 +73,10 @@ type Shard = HashMap<Box<str>, Entry>;
 struct Entry {
     /// When the bucket will be full again, in nanoseconds since the base (the theoretical arrival time of GCRA).
     full_at: u64,
+    /// Events granted since the key was last out of use.
+    granted: u64,
+    /// Of the other nodes' events: which of them the bucket has paid for.
+    paid: u64,
     in_use: Arc<AtomicU32>,
 }
 
@@ -51,6 +96,8 @@ impl Default for Limits {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             hasher: RandomState::new(),
             base: Instant::now(),
+            others: ArcSwap::default(),
+            sharing: Sharing::default(),
         }
     }
 }
@@ -62,11 +109,23 @@ impl Limits {
             return false;
         }
         let now = self.nanos(now);
+        let event = SECOND / u64::from(per_second);
+        let others = self.others.load();
+        let theirs = others.count(key);
         self.with_entry(key, now, |entry| {
-            let full_at = entry.full_at.max(now) + SECOND / u64::from(per_second);
+            // Of what the others granted while nobody asked here only the last second weighs: the bucket refills.
+            let unpaid = theirs.events.saturating_sub(theirs.events_before.max(entry.paid));
+            if unpaid > 0 {
+                entry.paid = theirs.events;
+                // A debt of more than a second for each node would be paid by calls that harm nobody.
+                let most = now + SECOND * (1 + others.nodes() as u64);
+                entry.full_at = entry.full_at.max(now).saturating_add(unpaid.saturating_mul(event)).min(most);
+            }
+            let full_at = entry.full_at.max(now) + event;
             let fits = full_at - now <= SECOND;
             if fits {
                 entry.full_at = full_at;
+                entry.granted += 1;
             }
             fits
         })
@@ -79,14 +138,52 @@ impl Limits {
             return None;
         }
         let now = self.nanos(now);
+        let theirs = self.others.load().count(key).in_use;
         self.with_entry(key, now, |entry| {
             // Permits are taken under the shard's lock and given back without: the count can only be too high.
-            (entry.in_use.load(Relaxed) < max).then(|| {
+            (entry.in_use.load(Relaxed).saturating_add(theirs) < max).then(|| {
                 entry.in_use.fetch_add(1, Relaxed);
                 Permit(Arc::clone(&entry.in_use))
             })
         })
         .flatten()
+    }
+
+    /// How limits are shared with other nodes.
+    pub fn sharing(&self) -> SharingStats {
+        SharingStats {
+            nodes: self.others.load().nodes(),
+            exchanges: self.sharing.exchanges.load(Relaxed),
+            failures: self.sharing.failures.load(Relaxed),
+            untold: self.sharing.untold.load(Relaxed),
+        }
+    }
+
+    /// From now on this node counts for itself.
+    pub fn forget_others(&self) {
+        self.others.store(Arc::default());
+    }
+
+    /// What is in use here, of the keys that begin with one of `prefixes` (none: of all), for the other nodes.
+    fn counted(&self, prefixes: &[String], now: Instant) -> Vec<Told> {
+        let now = self.nanos(now);
+        let is_shared = |key: &str| prefixes.is_empty() || prefixes.iter().any(|prefix| key.starts_with(prefix));
+        let (mut told, mut untold) = (Vec::new(), 0);
+        for shard in &self.shards {
+            for (key, entry) in lock(shard).iter_mut().filter(|(key, _)| is_shared(key)) {
+                let in_use = entry.in_use.load(Relaxed);
+                // A second after its bucket is full the others have heard of every event.
+                if in_use == 0 && entry.full_at + SECOND <= now {
+                    entry.granted = 0;
+                } else if told.len() < MOST_TOLD {
+                    told.push((key.clone(), in_use, entry.granted));
+                } else {
+                    untold += 1;
+                }
+            }
+        }
+        self.sharing.untold.fetch_add(untold, Relaxed);
+        told
     }
 
     /// Permits of `key` that are out.
@@ -113,7 +210,7 @@ impl Limits {
 
     fn shard(&self, key: &str) -> MutexGuard<'_, Shard> {
         let place = self.hasher.hash_one(key) as usize % SHARDS;
-        self.shards[place].lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.shards[place])
     }
 
     fn nanos(&self, now: Instant) -> u64 {
@@ -121,53 +218,6 @@ impl Limits {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    #[test]
-    fn a_bucket_gives_one_seconds_worth_and_refills_continuously() {
-        let limits = Limits::default();
-        let start = Instant::now();
-        let taken = (0..20).filter(|_| limits.take_rate("cps:acme", 10, start)).count();
-        assert_eq!(taken, 10);
-        let later = start + Duration::from_millis(305);
-        let taken = (0..20).filter(|_| limits.take_rate("cps:acme", 10, later)).count();
-        assert_eq!(taken, 3);
-        assert!(limits.take_rate("cps:other", 10, start), "another key has its own bucket");
-    }
-
-    #[test]
-    fn a_permit_comes_back_when_it_is_dropped() {
-        let limits = Limits::default();
-        let now = Instant::now();
-        let first = limits.take_permit("calls:acme", 2, now);
-        let second = limits.take_permit("calls:acme", 2, now);
-        assert!(first.is_some() && second.is_some());
-        assert!(limits.take_permit("calls:acme", 2, now).is_none());
-        drop(first);
-        assert_eq!(limits.in_use("calls:acme"), 1);
-        assert!(limits.take_permit("calls:acme", 2, now).is_some());
-    }
-
-    #[test]
-    fn made_up_keys_take_no_more_than_their_share_of_memory() {
-        let limits = Limits::default();
-        let now = Instant::now();
-        let held: Vec<_> =
-            (0..SHARDS * MAX_KEYS + 1_000).filter_map(|n| limits.take_permit(&n.to_string(), 1, now)).collect();
-        assert!(held.len() <= SHARDS * MAX_KEYS);
-        drop(held);
-        assert!(limits.take_permit("afterwards", 1, now).is_some(), "keys out of use make room");
-    }
-
-    #[test]
-    fn a_limit_of_none_gives_none() {
-        let limits = Limits::default();
-        assert!(!limits.take_rate("key", 0, Instant::now()));
-        assert!(limits.take_permit("key", 0, Instant::now()).is_none());
-        assert!(!limits.take_rate(&"k".repeat(257), 1, Instant::now()), "a key longer than 256 bytes");
-    }
+fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -44,7 +44,7 @@ pub use counters::Counters;
 pub use engine::{Engine, EngineOptions};
 pub use error::LoadError;
 pub use failure::Failure;
-pub use limits::{Limits, Permit};
+pub use limits::{Limits, Permit, SharingStats, share as share_limits};
 pub(crate) use runner::Runners;
 pub use runner::{Run, Runner, Visit};
 pub use stage::{Stage, StageSettings};

@@ -18,6 +18,8 @@
 //! | `trunkline_stage_fuel_total` | stage | WebAssembly instructions |
 //! | `trunkline_drops_total` | reason | messages dropped before they became a call's |
 //! | `trunkline_dns_queries_total` | result | questions `asked`, of them `timeout` and `error`; `stale` answers served meanwhile |
+//! | `trunkline_limits_shared_total` | result | exchanges of counts with other nodes: `exchanged`, `failed`; keys left out: `untold` |
+//! | `trunkline_limits_nodes` | | other nodes whose counts are heard |
 //! | `trunkline_hep_copies_total` | result | copies of messages for the HEP collector: `sent`, `dropped` |
 //! | `trunkline_connections` | | TCP and TLS connections |
 //! | `trunkline_messages_total` | transport, direction | messages `received` and `sent` |

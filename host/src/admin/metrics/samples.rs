@@ -9,6 +9,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
 use super::{bound, node, stores, versions};
+use crate::plugin::SharingStats;
 use crate::plugin::account::Usage;
 use crate::plugin::trial::TrialStatus;
 use prometheus_client::registry::Unit;
@@ -41,6 +42,8 @@ pub struct Samples {
     pub dns: [(&'static str, u64); 4],
     /// Copies of messages sent to the collector, and dropped; none where there is no collector.
     pub copies: Option<(u64, u64)>,
+    /// How limits are shared with other nodes.
+    pub limits: SharingStats,
     /// Connections.
     pub streams: StreamSample,
     /// The gateways.
@@ -143,6 +146,18 @@ impl Collector for Sampler {
         let copies = samples.copies.into_iter().flat_map(|(sent, dropped)| [("sent", sent), ("dropped", dropped)]);
         let copies = copies.map(|(result, count)| ([("result", result)], count));
         counters(&mut encoder, "hep_copies", "Copies of messages for the HEP collector", copies)?;
+        let SharingStats { nodes, exchanges, failures, untold } = samples.limits;
+        let shared = [("exchanged", exchanges), ("failed", failures), ("untold", untold)];
+        let shared = shared.map(|(result, count)| ([("result", result)], count));
+        counters(
+            &mut encoder,
+            "limits_shared",
+            "Exchanges of counts with other nodes, and keys left out",
+            shared.into_iter(),
+        )?;
+        let heard =
+            encoder.encode_descriptor("limits_nodes", "Other nodes whose counts are heard", None, MetricType::Gauge)?;
+        ConstGauge::new(nodes as u64).encode(heard)?;
         let dns = samples.dns.iter().filter(|(result, _)| !result.is_empty());
         let dns = dns.map(|(result, count)| ([("result", *result)], *count));
         counters(&mut encoder, "dns_queries", "Questions to the DNS, and those that went wrong", dns)?;

@@ -3,6 +3,7 @@
 mod calls;
 mod gateways;
 mod ledger;
+mod limits;
 mod lookups;
 mod network;
 mod records;
@@ -23,6 +24,7 @@ pub(super) fn validate(config: &Config, folder: &Path, report: &mut Report<'_>) 
     streams::validate(config, folder, report);
     calls::validate(config, report);
     lookups::validate(config, folder, report);
+    limits::validate(config, report);
     stages::validate(config, folder, report);
     ledger::validate(config, folder, report);
     records::validate(config, folder, report);
