@@ -11,6 +11,7 @@ pub mod cdr;
 pub mod cli;
 pub mod config;
 pub mod events;
+pub mod guard;
 pub mod ledger;
 pub mod locate;
 pub mod log;

@@ -14,6 +14,8 @@
 //! | `GET /v1/customers/NAME/usage` | what a customer's stages have used |
 //! | `GET /v1/gateways` | every gateway: whether it takes calls, how many it has |
 //! | `POST /v1/gateways/{name}/disable` | no further call goes there; those in progress go on. `enable` undoes it |
+//! | `GET /v1/bans` | the sources from which nothing is taken |
+//! | `DELETE /v1/bans/{address}` | ends a ban |
 //! | `GET /v1/tables` | every table with its numbers |
 //! | `GET /v1/tables/{table}/{key}` | what memory holds for the key, where it is from and how old |
 //! | `DELETE /v1/tables/{table}/{key}` | forgets the key |
@@ -23,6 +25,7 @@
 //! It runs on the back-office runtime. Every request has a deadline and every body a bound.
 
 mod auth;
+mod bans;
 mod connections;
 mod gateways;
 mod histogram;
@@ -44,6 +47,7 @@ pub use routes::router;
 use serde::Serialize;
 pub use serve::{Admin, AdminError};
 
+use crate::guard::Guard;
 use crate::lookup::{Services, Tables};
 
 /// What the API can see and do; the node implements it.
@@ -59,6 +63,9 @@ pub trait Control: Send + Sync + 'static {
 
     /// The versions of stages.
     fn plugins(&self) -> Option<&dyn Plugins>;
+
+    /// Who keeps strangers off.
+    fn guard(&self) -> Option<&Guard>;
 
     /// Takes a gateway out of the hunt or back in; false where there is none of this name.
     fn switch_gateway(&self, name: &str, on: bool) -> bool;

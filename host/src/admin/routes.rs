@@ -14,7 +14,7 @@ use axum::{Json, Router};
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
-use super::{Control, Metrics, Token, gateways, lookups, plugins};
+use super::{Control, Metrics, Token, bans, gateways, lookups, plugins};
 
 /// No request of this API has a body worth reading.
 const MAX_BODY: usize = 4 << 10;
@@ -55,6 +55,7 @@ pub fn router<C: Control>(control: Arc<C>, metrics: Arc<Metrics>, token: Option<
         .merge(lookups::routes())
         .merge(plugins::routes())
         .merge(gateways::routes())
+        .merge(bans::routes())
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), require_token::<C>));
     Router::new()
         .route("/healthz", only(get(healthz), &Method::GET))

@@ -15,6 +15,7 @@ use crate::cdr::chain::ChainHash;
 use crate::cdr::record::{
     Attempt, AttemptOutcome, CallRecord, End, RecordKey, Sides, StageOutcome, StageRecord, Times,
 };
+use crate::guard::{Guard, GuardSample};
 use crate::lookup::{Services, Tables};
 use crate::plugin::SharingStats;
 use crate::plugin::account::Usage;
@@ -40,6 +41,10 @@ impl Control for Node {
     }
 
     fn plugins(&self) -> Option<&dyn Plugins> {
+        None
+    }
+
+    fn guard(&self) -> Option<&Guard> {
         None
     }
 
@@ -74,6 +79,7 @@ fn samples() -> Samples {
         log_lines_dropped: 3,
         copies: Some((9, 1)),
         limits: SharingStats { nodes: 2, exchanges: 20, failures: 1, untold: 0 },
+        guard: GuardSample { dropped: [("banned", 5); 5], begun: [("rate", 2); 2], holding: 1 },
         dns: [("asked", 5), ("timeout", 1), ("error", 0), ("stale", 1)],
         gateways: vec![GatewayStatus {
             name: "carrier-a".to_owned(),
@@ -207,6 +213,9 @@ async fn the_page_of_metrics_counts_what_records_and_samples_say() {
         r#"trunkline_hep_copies_total{result="dropped"} 1"#,
         r#"trunkline_limits_shared_total{result="failed"} 1"#,
         "trunkline_limits_nodes 2",
+        r#"trunkline_abuse_drops_total{reason="banned"} 5"#,
+        r#"trunkline_abuse_bans_begun_total{reason="rate"} 2"#,
+        "trunkline_abuse_bans 1",
         r#"trunkline_dns_queries_total{result="timeout"} 1"#,
         r#"trunkline_messages_total{transport="tcp",direction="received"} 7"#,
         r#"trunkline_message_bytes_total{transport="tcp",direction="received"} 700"#,

@@ -3,6 +3,7 @@
 //! Unknown keys are refused. Durations are texts with units (`150ms`, `24h`), sizes too (`16MiB`). Relative paths
 //! count from the file's folder. `${NAME}` in a string is the environment variable of that name.
 
+mod abuse;
 mod call;
 mod events;
 mod ledger;
@@ -21,6 +22,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+pub use self::abuse::{Abuse, UnknownSources};
 pub use self::call::{Call, SessionExpired, Timers};
 pub use self::events::{AmqpEvents, AmqpTls, Events};
 pub use self::ledger::{AmqpQueue, Deck, DeckVersion, Ledger, Moment, Rater};
@@ -54,6 +56,8 @@ pub struct Config {
     pub listen: Listen,
     /// What bounds TCP and TLS connections.
     pub streams: Streams,
+    /// What strangers may send.
+    pub abuse: Abuse,
     /// TLS towards gateways.
     pub tls: Tls,
     /// How host names of gateways and of HTTP services are found.

@@ -59,6 +59,11 @@ fn parse_duration(text: &str) -> Option<Duration> {
 pub struct Size(u64);
 
 impl Size {
+    /// So many KiB.
+    pub const fn from_kib(kib: u64) -> Self {
+        Self(kib << 10)
+    }
+
     /// So many MiB.
     pub const fn from_mib(mib: u64) -> Self {
         Self(mib << 20)

@@ -83,6 +83,13 @@ pub enum Event {
         /// Forward, or back where negative.
         micros: i64,
     },
+    /// A source has sent too much, or too much that is no SIP: nothing is taken from it for `abuse.ban`.
+    SourceBanned {
+        /// An address, or a network of IPv6.
+        source: Arc<str>,
+        /// `rate` or `malformed`.
+        reason: &'static str,
+    },
     /// A configuration was taken over.
     Reloaded {},
 }
@@ -169,6 +176,8 @@ impl Event {
             Self::Overloaded { .. } => ("system.overloaded", "node"),
             Self::OverloadOver {} => ("system.overload-over", "node"),
             Self::ClockStepped { .. } => ("system.clock-stepped", "node"),
+            Self::PluginSwapped { plugin, .. } => ("system.plugin-swapped", plugin),
+            Self::SourceBanned { source, .. } => ("system.source-banned", source),
             Self::Reloaded {} => ("system.reloaded", "node"),
         };
         let word = |letter: char| if letter.is_ascii_alphanumeric() || "-_".contains(letter) { letter } else { '_' };

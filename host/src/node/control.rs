@@ -25,6 +25,7 @@ use crate::cdr::{Cdr, Lag, Observer};
 use crate::config::model::Config;
 use crate::config::{self, Loaded};
 use crate::events::{self, Event};
+use crate::guard::{Guard, GuardSample, Rules};
 use crate::locate::DnsCounts;
 use crate::log;
 use crate::lookup::{Hold, Services, Tables};
@@ -42,6 +43,7 @@ pub(super) struct Desk {
     pub(super) node: Arc<str>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) streams: Streams,
+    pub(super) guard: Guard,
     pub(super) mirror: Option<Mirror>,
     /// What the node started with: a reload reads the certificates of its listeners again.
     started_with: Config,
@@ -77,7 +79,7 @@ impl Desk {
         layout: Layout,
         cdr: &Cdr,
         listeners: &Listeners,
-        (streams, clock): (Streams, Clock),
+        (streams, guard, clock): (Streams, Guard, Clock),
     ) -> Self {
         let state = plant::table_folder(loaded);
         layout.services.begin();
@@ -99,6 +101,7 @@ impl Desk {
             turns.clone(),
             mirror.clone(),
             Arc::clone(&plant.limits),
+            guard.clone(),
         );
         let pulse = Pulse::new();
         let (ready, mail) = (Arc::clone(&pulse.ready), Arc::clone(&pulse.mail));
@@ -113,10 +116,15 @@ impl Desk {
                     node,
                     copies,
                     limits,
+                let guard = sampled.6.sample();
+                Samples {
+                    copies,
+                    guard,
                     ..samples(&sampled.0.load(), &sampled.1, &sampled.2, &sampled.3, &sampled.4, now)
                 }
             })),
             streams,
+            guard,
             mirror,
             started_with: loaded.config.clone(),
             file: loaded.file.clone(),
@@ -167,12 +175,19 @@ impl Desk {
 
     /// Ask for the addresses of the gateways again, in the background.
     pub(super) fn resolve_gateways(&self) {
+        // Where they were found a moment ago.
+        self.brief_guard();
         let gateways = Arc::clone(&self.layout.load().snapshot.gateways);
         let streams = self.streams.clone();
         drop(self.office.spawn(async move {
             gateways.resolve().await;
             streams.tls().expect(names(&gateways));
         }));
+    }
+
+    /// The guard goes by the configuration in use, and knows the gateways where they were found last.
+    fn brief_guard(&self) {
+        self.guard.change(Rules::new(&self.loaded.load().config.abuse, self.snapshot().known()));
     }
 
     /// Those of the listeners that the node has, whatever `loaded` says of listeners, and of connections of ours.
@@ -201,6 +216,7 @@ impl Desk {
         let unheeded = self.fixed.unheeded(&loaded.config);
         let warnings = loaded.warnings.iter().map(ToString::to_string).chain(unheeded).collect();
         self.loaded.store(Arc::new(loaded));
+        self.brief_guard();
         Ok(warnings)
     }
 }
@@ -252,6 +268,10 @@ impl Control for Desk {
 
     fn plugins(&self) -> Option<&dyn Plugins> {
         Some(self)
+    }
+
+    fn guard(&self) -> Option<&Guard> {
+        Some(&self.guard)
     }
 
     fn switch_gateway(&self, name: &str, on: bool) -> bool {
@@ -382,6 +402,7 @@ fn samples(
         dns: dns.sample(),
         copies: None,
         limits: plugin::SharingStats::default(),
+        guard: GuardSample::default(),
         gateways: layout.snapshot.gateways.iter().map(|gateway| gateway_status(gateway, now)).collect(),
         stores: stores.map(store_sample).collect(),
         tables: tables.collect(),

@@ -56,6 +56,7 @@ impl Crew {
                 },
                 sockets,
                 streams: desk.streams.clone(),
+                guard: desk.guard.clone(),
                 mirror: desk.mirror.clone(),
                 mailbox,
                 snapshot: desk.snapshot(),

@@ -40,6 +40,7 @@ use crate::admin::{self, Admin, Control as _, Token};
 use crate::cdr::Cdr;
 use crate::config::Loaded;
 use crate::events::Publisher;
+use crate::guard::{Guard, Rules};
 use crate::transport::stream::tls::{Certificates, Tls};
 use crate::transport::stream::{Carrier, Post};
 use crate::worker::Clock;
@@ -106,9 +107,11 @@ async fn run(loaded: &Loaded, office: &Runtime) -> anyhow::Result<()> {
     let sockets = std::mem::take(&mut listeners.streams);
     let local = listeners.named.iter().map(|listener| listener.bound).collect();
     let threads = if sockets.is_empty() { 1 } else { listeners.sets.len() };
-    let carrier = Carrier::new(threads, streams::limits(config), tls).context("no threads for connections")?;
+    let guard = Guard::new(clock, Rules::new(&config.abuse, layout.snapshot.known()));
+    let carrier =
+        Carrier::new(threads, streams::limits(config), tls, guard.clone()).context("no threads for connections")?;
     let (mut cdr, journal) = Cdr::start(&config.cdr, &node, &loaded.folder, office.handle())?;
-    let desk = Arc::new(Desk::new(node, loaded, plant, layout, &cdr, &listeners, (carrier.streams(), clock)));
+    let desk = Arc::new(Desk::new(node, loaded, plant, layout, &cdr, &listeners, (carrier.streams(), guard, clock)));
     // Before the first call comes: nothing that can fail is left for the time when calls have records to be written.
     let admin = match config.admin.bind {
         Some(bind) => {

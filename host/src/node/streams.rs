@@ -15,6 +15,7 @@ pub(super) fn limits(config: &Config) -> Limits {
         connections: streams.max_connections,
         per_source: streams.max_per_source,
         handshakes: streams.max_handshakes,
+        handshakes_per_source: streams.max_handshakes_per_source,
         handshake_timeout: streams.handshake_timeout.get(),
         connect_timeout: streams.connect_timeout.get(),
         idle: streams.idle.get(),

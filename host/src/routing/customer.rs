@@ -66,9 +66,18 @@ impl Sources {
 
     /// The owner of the longest network that holds the address.
     pub(super) fn find(&self, address: IpAddr) -> Option<usize> {
+        self.find_within(address, 0)
+    }
+
+    /// Whether a network holds the address that is not the whole world.
+    pub(super) fn are_naming(&self, address: IpAddr) -> bool {
+        self.find_within(address, 1).is_some()
+    }
+
+    fn find_within(&self, address: IpAddr, least: u8) -> Option<usize> {
         let address = address.to_canonical();
         let lengths = if address.is_ipv4() { &self.v4_lengths } else { &self.v6_lengths };
-        lengths.iter().rev().find_map(|length| {
+        lengths.range(least..).rev().find_map(|length| {
             let network = IpNet::new(address, *length).ok()?.trunc();
             self.by_network.get(&network).copied()
         })

@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use super::customer::{Customer, DigestRealm, Sources};
 use super::gateway::{Gateway, Gateways};
 use super::judge::MAX_ATTRIBUTES;
+use super::known::Known;
 use super::maker::{Maker, plugin_of};
 use super::pipeline::Step;
 use super::seat::{Seat, Seats};
@@ -54,7 +55,7 @@ pub struct Parts {
 #[derive(Clone)]
 pub struct Snapshot {
     pub(super) customers: Vec<Customer>,
-    sources: Sources,
+    sources: Arc<Sources>,
     /// Names in certificates, in lower case, and whose they are.
     identities: HashMap<Box<str>, usize>,
     /// All gateways.
@@ -99,7 +100,7 @@ impl Snapshot {
         gateways.resolve().await;
         Ok(Self {
             customers,
-            sources,
+            sources: Arc::new(sources),
             identities,
             gateways: Arc::new(gateways),
             setup_budget: config.call.setup_budget.get(),
@@ -113,6 +114,11 @@ impl Snapshot {
     pub fn customer_of(&self, source: IpAddr, identities: Option<&[Box<str>]>) -> Option<&Customer> {
         let named = identities.unwrap_or_default().iter().find_map(|identity| self.identities.get(identity));
         self.customers.get(named.copied().or_else(|| self.sources.find(source))?)
+    }
+
+    /// Who is no stranger.
+    pub fn known(&self) -> Known {
+        Known::new(Arc::clone(&self.sources), &self.gateways)
     }
 
     /// Every stage's place.

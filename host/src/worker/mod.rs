@@ -33,6 +33,7 @@ use crate::admin::Metrics;
 use crate::cdr::JournalHandle;
 use crate::cdr::record::{CallRecord, UnixMicros};
 use crate::events::{self, CallBegun, Event};
+use crate::guard::Guard;
 use crate::routing::{Router, RoutingFacts, Snapshot};
 use crate::sip::core::{Action, Core, Settings};
 use crate::sip::decision::CallRef;
@@ -66,6 +67,8 @@ pub struct Worker {
     pub sockets: Vec<std::net::UdpSocket>,
     /// Connections, for what goes over TCP and TLS.
     pub streams: Streams,
+    /// Keeps strangers off.
+    pub guard: Guard,
     /// Takes a copy of every message, where there is a collector.
     pub mirror: Option<Mirror>,
     /// Its own mail, and the way to the other workers.
@@ -104,6 +107,7 @@ struct Driver {
     core: Core<RoutingFacts>,
     sockets: Vec<Socket>,
     streams: Streams,
+    guard: Guard,
     /// Messages for connections that wait until all that they tell of is handed to the journal.
     to_streams: Vec<(Flow, Bytes)>,
     mirror: Option<Mirror>,
@@ -148,6 +152,7 @@ impl Driver {
             core,
             sockets,
             streams: worker.streams,
+            guard: worker.guard,
             to_streams: Vec::new(),
             mirror: worker.mirror,
             outbox,
@@ -200,20 +205,27 @@ impl Driver {
 
     /// One batch of each socket: to the core, or to the worker that owns the call.
     fn receive(&mut self, now: Time, cx: &mut Context<'_>) -> bool {
-        let Self { core, sockets, outbox, stats, gather, mirror, clock, .. } = self;
+        let Self { core, sockets, outbox, stats, gather, guard, mirror, clock, .. } = self;
         let mut progress = false;
         for (listener, socket) in sockets.iter_mut().enumerate() {
             let mut lost = Vec::new();
             let received = socket.poll_receive(
                 cx,
                 |remote, bytes| {
+                    if guard.admit(now, remote.ip(), bytes).is_err() {
+                        return;
+                    }
                     let flow = Flow::to(listener as u16, Transport::Udp, remote);
                     let bytes = Bytes::copy_from_slice(bytes);
                     if let Some(mirror) = mirror {
                         mirror.copy(clock.on_wall(now), true, flow, &bytes);
                     }
                     match outbox.owner(call_id_of(&bytes).unwrap_or_default()) {
-                        None => core.receive(now, flow, bytes),
+                        None => {
+                            if !hear(core, now, flow, bytes) {
+                                guard.malformed(now, remote.ip());
+                            }
+                        }
                         Some(other) => outbox.push(other, flow, bytes),
                     }
                 },
@@ -253,7 +265,10 @@ impl Driver {
                         {
                             mirror.copy(self.clock.on_wall(now), true, flow, &bytes);
                         }
-                        self.core.receive(now, flow, bytes);
+                        let named = self.streams.identities(flow.connection).is_some();
+                        if !hear(&mut self.core, now, flow, bytes) && !named {
+                            self.guard.malformed(now, flow.remote.ip());
+                        }
                     }
                 }
                 Mail::Unreachable(branch) => self.core.unreachable(now, &branch),
@@ -406,6 +421,14 @@ impl Driver {
         });
         self.stats.publish(&self.core, carried, self.pipelines.waiting());
     }
+}
+
+/// A message to the core. False where it broke the rules.
+fn hear(core: &mut Core<RoutingFacts>, now: Time, flow: Flow, bytes: Bytes) -> bool {
+    let faults = |core: &Core<RoutingFacts>| core.counters().unreadable + core.counters().malformed;
+    let before = faults(core);
+    core.receive(now, flow, bytes);
+    faults(core) == before
 }
 
 /// Nobody's call, refused: it was routed nowhere and costs nobody anything.

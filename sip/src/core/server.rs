@@ -8,6 +8,10 @@ use super::cx::Cx;
 use crate::flow::{Flow, Transport};
 use crate::time::Time;
 
+/// Whoever is challenged has shown nothing yet: a forged address must not make of one request a dozen of datagrams on its
+/// victim (RFC 3261 section 26.3.2.4).
+const CHALLENGE_RESENDS: u8 = 3;
+
 #[derive(Debug)]
 pub(super) struct Server {
     state: State,
@@ -18,6 +22,8 @@ pub(super) struct Server {
     last: Option<Bytes>,
     /// Timer G: next retransmission of a final response, and the interval before it.
     retransmit: Option<(Time, Duration)>,
+    /// How often timer G may still send.
+    resends: u8,
     /// Timer H, I, J or L.
     deadline: Option<Time>,
 }
@@ -37,7 +43,7 @@ enum State {
 
 impl Server {
     pub(super) fn new(invite: bool, flow: Flow) -> Self {
-        Self { state: State::Proceeding, invite, flow, last: None, retransmit: None, deadline: None }
+        Self { state: State::Proceeding, invite, flow, last: None, retransmit: None, resends: u8::MAX, deadline: None }
     }
 
     pub(super) fn transport(&self) -> Transport {
@@ -69,6 +75,9 @@ impl Server {
             (State::Proceeding, _) => {
                 self.state = State::Completed;
                 self.last = Some(bytes.clone());
+                if matches!(code, 401 | 407) {
+                    self.resends = CHALLENGE_RESENDS;
+                }
                 self.deadline = Some(cx.now + cx.settings.timeout());
                 if !self.flow.transport.is_reliable() {
                     self.retransmit = self.invite.then(|| (cx.now + cx.settings.t1, cx.settings.t1));
@@ -123,7 +132,8 @@ impl Server {
             && at <= cx.now
         {
             let interval = (interval * 2).min(cx.settings.t2);
-            self.retransmit = Some((cx.now + interval, interval));
+            self.resends -= 1;
+            self.retransmit = Some((cx.now + interval, interval)).filter(|_| self.resends > 0);
             cx.counters.retransmitted += 1;
             cx.send(self.flow, last.clone());
         }

@@ -17,6 +17,9 @@
 //! | `trunkline_stage_seconds` | stage | wall clock of a stage, waits included |
 //! | `trunkline_stage_fuel_total` | stage | WebAssembly instructions |
 //! | `trunkline_drops_total` | reason | messages dropped before they became a call's |
+//! | `trunkline_abuse_drops_total` | reason | messages of strangers dropped: `banned`, `rate`, `oversized`, `scanner`, `stranger` |
+//! | `trunkline_abuse_bans_begun_total` | reason | bans begun for `rate` or `malformed` |
+//! | `trunkline_abuse_bans` | | sources from which nothing is taken now |
 //! | `trunkline_dns_queries_total` | result | questions `asked`, of them `timeout` and `error`; `stale` answers served meanwhile |
 //! | `trunkline_limits_shared_total` | result | exchanges of counts with other nodes: `exchanged`, `failed`; keys left out: `untold` |
 //! | `trunkline_limits_nodes` | | other nodes whose counts are heard |

@@ -18,6 +18,7 @@ use super::Histogram;
 use super::node::NodeSample;
 use super::stores::StoreSample;
 use crate::admin::GatewayStatus;
+use crate::guard::GuardSample;
 
 use crate::transport::stream::{Event, StreamSample};
 
@@ -44,6 +45,8 @@ pub struct Samples {
     pub copies: Option<(u64, u64)>,
     /// How limits are shared with other nodes.
     pub limits: SharingStats,
+    /// What was kept off.
+    pub guard: GuardSample,
     /// Connections.
     pub streams: StreamSample,
     /// The gateways.
@@ -143,6 +146,7 @@ impl Collector for Sampler {
         )?)?;
 
         streams(&mut encoder, &samples.streams)?;
+        guard(&mut encoder, &samples.guard)?;
         let copies = samples.copies.into_iter().flat_map(|(sent, dropped)| [("sent", sent), ("dropped", dropped)]);
         let copies = copies.map(|(result, count)| ([("result", result)], count));
         counters(&mut encoder, "hep_copies", "Copies of messages for the HEP collector", copies)?;
@@ -223,6 +227,20 @@ fn gateways(encoder: &mut DescriptorEncoder<'_>, all: &[GatewayStatus]) -> fmt::
             .map(|(reason, count)| ([("gateway", *name), ("reason", reason)], count))
     });
     counters(encoder, "gateway_passed", "Calls that went past a gateway without asking it", passed)
+}
+
+fn guard(encoder: &mut DescriptorEncoder<'_>, sample: &GuardSample) -> fmt::Result {
+    let dropped = sample.dropped.iter().map(|(reason, count)| ([("reason", *reason)], *count));
+    counters(encoder, "abuse_drops", "Messages of strangers dropped without an answer, by reason", dropped)?;
+    let begun = sample.begun.iter().map(|(reason, count)| ([("reason", *reason)], *count));
+    counters(encoder, "abuse_bans_begun", "Bans begun, by what led to them", begun)?;
+    let help = "Sources from which nothing is taken now";
+    ConstGauge::new(sample.holding as u64).encode(encoder.encode_descriptor(
+        "abuse_bans",
+        help,
+        None,
+        MetricType::Gauge,
+    )?)
 }
 
 fn load_times(encoder: &mut DescriptorEncoder<'_>, tables: &[TableSample]) -> fmt::Result {

@@ -43,6 +43,8 @@ pub struct Streams {
     pub max_per_source: usize,
     /// TLS handshakes of peers at once. Default 256.
     pub max_handshakes: usize,
+    /// Of these, from one address. Default 32.
+    pub max_handshakes_per_source: usize,
     /// For a TLS handshake of a peer. Default 5 s.
     pub handshake_timeout: TimeSpan,
     /// For a connection to a peer, its handshake included. Default 2 s.
@@ -61,6 +63,7 @@ impl Default for Streams {
             max_connections: 16_384,
             max_per_source: 1_024,
             max_handshakes: 256,
+            max_handshakes_per_source: 32,
             handshake_timeout: TimeSpan::from_secs(5),
             connect_timeout: TimeSpan::from_secs(2),
             idle: TimeSpan::from_secs(1_800),

@@ -1,5 +1,6 @@
 //! What serde cannot see: names that lead nowhere, numbers out of range, files that are not there.
 
+mod abuse;
 mod calls;
 mod gateways;
 mod ledger;
@@ -22,6 +23,7 @@ use super::wording::{nearest, quoted};
 pub(super) fn validate(config: &Config, folder: &Path, report: &mut Report<'_>) {
     network::validate(config, report);
     streams::validate(config, folder, report);
+    abuse::validate(config, report);
     calls::validate(config, report);
     lookups::validate(config, folder, report);
     limits::validate(config, report);

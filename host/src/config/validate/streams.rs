@@ -69,6 +69,7 @@ fn limits(config: &Config, report: &mut Report<'_>) {
     }
     at_least_one("streams.max-per-source", streams.max_per_source as u64, report);
     at_least_one("streams.max-handshakes", streams.max_handshakes as u64, report);
+    at_least_one("streams.max-handshakes-per-source", streams.max_handshakes_per_source as u64, report);
     not_zero("streams.handshake-timeout", streams.handshake_timeout, report);
     not_zero("streams.connect-timeout", streams.connect_timeout, report);
     not_zero("streams.idle", streams.idle, report);

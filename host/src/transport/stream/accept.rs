@@ -78,6 +78,10 @@ impl Door {
     fn admit(&self, io: TcpStream, remote: SocketAddr) {
         let shared = &self.streams.0;
         let limits = &shared.limits;
+        if shared.guard.is_banned(remote.ip()) {
+            shared.counts.closed("banned");
+            return;
+        }
         let Some(admitted) = shared.sources.admit(remote.ip(), limits.per_source) else {
             shared.counts.closed("per-source");
             return;
@@ -86,8 +90,12 @@ impl Door {
         let handshake = match self.tls {
             None => None,
             Some(_) => {
+                let Some(own) = shared.shaking.admit(remote.ip(), limits.handshakes_per_source) else {
+                    shared.counts.handshake_failed("too-many-of-source");
+                    return;
+                };
                 if let Ok(permit) = shared.handshakes.clone().try_acquire_owned() {
-                    Some(permit)
+                    Some((permit, own))
                 } else {
                     shared.counts.handshake_failed("too-many");
                     return;
@@ -121,10 +129,12 @@ impl Door {
                         Ok(Err(error)) => {
                             tracing::debug!(peer = %remote, %error, "TLS handshake failed");
                             streams.0.counts.handshake_failed(tls::reason(&error));
+                            streams.0.guard.malformed(streams.0.guard.now(), remote.ip());
                             connection.fail("handshake").await;
                         }
                         Err(_) => {
                             streams.0.counts.handshake_failed("timeout");
+                            streams.0.guard.malformed(streams.0.guard.now(), remote.ip());
                             connection.fail("handshake").await;
                         }
                     }

@@ -15,6 +15,7 @@ use super::dial::Order;
 use super::outstanding::Outstanding;
 use super::slots::Line;
 use super::{Peer, Post, Streams};
+use crate::guard::Refusal;
 use crate::sip::flow::Flow;
 use crate::sip::framer::{Fault, Frame, Framer};
 use crate::sip::message::{Message, Method};
@@ -67,6 +68,8 @@ enum End {
     SlowReader,
     /// What came is no SIP, or has no end.
     Unframed,
+    /// The peer is banned for what it sent.
+    Banned,
     /// A worker had no room for what came.
     Overrun,
     /// The node ends.
@@ -82,6 +85,7 @@ impl End {
             Self::Unfinished => "unfinished-message",
             Self::SlowReader => "slow-reader",
             Self::Unframed => "unframed",
+            Self::Banned => "banned",
             Self::Overrun => "worker-overrun",
             Self::Stopped => "stopped",
         }
@@ -182,12 +186,21 @@ impl Connection {
                     Ok(Some(Frame::Message(message))) => {
                         begun = None;
                         self.shared.touch();
+                        match self.admit(&message) {
+                            Ok(()) => {}
+                            Err(Refusal::Banned | Refusal::Rate) => return End::Banned,
+                            Err(_) => continue,
+                        }
                         if !self.deliver(message).await {
                             return End::Overrun;
                         }
                     }
                     Err(fault) => {
                         self.refuse(&fault);
+                        if self.is_strange() {
+                            let guard = &self.streams.0.guard;
+                            guard.malformed(guard.now(), self.flow.remote.ip());
+                        }
                         return End::Unframed;
                     }
                 }
@@ -209,6 +222,16 @@ impl Connection {
                 Err(_) => {}
             }
         }
+    }
+
+    /// Neither opened by us, nor by who has shown a certificate.
+    fn is_strange(&self) -> bool {
+        !self.ours && self.line.identities().is_none()
+    }
+
+    fn admit(&self, message: &Bytes) -> Result<(), Refusal> {
+        let guard = &self.streams.0.guard;
+        if self.is_strange() { guard.admit(guard.now(), self.flow.remote.ip(), message) } else { Ok(()) }
     }
 
     async fn deliver(&self, message: Bytes) -> bool {

@@ -14,6 +14,8 @@ pub struct Limits {
     pub per_source: usize,
     /// TLS handshakes at once; a peer beyond is hung up on.
     pub handshakes: usize,
+    /// Of these, from one address.
+    pub handshakes_per_source: usize,
     /// How long a TLS handshake of a peer may take.
     pub handshake_timeout: Duration,
     /// How long a connection of ours may take to come about, its handshake included.

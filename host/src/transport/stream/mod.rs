@@ -38,6 +38,7 @@ use self::dial::{Dialer, Order};
 use self::limits::Sources;
 use self::slots::{Push, Slots};
 use self::tls::Tls;
+use crate::guard::Guard;
 use crate::sip::flow::{ConnectionId, Flow, Transport};
 
 pub use self::accept::{Listening, bind};
@@ -61,6 +62,9 @@ struct Shared {
     counts: Counts,
     tls: Tls,
     sources: Sources,
+    /// Handshakes under way, by source.
+    shaking: Sources,
+    guard: Guard,
     /// One permit for each handshake of a peer that may go on.
     handshakes: Arc<Semaphore>,
     orders: mpsc::Sender<Order>,
@@ -94,7 +98,7 @@ impl Carrier {
     /// # Errors
     ///
     /// The system gives no threads.
-    pub fn new(threads: usize, limits: Limits, tls: Tls) -> std::io::Result<Self> {
+    pub fn new(threads: usize, limits: Limits, tls: Tls, guard: Guard) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(threads.max(1))
             .thread_name("streams")
@@ -107,6 +111,8 @@ impl Carrier {
             counts: Counts::default(),
             tls,
             sources: Sources::default(),
+            shaking: Sources::default(),
+            guard,
             handshakes: Arc::new(Semaphore::new(limits.handshakes.min(Semaphore::MAX_PERMITS))),
             orders: sender,
             closing: watch::Sender::new(false),

@@ -11,13 +11,17 @@ use tokio::time::timeout;
 
 use super::tls::{Certificates, Tls};
 use super::{Carrier, Limits, Listening, Post, Running, Streams, bind};
+use crate::guard::{Guard, Rules};
+use crate::routing::Known;
 use crate::sip::flow::{Flow, Transport};
+use crate::worker::Clock;
 use crate::worker::Mail;
 
 /// Longer than anything here may take on a machine that stalls.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 const LIMITS: Limits = Limits {
+    handshakes_per_source: 8,
     connections: 16,
     per_source: 8,
     handshakes: 4,
@@ -38,7 +42,9 @@ struct Node {
 
 impl Node {
     fn new(limits: Limits) -> Self {
-        let carrier = Carrier::new(1, limits, Tls::new(Certificates::default())).expect("threads");
+        let abuse = toml::from_str("rate = 1_000_000\nburst = 1_000_000").expect("a section");
+        let guard = Guard::new(Clock::start(), Rules::new(&abuse, Known::default()));
+        let carrier = Carrier::new(1, limits, Tls::new(Certificates::default()), guard).expect("threads");
         let streams = carrier.streams();
         let socket = bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a socket");
         let address = socket.local_addr().expect("its address");

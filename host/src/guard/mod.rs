@@ -1,0 +1,232 @@
+//! The guard: what strangers may send, decided where a message comes in and before it is parsed.
+//!
+//! Customers' networks, gateways' addresses and peers with a verified certificate are no strangers: they pass. All
+//! workers and connections share one guard; on the way of a message it takes no lock.
+//!
+//! | file | what |
+//! |---|---|
+//! | `mod` | who passes |
+//! | `table` | what each source has sent: a fixed number of places, of atomics alone |
+//! | `rules` | what is configured, and who is known |
+//! | `look` | as much of a message as must be read to know what it is |
+//! | `bans` | the bans by name, for the operator |
+
+mod bans;
+mod look;
+mod rules;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use arc_swap::ArcSwap;
+
+use self::bans::Bans;
+use self::look::Look;
+use self::table::{Bucket, Place, Table};
+use crate::events::{self, Event};
+use crate::sip::time::Time;
+use crate::worker::Clock;
+
+pub use self::bans::Ban;
+pub use self::rules::Rules;
+
+/// A response costs its sender this part of what a request does: an answer may come from where no gateway is known to
+/// be, after a redirection.
+const RESPONSES_PER_REQUEST: u64 = 16;
+
+/// Why a message was dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// Its source is banned.
+    Banned,
+    /// Its source sends more than it may.
+    Rate,
+    /// Longer than `abuse.max-message`.
+    Oversized,
+    /// Its User-Agent is one of `abuse.user-agents`.
+    Scanner,
+    /// It wants to begin something, and strangers are not answered.
+    Stranger,
+}
+
+/// In the order of the discriminants.
+const REFUSALS: [&str; 5] = ["banned", "rate", "oversized", "scanner", "stranger"];
+
+/// Why a source was banned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Offence {
+    /// It sent more than it may.
+    Rate,
+    /// Too much of what it sent is no SIP.
+    Malformed,
+}
+
+/// In the order of the discriminants.
+const OFFENCES: [&str; 2] = ["rate", "malformed"];
+
+impl Offence {
+    /// As it is counted and told.
+    pub const fn word(self) -> &'static str {
+        OFFENCES[self as usize]
+    }
+}
+
+/// What the guard has done since the start.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct GuardSample {
+    /// Messages dropped, by reason.
+    pub dropped: [(&'static str, u64); REFUSALS.len()],
+    /// Bans begun, by reason.
+    pub begun: [(&'static str, u64); OFFENCES.len()],
+    /// Bans that hold now.
+    pub holding: usize,
+}
+
+/// One per node. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Guard(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    clock: Clock,
+    rules: ArcSwap<Rules>,
+    table: Table,
+    bans: Bans,
+    dropped: [AtomicU64; REFUSALS.len()],
+    begun: [AtomicU64; OFFENCES.len()],
+}
+
+impl Guard {
+    /// By the node's clock.
+    pub fn new(clock: Clock, rules: Rules) -> Self {
+        Self(Arc::new(Shared {
+            clock,
+            rules: ArcSwap::from_pointee(rules),
+            table: Table::new(),
+            bans: Bans::default(),
+            dropped: Default::default(),
+            begun: Default::default(),
+        }))
+    }
+
+    /// From now on go by these.
+    pub fn change(&self, rules: Rules) {
+        self.0.rules.store(Arc::new(rules));
+    }
+
+    /// For those who have no time of their own at hand.
+    pub fn now(&self) -> Time {
+        self.0.clock.now()
+    }
+
+    /// Whether a message from this address goes on.
+    ///
+    /// # Errors
+    ///
+    /// It is dropped without an answer; that is counted.
+    pub fn admit(&self, now: Time, source: IpAddr, message: &[u8]) -> Result<(), Refusal> {
+        let rules = self.0.rules.load();
+        if rules.knows(source) {
+            return Ok(());
+        }
+        let judged = self.judge(&rules, now, source, message);
+        if let Err(refusal) = judged {
+            self.0.dropped[refusal as usize].fetch_add(1, Relaxed);
+        }
+        judged
+    }
+
+    fn judge(&self, rules: &Rules, now: Time, source: IpAddr, message: &[u8]) -> Result<(), Refusal> {
+        let place = self.0.table.find(source);
+        if place.is_banned(now) {
+            return Err(Refusal::Banned);
+        }
+        let response = message.starts_with(b"SIP/2.0 ");
+        let requests = rules.requests;
+        let bucket = if response {
+            // The whole stays the same: as much saved up, used in smaller pieces.
+            Bucket { cost: (requests.cost / RESPONSES_PER_REQUEST).max(1), ..requests }
+        } else {
+            requests
+        };
+        if !place.take_message(now, bucket) {
+            self.ban(rules, now, source, place, Offence::Rate);
+            return Err(Refusal::Rate);
+        }
+        if message.len() > rules.max_message {
+            self.offend(rules, now, source, place);
+            return Err(Refusal::Oversized);
+        }
+        let look = Look::at(message);
+        if look.agent.is_some_and(|agent| rules.is_scanner(agent)) {
+            return Err(Refusal::Scanner);
+        }
+        if rules.drops_strangers && look.begins {
+            return Err(Refusal::Stranger);
+        }
+        Ok(())
+    }
+
+    /// What came from this address was no SIP, or broke RFC 3261, or was a handshake that failed.
+    pub fn malformed(&self, now: Time, source: IpAddr) {
+        let rules = self.0.rules.load();
+        if !rules.knows(source) {
+            self.offend(&rules, now, source, self.0.table.find(source));
+        }
+    }
+
+    fn offend(&self, rules: &Rules, now: Time, source: IpAddr, place: &Place) {
+        if !place.take_fault(now, rules.faults) {
+            self.ban(rules, now, source, place, Offence::Malformed);
+        }
+    }
+
+    fn ban(&self, rules: &Rules, now: Time, source: IpAddr, place: &Place, offence: Offence) {
+        let until = now + rules.ban;
+        // A ban that cannot be written down does not begin: the next offence tries again, and until then what is beyond
+        // the rate is dropped anyway.
+        if rules.ban.is_zero() || place.is_banned(now) || !self.0.bans.begin(now, source, until, offence) {
+            return;
+        }
+        place.ban(until);
+        self.0.begun[offence as usize].fetch_add(1, Relaxed);
+        if events::wanted() {
+            let source = table::network(source).to_string().into();
+            events::publish(Event::SourceBanned { source, reason: offence.word() });
+        }
+        tracing::debug!(source = %table::network(source), reason = offence.word(), "source banned");
+    }
+
+    /// Whether nothing is taken from this address.
+    pub fn is_banned(&self, source: IpAddr) -> bool {
+        self.0.table.find(source).is_banned(self.now()) && !self.0.rules.load().knows(source)
+    }
+
+    /// The bans that hold.
+    pub fn bans(&self) -> Vec<Ban> {
+        self.0.bans.all(self.now())
+    }
+
+    /// End the ban of this address's network; false where there is none.
+    pub fn pardon(&self, source: IpAddr) -> bool {
+        let held = self.0.bans.end(self.now(), source);
+        if held {
+            self.0.table.find(source).forget();
+        }
+        held
+    }
+
+    /// What was counted since the start.
+    pub fn sample(&self) -> GuardSample {
+        let read = |words: &'static str, count: &AtomicU64| (words, count.load(Relaxed));
+        GuardSample {
+            dropped: std::array::from_fn(|index| read(REFUSALS[index], &self.0.dropped[index])),
+            begun: std::array::from_fn(|index| read(OFFENCES[index], &self.0.begun[index])),
+            holding: self.bans().len(),
+        }
+    }
+}
