@@ -176,7 +176,6 @@ impl Event {
             Self::Overloaded { .. } => ("system.overloaded", "node"),
             Self::OverloadOver {} => ("system.overload-over", "node"),
             Self::ClockStepped { .. } => ("system.clock-stepped", "node"),
-            Self::PluginSwapped { plugin, .. } => ("system.plugin-swapped", plugin),
             Self::SourceBanned { source, .. } => ("system.source-banned", source),
             Self::Reloaded {} => ("system.reloaded", "node"),
         };

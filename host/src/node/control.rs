@@ -112,13 +112,11 @@ impl Desk {
                 let now = clock.now();
                 let node = pulse.sample(queues(&sampled.1, &sampled.2, sampled.5.as_ref()));
                 let limits = sampled.6.sharing();
+                let guard = sampled.7.sample();
                 Samples {
                     node,
                     copies,
                     limits,
-                let guard = sampled.6.sample();
-                Samples {
-                    copies,
                     guard,
                     ..samples(&sampled.0.load(), &sampled.1, &sampled.2, &sampled.3, &sampled.4, now)
                 }

@@ -104,12 +104,11 @@ impl Hearing {
         }
         let begin = self.total;
         self.total += granted;
-        match self.events.get_mut(key) {
-            Some(events) => events.now += granted,
-            None => {
-                let events = Events { now: begin + granted, before: [(now, begin)].into() };
-                self.events.insert(key.into(), events);
-            }
+        if let Some(events) = self.events.get_mut(key) {
+            events.now += granted;
+        } else {
+            let events = Events { now: begin + granted, before: [(now, begin)].into() };
+            self.events.insert(key.into(), events);
         }
     }
 

@@ -104,11 +104,11 @@ fn places_of_a_node_that_died_come_back() {
 
 #[test]
 fn three_nodes_grant_together_what_one_would_and_one_burst_more_for_each() {
+    const RATE: u32 = 100;
+    const SECONDS: u64 = 20;
     let mut nodes = Nodes::new(3);
     let start = Instant::now();
     let mut granted = 0;
-    const RATE: u32 = 100;
-    const SECONDS: u64 = 20;
     // Each is asked for far more than all together may grant; they exchange every 100 ms.
     for step in 0..SECONDS * 100 {
         let now = start + Duration::from_millis(step * 10);

@@ -87,20 +87,18 @@ impl Door {
             return;
         };
         // Taken before the place: a storm of half-open handshakes leaves the places to those who have come through.
-        let handshake = match self.tls {
-            None => None,
-            Some(_) => {
-                let Some(own) = shared.shaking.admit(remote.ip(), limits.handshakes_per_source) else {
-                    shared.counts.handshake_failed("too-many-of-source");
-                    return;
-                };
-                if let Ok(permit) = shared.handshakes.clone().try_acquire_owned() {
-                    Some((permit, own))
-                } else {
-                    shared.counts.handshake_failed("too-many");
-                    return;
-                }
-            }
+        let handshake = if self.tls.is_some() {
+            let Some(own) = shared.shaking.admit(remote.ip(), limits.handshakes_per_source) else {
+                shared.counts.handshake_failed("too-many-of-source");
+                return;
+            };
+            let Ok(permit) = shared.handshakes.clone().try_acquire_owned() else {
+                shared.counts.handshake_failed("too-many");
+                return;
+            };
+            Some((permit, own))
+        } else {
+            None
         };
         let Some(place) = shared.slots.open(limits.queue) else {
             shared.counts.closed("connections");
