@@ -25,7 +25,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     setup::run(tools::cargo().args(["build", "--release", "--workspace"]))?;
     let mut command = tools::cargo();
     command
-        .args(["test", "--release", "--package", "trunkline-tests", "--test", "chaos", "--", "--nocapture"])
+        .args(["test", "--release", "--workspace", "--test", "chaos", "--", "--nocapture"])
         .env("TRUNKLINE_CHAOS_SECONDS", (arguments.minutes * 60).to_string())
         .env("TRUNKLINE_CHAOS_RATE", arguments.rate.to_string());
     if let Some(seed) = arguments.seed {
