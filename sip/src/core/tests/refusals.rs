@@ -163,7 +163,7 @@ fn a_challenge_that_nobody_acknowledges_is_sent_four_times_and_no_oftener() {
     rig.next(CALLER, "100 INVITE");
     rig.decide(crate::decision::Decision::Respond { code: 407, reason: String::new(), headers: Vec::new() });
     rig.next(CALLER, "407 INVITE");
-    assert_eq!(rig.times(CALLER, "407 INVITE", super::rig::secs(60)), [500, 1_500, 3_500]);
+    assert_eq!(rig.times(CALLER, "407 INVITE", super::rig::secs(60)), super::timers::ticks(&[500, 1_500, 3_500]));
     rig.receive(CALLER, request("INVITE"));
     rig.next(CALLER, "100 INVITE");
     assert_eq!(rig.core.held(), 1, "the first was forgotten in time");
