@@ -5,7 +5,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::Signal;
 use trunkline::cdr::chain::{Link, Verifier};
 use trunkline::cdr::record::CallRecord;
@@ -143,10 +143,12 @@ impl Scene {
             Ok((open + behind < 0.5).then_some(()))
         })
         .with_context(|| format!("the router wrote:\n{}", self.router.log()))?;
-        loop {
+        // What a ledger has taken is in no queue, and nobody says whether it is written: it is asked to end, and what it
+        // could not write is in the queue again. Each time it has longer.
+        for seconds in [1, 2, 4, 8, 16] {
             until("an empty queue", PATIENCE, || Ok((self.rabbit.depth("a").ok() == Some(0)).then_some(())))
                 .with_context(|| format!("the ledger wrote:\n{}", self.writer.last_lines()))?;
-            // What it holds unacknowledged it writes, or it is in the queue again.
+            std::thread::sleep(Duration::from_secs(seconds));
             self.writer.signal(Signal::SIGTERM)?;
             self.writer.wait(PATIENCE)?;
             if self.rabbit.depth("a")? == 0 {
@@ -154,6 +156,7 @@ impl Scene {
             }
             self.writer = self.ledger.start("ledger.log")?;
         }
+        bail!("the ledger leaves messages in its queue:\n{}", self.writer.last_lines())
     }
 
     fn a(&self) -> String {
