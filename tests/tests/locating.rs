@@ -49,8 +49,7 @@ fn a_call_goes_to_the_server_that_srv_prefers_and_past_one_that_refuses() -> Res
     let dns = Dns::start(&records)?;
     let router = router(&dns, "sip:carrier.test;transport=udp", "")?;
     let took = rings(&router, &mut first)?;
-    // Where ICMP is lost, the attempt's time has to run out.
-    assert!(took < Duration::from_secs(6), "{took:?}");
+    assert!(took < Duration::from_secs(1), "{took:?}");
     assert!(router.metric("trunkline_dns_queries_total{result=\"asked\"}")? >= 2.0);
     Ok(())
 }

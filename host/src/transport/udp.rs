@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -20,6 +21,7 @@ use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
 use self::batch::{BATCH, Inbound, Outbound};
+use self::errors::Watch;
 pub use self::steer::{owner, steer};
 
 /// Datagrams that wait for room in the kernel's buffer. Beyond, the newest are dropped: SIP sends them again.
@@ -58,7 +60,8 @@ pub fn is_free(address: SocketAddr) -> io::Result<()> {
 /// One worker's socket on one address.
 #[derive(Debug)]
 pub struct Socket {
-    io: UdpSocket,
+    io: Arc<UdpSocket>,
+    errors: Watch,
     inbound: Inbound,
     outbound: Outbound,
     queue: VecDeque<(SocketAddr, Bytes)>,
@@ -71,8 +74,10 @@ pub struct Socket {
 impl Socket {
     /// Within a tokio runtime.
     pub fn new(socket: std::net::UdpSocket) -> io::Result<Self> {
+        let io = Arc::new(UdpSocket::from_std(socket)?);
         Ok(Self {
-            io: UdpSocket::from_std(socket)?,
+            errors: Watch::new(Arc::clone(&io)),
+            io,
             inbound: Inbound::new(),
             outbound: Outbound::new(),
             queue: VecDeque::new(),
@@ -88,9 +93,13 @@ impl Socket {
         &mut self,
         cx: &mut Context<'_>,
         mut datagram: impl FnMut(SocketAddr, &[u8]),
-        unreachable: impl FnMut(&[u8]),
+        mut unreachable: impl FnMut(&[u8]),
     ) -> Poll<io::Result<usize>> {
         let fd = self.io.as_raw_fd();
+        let returned = self.errors.poll(cx, &mut unreachable);
+        if returned > 0 {
+            return Poll::Ready(Ok(returned));
+        }
         loop {
             ready!(self.io.poll_recv_ready(cx))?;
             let mut count = 0;

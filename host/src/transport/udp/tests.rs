@@ -70,6 +70,25 @@ async fn a_closed_port_comes_back_and_costs_no_other_datagram_its_way() {
 }
 
 #[tokio::test]
+async fn a_closed_port_comes_back_though_other_datagrams_of_its_batch_went_out_after_it() {
+    let (mut socket, _) = ours();
+    let (_peer, open) = peer();
+    let (gone, closed) = self::peer();
+    drop(gone);
+    for (to, bytes) in [(open, "before"), (closed, "to nobody"), (open, "after"), (open, "and after")] {
+        socket.queue(to, Bytes::from_static(bytes.as_bytes()));
+    }
+    let mut lost = flushed(&mut socket).await;
+    while lost.is_empty() {
+        // Nothing comes in and nothing else is sent: the error alone must wake.
+        let came = poll_fn(|cx| socket.poll_receive(cx, |_, _| {}, |datagram| lost.push(datagram.to_vec())));
+        tokio::time::timeout(std::time::Duration::from_secs(10), came).await.expect("an error that wakes").unwrap();
+    }
+    assert_eq!(lost, [b"to nobody".to_vec()]);
+    assert_eq!(socket.carried, (0, 4));
+}
+
+#[tokio::test]
 async fn an_empty_socket_wakes_for_the_next_datagram() {
     let (mut socket, address) = ours();
     let (peer, _) = peer();
