@@ -10,6 +10,7 @@ use bytes::{Buf as _, Bytes, BytesMut};
 use memchr::memchr;
 
 use crate::message::{MAX_MESSAGE, Message, Name, ParseError};
+use crate::scan;
 
 /// The longest head: first line, header fields and the empty line.
 pub const MAX_HEAD: usize = 32 << 10;
@@ -65,6 +66,8 @@ pub struct Framer {
     buffer: BytesMut,
     /// How far the buffer was searched for the end of the head, so that no byte is searched twice.
     searched: usize,
+    /// Whether the first line is whole and one of SIP.
+    named: bool,
     /// Length of the message that the buffer begins with, where its head is whole.
     expected: Option<usize>,
 }
@@ -90,28 +93,27 @@ impl Framer {
         if let Some(length) = self.expected {
             return Ok(self.take(length));
         }
-        // Line ends before a message (section 7.5); two of them are a ping. The half of one waits for the other.
-        match self.buffer.as_ref() {
-            [b'\r', b'\n', b'\r', b'\n', ..] => {
-                self.buffer.advance(4);
-                return Ok(Some(Frame::Ping));
+        // Line ends before a message (section 7.5); two of them are a ping. The half of one waits for the other, and what
+        // is none goes byte by byte: what a stream holds must not depend on the pieces it comes in.
+        loop {
+            match self.buffer.as_ref() {
+                [b'\r', b'\n', b'\r', b'\n', ..] => {
+                    self.buffer.advance(4);
+                    return Ok(Some(Frame::Ping));
+                }
+                [] | [b'\r'] | [b'\r', b'\n'] | [b'\r', b'\n', b'\r'] => return Ok(None),
+                [b'\r' | b'\n', ..] => self.buffer.advance(1),
+                _ => break,
             }
-            [] | [b'\r'] | [b'\r', b'\n'] | [b'\r', b'\n', b'\r'] => return Ok(None),
-            _ => {}
         }
-        let skip = self.buffer.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-        self.buffer.advance(skip);
-        let Some(head) = self.head_end() else {
-            let why = match self.buffer.len() {
-                length if length > MAX_HEAD => Unframed::HeadTooLong,
-                _ if !may_be_sip(&self.buffer) => Unframed::NotSip,
-                _ => return Ok(None),
-            };
-            return Err(Fault { why, head: None });
+        if !self.may_be_sip() {
+            return Err(Fault { why: Unframed::NotSip, head: None });
+        }
+        let head = match self.head_end() {
+            Some(head) if head <= MAX_HEAD => head,
+            None if self.buffer.len() <= MAX_HEAD => return Ok(None),
+            _ => return Err(Fault { why: Unframed::HeadTooLong, head: None }),
         };
-        if head > MAX_HEAD {
-            return Err(Fault { why: Unframed::HeadTooLong, head: None });
-        }
         let length = head + self.body_length(head)?;
         self.expected = Some(length);
         Ok(self.take(length))
@@ -121,11 +123,29 @@ impl Framer {
         if self.buffer.len() < length {
             return None;
         }
-        (self.expected, self.searched) = (None, 0);
+        (self.expected, self.searched, self.named) = (None, 0, false);
         // A copy: a call that keeps its INVITE must not keep what else came in the same piece.
         let message = Bytes::copy_from_slice(&self.buffer[..length]);
         self.buffer.advance(length);
         Some(Frame::Message(message))
+    }
+
+    /// Whether what has come of the first line can be that of a message: a client that speaks another protocol is not
+    /// listened to for the length of a head. It looks at what [`Framer::head_end`] has not searched yet.
+    fn may_be_sip(&mut self) -> bool {
+        if self.named {
+            return true;
+        }
+        let come = &self.buffer[..self.buffer.len().min(MAX_HEAD)];
+        let fresh = &come[self.searched.min(come.len())..];
+        let end = memchr(b'\n', fresh);
+        if fresh[..end.unwrap_or(fresh.len())].iter().any(|&byte| byte.is_ascii_control() && !scan::is_lws(byte)) {
+            return false;
+        }
+        let Some(end) = end else { return true };
+        let line = &come[..self.searched + end];
+        self.named = line.windows(4).any(|word| word.eq_ignore_ascii_case(b"SIP/"));
+        self.named
     }
 
     /// Offset just after the empty line. A bare LF ends a line too, as everywhere in this router.
@@ -167,15 +187,6 @@ fn content_length(message: &Message) -> Option<usize> {
     let mut lengths = message.all(Name::ContentLength).map(|field| number(message.value(field)));
     let first = lengths.next()?;
     first.filter(|_| lengths.all(|other| other == first))
-}
-
-/// Whether these first bytes, without a whole head, can be those of a message: a client that speaks another protocol is
-/// not listened to for the length of a head.
-fn may_be_sip(buffer: &[u8]) -> bool {
-    let line = &buffer[..memchr(b'\n', buffer).unwrap_or(buffer.len())];
-    let whole = line.len() < buffer.len();
-    let text = |byte: &u8| *byte >= b' ' || matches!(byte, b'\r' | b'\t');
-    line.iter().all(text) && (!whole || memchr::memmem::find(&line.to_ascii_uppercase(), b"SIP/").is_some())
 }
 
 fn number(digits: &[u8]) -> Option<usize> {

@@ -15,6 +15,18 @@ pub(super) fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|&b| is_token_char(b))
 }
 
+/// Whether a control character is in it that belongs to no white space. An answer could not repeat such a value as it is.
+pub(super) fn has_control(bytes: &[u8]) -> bool {
+    // Without a branch for each byte: nearly every value of every message has none.
+    let any = bytes.iter().fold(false, |any, byte| any | byte.is_ascii_control());
+    any && bytes.iter().enumerate().any(|(at, byte)| match byte {
+        b'\t' => false,
+        b'\r' => bytes.get(at + 1) != Some(&b'\n'),
+        b'\n' => !matches!(bytes.get(at + 1), Some(b' ' | b'\t')),
+        _ => byte.is_ascii_control(),
+    })
+}
+
 /// Decimal digits alone, as a number; `None` for anything else and beyond `u64`.
 pub(super) fn number(bytes: &[u8]) -> Option<u64> {
     if bytes.is_empty() {

@@ -79,6 +79,56 @@ fn the_largest_message_passes() {
     assert_eq!(frames(&[text.as_bytes()]).0.len(), 1);
 }
 
+/// Frames and fault of a stream that comes at once, and the same of one that comes in pieces of each size.
+fn in_any_pieces(stream: &[u8], sizes: &[usize]) -> (Vec<Frame>, Option<Unframed>) {
+    let of = |pieces: &[&[u8]]| {
+        let (frames, fault) = frames(pieces);
+        (frames, fault.map(|fault| fault.why))
+    };
+    let whole = of(&[stream]);
+    for &size in sizes {
+        assert_eq!(of(&stream.chunks(size).collect::<Vec<_>>()), whole, "in pieces of {size}");
+    }
+    whole
+}
+
+#[test]
+fn a_first_line_with_a_control_character_is_no_message_in_whatever_pieces_it_comes() {
+    let text = message("").replace("SIP/2.0\r", "SIP/2.0\0\r");
+    assert_eq!(in_any_pieces(text.as_bytes(), &[1, 2, 7]), (Vec::new(), Some(Unframed::NotSip)));
+}
+
+#[test]
+fn line_ends_that_are_half_a_ping_are_the_same_in_whatever_pieces_they_come() {
+    let text = message("");
+    for (before, pings) in [
+        ("\n\r\n\r\n", 1),
+        ("\r\n\n\r\n\r\n", 1),
+        ("\r\r\n\r\n", 1),
+        ("\r\n\r\r\n", 0),
+        ("\n\n\r", 0),
+        ("\r\n\r\n\r\n", 1),
+    ] {
+        let (frames, fault) = in_any_pieces(format!("{before}{text}").as_bytes(), &[1, 2, 3, 4]);
+        assert_eq!((frames.len(), fault), (pings + 1, None), "{before:?}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_long_stream_does_not_depend_on_the_pieces_it_comes_in() {
+    let long = "x".repeat(MAX_HEAD);
+    for (stream, why) in [
+        (format!("GET / HTTP/1.1\r\nX: {long}"), Unframed::NotSip),
+        (format!("GET / HTTP/1.1\r\nX: {long}\r\n\r\n"), Unframed::NotSip),
+        (format!("OPTIONS sip:{long}\0 SIP/2.0\r\n\r\n"), Unframed::HeadTooLong),
+        (format!("OPTIONS \0 sip:{long} SIP/2.0\r\n\r\n"), Unframed::NotSip),
+        (format!("{HEAD}X: {long}\r\n\r\n"), Unframed::HeadTooLong),
+    ] {
+        let sizes = [1, 100, MAX_HEAD - 1, MAX_HEAD, MAX_HEAD + 1];
+        assert_eq!(in_any_pieces(stream.as_bytes(), &sizes), (Vec::new(), Some(why)), "{}", &stream[..20]);
+    }
+}
+
 proptest! {
     #[test]
     fn the_frames_do_not_depend_on_the_pieces(
@@ -119,5 +169,15 @@ proptest! {
             };
         }
         prop_assert!(taken <= bytes.len());
+    }
+
+    #[test]
+    fn ugly_streams_hold_the_same_in_any_pieces(
+        parts in prop::collection::vec(prop_oneof![
+            Just(message("ab")), Just(HEAD.to_owned()), "[\r\n]{1,6}", "[\r\n: S/IPl0-9\0\t]{0,12}",
+        ], 0..8),
+        size in 1_usize..30,
+    ) {
+        in_any_pieces(parts.concat().as_bytes(), &[1, size]);
     }
 }

@@ -28,8 +28,8 @@ pub struct NameAddr<'a> {
 }
 
 impl<'a> NameAddr<'a> {
-    /// Reads a value. `None` where it is no address: no URI, white space in the URI, a quote or bracket that does not
-    /// end, or text behind the bracket.
+    /// Reads a value. `None` where it is no address: no URI, white space or a control character in the URI, a quote or
+    /// bracket that does not end, or text behind the bracket.
     pub fn read(raw: &'a [u8], item: Item) -> Option<Self> {
         let value = item.span.of(raw);
         let base = item.span.from();
@@ -46,7 +46,7 @@ impl<'a> NameAddr<'a> {
         if quoted > 0 && (bracket.is_none() || quoted + scan::lws_len(&value[quoted..]) != display_end) {
             return None;
         }
-        if uri.is_empty() || uri.of(raw).iter().any(|&b| scan::is_lws(b)) {
+        if uri.is_empty() || uri.of(raw).iter().any(|&b| b == b' ' || b.is_ascii_control()) {
             return None;
         }
         let params = Span::new(base + params_start, item.span.to()).trimmed(raw);

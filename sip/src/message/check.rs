@@ -1,6 +1,6 @@
 //! What is wrong with a message that could be indexed.
 
-use super::{Length, Message, Name};
+use super::{Header, Length, Message, Name};
 use crate::header::{Items, NameAddr, Via};
 use crate::scan;
 use crate::uri::{Scheme, Uri};
@@ -30,6 +30,9 @@ impl Message {
     /// Only what the proxy itself acts on is read; the rest is the business of the user agents. Max-Forwards 0 and
     /// Proxy-Require are no faults of the message: the proxy decides on them.
     pub fn check(&self) -> Result<(), Fault> {
+        if !self.form.text {
+            return Err(bad("Control Character In First Line"));
+        }
         if !self.form.version {
             return Err(Fault { code: 505, reason: "Version Not Supported" });
         }
@@ -40,6 +43,7 @@ impl Message {
             self.check_request_line()?;
         }
         self.check_counts()?;
+        self.check_copied()?;
         self.check_vias()?;
         self.check_addresses()?;
         self.check_cseq()?;
@@ -85,6 +89,18 @@ impl Message {
         }
         if self.all(Name::MaxForwards).nth(1).is_some() {
             return Err(bad("Several Max-Forwards"));
+        }
+        Ok(())
+    }
+
+    /// What every answer repeats (RFC 3261 section 8.2.6.2), and what names a transaction and a dialog. A quoted name in
+    /// From or To may hold any character behind a backslash (RFC 4475 section 3.1.1.2).
+    fn check_copied(&self) -> Result<(), Fault> {
+        let copied = [Name::Via, Name::CallId, Name::CSeq];
+        let stray = |header: &Header| copied.contains(&header.name) && scan::has_control(self.value(header));
+        let mut tags = [self.from_tag(), self.to_tag()].into_iter().flatten();
+        if self.headers().iter().any(stray) || tags.any(scan::has_control) {
+            return Err(bad("Control Character In Header Field"));
         }
         Ok(())
     }

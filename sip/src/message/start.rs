@@ -20,6 +20,8 @@ pub(super) enum Start {
 pub(super) struct Form {
     /// Whether the version is `SIP/2.0`.
     pub(super) version: bool,
+    /// Whether no control character is in it.
+    pub(super) text: bool,
     /// Whether single spaces divide it and none stands at its end (RFC 3261 section 7.1).
     pub(super) spacing: bool,
 }
@@ -46,6 +48,7 @@ fn request(bytes: &[u8], line: Span) -> Option<(Start, Form)> {
     let at = line.from() + method_end + 1 + (between.len() - between.trim_ascii_start().len());
     let form = Form {
         version: version.eq_ignore_ascii_case(b"SIP/2.0"),
+        text: !scan::has_control(bytes),
         spacing: words.len() == bytes.len() && uri.len() == between.len() && !uri.iter().any(|&b| scan::is_lws(b)),
     };
     let start =
@@ -62,6 +65,7 @@ fn response(bytes: &[u8], line: Span) -> Option<(Start, Form)> {
         return None;
     }
     let reason = (version_end + 1 + code_end + 1).min(bytes.len());
-    let form = Form { version: bytes[..version_end].eq_ignore_ascii_case(b"SIP/2.0"), spacing: true };
+    let version = bytes[..version_end].eq_ignore_ascii_case(b"SIP/2.0");
+    let form = Form { version, text: !scan::has_control(bytes), spacing: true };
     Some((Start::Response { code, reason: Span::new(line.from() + reason, line.to()) }, form))
 }

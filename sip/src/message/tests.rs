@@ -285,3 +285,36 @@ proptest! {
         prop_assert_eq!(words(answer.call_id()), words(request.call_id()));
     }
 }
+
+/// Whatever one of these bytes would do to a peer that ends its strings at it, this router does not pass it on there.
+#[test]
+fn a_control_character_in_what_a_proxy_acts_on_is_refused() {
+    let sound = "OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP c;branch=z9hG4bK1\r\nFrom: <sip:e@b>;tag=1\r\n\
+                 To: \"bell \\\u{7}\" <sip:f@b>;tag=2\r\nCall-ID: 3@c\r\nCSeq: 1 OPTIONS\r\nRoute: <sip:g;lr>\r\n\
+                 Record-Route: <sip:h;lr>\r\nContact: <sip:j>\r\nSubject: k\r\n\r\n";
+    let code = |text: String| Message::parse(text.into()).map(|message| message.check().map_err(|fault| fault.code));
+    assert_eq!(code(sound.to_owned()), Ok(Ok(())));
+    assert_eq!(code(sound.replace(": k", ": \0k")), Ok(Ok(())), "no business of a proxy");
+    for (plain, odd) in [
+        ("sip:a", "sip:\0a"),
+        ("2.0\r\nV", "2.0\0\r\nV"),
+        ("2.0\r\nV", "\x0b2.0\r\nV"),
+        ("UDP c", "UDP \0c"),
+        ("K1\r", "K1\0\r"),
+        ("<sip:e", "<sip:\x1be"),
+        ("tag=1", "tag=\u{1}1"),
+        ("<sip:f", "<sip:\0f"),
+        ("tag=2", "tag=2\r2"),
+        ("3@c", "3\r@c"),
+        ("3@c", "3@\u{7f}c"),
+        ("1 OPT", "1\0 OPT"),
+        ("<sip:g", "<sip:\0g"),
+        ("<sip:h", "<sip:\0h"),
+        ("<sip:j", "<sip:\0j"),
+    ] {
+        assert_eq!(code(sound.replacen(plain, odd, 1)), Ok(Err(400)), "{odd:?}");
+    }
+    let answer = sound.replacen("OPTIONS sip:a@b SIP/2.0", "SIP/2.0 200 O\0K", 1);
+    assert_eq!(code(answer), Ok(Err(400)), "dropped");
+    assert_eq!(code(sound.replacen("OPT", "O\0T", 1)), Err(ParseError::RequestLine), "no method, so nobody to answer");
+}
