@@ -38,6 +38,9 @@ pub enum Decision {
         message: Arc<Message>,
         /// In order of preference; not empty.
         targets: Vec<Target>,
+        /// Whether what the caller says about who it is counts (RFC 3325). If not, P-Asserted-Identity and the like are
+        /// taken out of what it sends within the call; of `message` the routing side has taken them.
+        believed: bool,
     },
     /// The sender is nobody's: answer once with this failure code, and forget the request. Nothing is sent again, so
     /// that a forged source address turns no storm of requests into a larger one on its victim.

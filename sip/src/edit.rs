@@ -2,12 +2,14 @@
 
 mod callee;
 mod caller;
+mod claims;
 mod fields;
 mod plan;
 mod splices;
 #[cfg(test)]
 mod tests;
 
+pub use self::claims::without_claims;
 pub use self::splices::Splices;
 
 use bytes::Bytes;

@@ -17,6 +17,7 @@ mod routing;
 mod sources;
 mod streams;
 mod trials;
+mod trust;
 
 use std::collections::BTreeMap;
 
@@ -42,6 +43,7 @@ pub use self::sources::{
 };
 pub use self::streams::{Streams, Tls, TlsListener};
 pub use self::trials::{Canary, Probation, Ratio, RollBack, Shadow, Share};
+pub use self::trust::TrustIdentity;
 
 /// Tables keep their names in order, so that messages and metrics come out the same every time.
 pub type Named<T> = BTreeMap<String, T>;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use ipnet::{IpNet, Ipv4Net};
 
 use super::pipeline::Step;
+use crate::config::model::TrustIdentity;
 use crate::plugin::account::Account;
 use crate::plugin::contract::Attribute;
 
@@ -21,6 +22,8 @@ pub struct Customer {
     pub(super) attributes: Vec<Attribute>,
     /// Its digest credentials.
     pub digest: Option<DigestRealm>,
+    /// Whether it is believed who calls.
+    pub(super) trust: TrustIdentity,
     /// Its place in the snapshot's list.
     pub(super) index: usize,
     /// What its calls take of the node.

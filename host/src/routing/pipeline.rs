@@ -19,6 +19,7 @@ use crate::plugin::shadow::Job;
 use crate::plugin::trial::{Ran, Trial};
 use crate::plugin::{Cancel, Failure, Headers, Permit, Run, Runner, Stage, Visit, contract};
 use crate::sip::decision::Decision;
+use crate::sip::edit::without_claims;
 use crate::sip::message::Message;
 
 /// One stage of a pipeline.
@@ -75,7 +76,13 @@ pub(super) struct Passage<'a> {
 }
 
 impl<'a> Passage<'a> {
-    pub(super) fn new(snapshot: &'a Snapshot, customer: &'a Customer, call: NewCall, cancel: Cancel) -> Self {
+    pub(super) fn new(snapshot: &'a Snapshot, customer: &'a Customer, mut call: NewCall, cancel: Cancel) -> Self {
+        // RFC 3325 section 5: what a sender that is not trusted asserts is shown to nobody.
+        if !customer.trust.holds(call.source.ip())
+            && let Some(bare) = without_claims(&call.message)
+        {
+            call.message = Arc::new(bare);
+        }
         let message = Arc::clone(&call.message);
         let id = view::text(message.call_id());
         let mut view = contract::Call {
@@ -135,7 +142,8 @@ impl<'a> Passage<'a> {
                     return self.answer(407, String::new(), headers);
                 }
                 Ruling::Hunt { targets, facts } => {
-                    let decision = Decision::Hunt { message: Arc::clone(&self.message), targets };
+                    let believed = self.customer.trust.holds(self.call.source.ip());
+                    let decision = Decision::Hunt { message: Arc::clone(&self.message), targets, believed };
                     return self.end(decision, facts);
                 }
             }

@@ -248,6 +248,7 @@ fn resolve(
             .digest
             .as_ref()
             .map(|digest| DigestRealm { realm: digest.realm.clone(), users: digest.users.clone() }),
+        trust: customer.trust_identity.clone(),
         index,
         account,
     }

@@ -1,6 +1,7 @@
 //! Calls through pipelines of hand-written guests.
 
 mod built_in;
+mod identities;
 mod outcomes;
 mod snapshots;
 mod trials;

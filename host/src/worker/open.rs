@@ -9,7 +9,7 @@ use crate::sip::core::OpenCall;
 use crate::sip::time::Time;
 
 /// Of what follows. A call that was written in another form cannot be gone on with.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 #[derive(Serialize)]
 struct Written<'a> {

@@ -18,6 +18,7 @@ use super::transaction::{Branch, Role, Side, Transaction};
 use super::within::callee_tag;
 use crate::decision::{CallRef, Decision};
 use crate::digest::Login;
+use crate::edit::without_claims;
 use crate::end::{AttemptOutcome, End};
 use crate::flow::Flow;
 use crate::gate::Pass;
@@ -39,6 +40,8 @@ pub(super) struct Call<F> {
     pub(super) caller: Leg,
     /// The From that the callee knows, where the stages made it another than the caller's.
     pub(super) shown: Option<Box<[u8]>>,
+    /// Whether what the caller says about who it is counts (RFC 3325).
+    pub(super) believed: bool,
     /// Those who have rung: dialogs that are not confirmed (RFC 3261 section 12.1). Gone with the answer.
     pub(super) early: Vec<Leg>,
     /// Known once it has answered.
@@ -101,6 +104,7 @@ impl<F> Call<F> {
             flow,
             caller: Leg::caller(invite, flow),
             shown: None,
+            believed: false,
             early: Vec::new(),
             callee: None,
             forks: Vec::new(),
@@ -150,8 +154,9 @@ impl<F> Call<F> {
             return;
         }
         match decision {
-            Decision::Hunt { message, targets } => {
+            Decision::Hunt { message, targets, believed } => {
                 self.phase = Phase::Hunting;
+                self.believed = believed;
                 self.hunt = Some(Box::new(Hunt::new(message, targets)));
                 self.restore_from();
                 hunt::next(self, cx);
@@ -252,7 +257,8 @@ impl<F> Call<F> {
             current.keep_silent();
         } else {
             let shift = current.branches[branch].shift;
-            current.relay(cx, response, shift);
+            let bare = if side == Side::Callee && !self.believed { without_claims(response) } else { None };
+            current.relay(cx, bare.as_ref().unwrap_or(response), shift);
         }
         if matches!(method, Method::Invite | Method::Update) && (200..300).contains(&code) {
             self.session.answered(cx.now, response);

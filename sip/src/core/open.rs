@@ -32,6 +32,8 @@ pub struct OpenCall {
     pub caller: Leg,
     /// The From that the callee knows, where the stages made it another than the caller's.
     pub shown: Option<Octets>,
+    /// Whether what the caller says about who it is counts (RFC 3325).
+    pub believed: bool,
     /// Who has answered; none while the call is being set up.
     pub callees: Vec<Leg>,
     /// When the INVITE came.
@@ -162,6 +164,7 @@ impl<F> Core<F> {
             loop_hash: call.loop_hash,
             caller: Leg::of(&call.caller, settings),
             shown: call.shown.clone().map(Octets),
+            believed: call.believed,
             callees,
             received: call.received,
             routed: call.routed?,
@@ -204,6 +207,7 @@ impl<F> Core<F> {
             flow: flow.unwrap_or(caller.flow),
             caller,
             shown: open.shown.map(|octets| octets.0),
+            believed: open.believed,
             early: Vec::new(),
             callee,
             forks: callees,

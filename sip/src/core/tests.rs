@@ -5,6 +5,7 @@
 
 mod cancel;
 mod challenges;
+mod claims;
 mod dialogs;
 mod failover;
 mod forks;

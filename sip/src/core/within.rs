@@ -14,6 +14,7 @@ use super::loops::loop_hash;
 use super::server::Server;
 use super::settings::Settings;
 use super::transaction::{Branch, Role, Side, Transaction};
+use crate::edit::without_claims;
 use crate::flow::Flow;
 use crate::header::NameAddr;
 use crate::message::{Message, Method, Name};
@@ -158,8 +159,9 @@ impl<F> Call<F> {
             (Method::Ack, Some(callee)) => (callee.invite_shift, callee.credentials.as_deref().unwrap_or_default()),
             (_, callee) => (callee.map_or(0, |callee| callee.shift), &[][..]),
         };
+        let bare = if side == Side::Caller && !self.believed { without_claims(message) } else { None };
         let bytes = forward::request(
-            message,
+            bare.as_ref().unwrap_or(message),
             &Onward {
                 caller: self.caller_as_known(side),
                 request_uri: path.request_uri.as_deref(),

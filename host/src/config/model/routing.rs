@@ -6,6 +6,7 @@ use serde::Deserialize;
 use super::super::units::{self, TimeSpan};
 use super::Named;
 use super::own_plugin::{CustomerLimits, OwnPlugin};
+use super::trust::TrustIdentity;
 use crate::sip::codes::Pattern;
 
 /// `[gateways.NAME]`
@@ -150,6 +151,9 @@ pub struct Customer {
     pub attributes: Named<String>,
     /// Digest credentials of this customer.
     pub digest: Option<Digest>,
+    /// Whether it is believed who calls (RFC 3325). Default: it is not.
+    #[serde(default)]
+    pub trust_identity: TrustIdentity,
 }
 
 fn default_pipeline() -> String {

@@ -2,6 +2,7 @@
 
 mod abuse;
 mod calls;
+mod customers;
 mod gateways;
 mod ledger;
 mod limits;

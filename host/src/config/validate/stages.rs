@@ -6,7 +6,7 @@ use super::super::BUILT_IN_STAGES;
 use super::super::model::{Config, Customer, OnFailure, OwnPlugin, Plugin};
 use super::super::problem::Report;
 use super::super::wording::{nearest, quoted};
-use super::{at_least_one, breaker, file, name, network, not_zero, reference};
+use super::{at_least_one, breaker, customers, file, name, network, not_zero, reference};
 
 /// A page of WebAssembly memory: no instance can have less.
 const MIN_MEMORY: u64 = 64 << 10;
@@ -228,6 +228,7 @@ fn customer(key: &str, customer: &Customer, config: &Config, folder: &Path, repo
             "is empty, and there are no `tls-identities`: no call can be this customer's",
         );
     }
+    customers::trust(&format!("{key}.trust-identity"), customer, report);
     let pipeline_key = format!("{key}.pipeline");
     reference(&pipeline_key, &customer.pipeline, "pipelines", report);
     for (stage, value) in &customer.plugins {

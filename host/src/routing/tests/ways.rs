@@ -22,7 +22,7 @@ async fn the_edits_of_the_stages_leave_with_the_call_and_the_last_one_routes_it(
     let routed = routed([&number, &name, &last].map(Guest::answering)).await;
 
     assert_eq!(outcomes(&routed), [StageOutcome::Proceed, StageOutcome::Proceed, StageOutcome::Route]);
-    let Decision::Hunt { message, targets } = &routed.decision else { panic!("{:?}", routed.decision) };
+    let Decision::Hunt { message, targets, .. } = &routed.decision else { panic!("{:?}", routed.decision) };
     assert_eq!(message.uri(), b"sip:13105559999@192.0.2.2");
     assert_eq!(message.from().unwrap().display, br#"ACME \"Inc\""#);
     assert_eq!(targets[0].destination.unwrap().address, "192.0.2.10:5070".parse().unwrap());

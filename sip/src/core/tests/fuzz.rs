@@ -204,6 +204,7 @@ impl Storm {
             Decision::Hunt {
                 message: request.message.clone(),
                 targets: CARRIERS[..count].iter().map(|c| target(c)).collect(),
+                believed: self.rng.bool(),
             }
         };
         self.core.decide(self.now, request.call, decision, 1);

@@ -201,7 +201,7 @@ impl Rig {
     /// The pipeline found these carriers.
     pub(super) fn hunt(&mut self, targets: Vec<Target>) {
         let message = self.routes.front().expect("a call wants routes").message.clone();
-        self.decide(Decision::Hunt { message, targets });
+        self.decide(Decision::Hunt { message, targets, believed: true });
     }
 
     pub(super) fn hunt_carriers(&mut self, count: usize) {

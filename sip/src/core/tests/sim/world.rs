@@ -146,7 +146,7 @@ impl World {
         }
         let count = self.net.rng.usize(1..=4);
         let targets = (0..count).map(|_| self.target()).collect();
-        Decision::Hunt { message: request.message.clone(), targets }
+        Decision::Hunt { message: request.message.clone(), targets, believed: true }
     }
 
     fn target(&mut self) -> Target {
