@@ -1,13 +1,14 @@
 //! Fixtures for end-to-end tests: real processes and real sockets on loopback.
 //!
 //! [`Setup`] describes a configuration and starts a [`Router`] with it; [`Sipp`] runs a scenario of `scenarios/`;
-//! [`Phone`] speaks SIP word by word; [`Rabbit`], [`Redis`] and [`Postgres`] are private servers; [`LrnServer`] a number directory that can fail in
-//! several ways. Every process belongs to the fixture that started it and ends with it, by its id.
+//! [`Phone`] speaks SIP word by word; [`Rabbit`], [`Redis`] and [`Postgres`] are private servers, [`Kamailio`] a neighbour;
+//! [`LrnServer`] is a number directory that can fail in several ways. Every process belongs to the fixture that started it and ends with it, by its id.
 
 mod compiled;
 mod component;
 mod dns;
 mod http;
+mod kamailio;
 mod ledger;
 mod lrn;
 mod memcached;
@@ -30,6 +31,7 @@ mod wire;
 pub use component::marked;
 pub use dns::Dns;
 pub use http::{request, request_with};
+pub use kamailio::Kamailio;
 pub use ledger::{Ledger, run};
 pub use lrn::{Fault, LrnServer};
 pub use memcached::Memcached;

@@ -98,6 +98,27 @@ impl Sipp {
         Ok(Self::start(ip, scenario, words, &arguments(router, load, "u1"))?.calls(load))
     }
 
+    /// A callee that loses so many of a hundred messages, those that come and those that it sends.
+    pub fn lossy_callee(percent: u8, scenario: &str, words: &[(&str, &str)]) -> Result<Self> {
+        let mut sipp = Self::start(IpAddr::V4(Ipv4Addr::LOCALHOST), scenario, words, &["-lost", &percent.to_string()])?;
+        let address = sipp.address;
+        sipp.process.wait_until(Duration::from_secs(10), |_| is_bound(address))?;
+        Ok(sipp)
+    }
+
+    /// Callers that lose so many of a hundred messages, those that come and those that they send.
+    pub fn lossy_caller(
+        percent: u8,
+        scenario: &str,
+        words: &[(&str, &str)],
+        router: SocketAddr,
+        load: Load,
+    ) -> Result<Self> {
+        let mut arguments = arguments(router, load, "u1");
+        arguments.extend(["-lost", &percent.to_string(), "-recv_timeout", "30000"].map(str::to_owned));
+        Ok(Self::start(IpAddr::V4(Ipv4Addr::LOCALHOST), scenario, words, &arguments)?.calls(load))
+    }
+
     fn calls(mut self, load: Load) -> Self {
         self.patience = Duration::from_secs(60 + u64::from(load.calls / load.rate.max(1)));
         self

@@ -19,9 +19,11 @@ pub(crate) struct Arguments {
 }
 
 /// The programs that the end-to-end tests run, and the Debian packages they come in.
-pub(crate) const PROGRAMS: [(&str, &str); 10] = [
+pub(crate) const PROGRAMS: [(&str, &str); 12] = [
     ("sipp", "sip-tester"),
     ("sipsak", "sipsak"),
+    ("kamailio", "kamailio"),
+    ("svmap", "sipvicious"),
     ("rabbitmq-server", "rabbitmq-server"),
     ("sqlite3", "sqlite3"),
     ("redis-server", "redis-server"),
