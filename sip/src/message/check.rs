@@ -19,6 +19,11 @@ const fn bad(reason: &'static str) -> Fault {
     Fault { code: 400, reason }
 }
 
+/// A tag, branch or Call-ID is compared byte for byte, and must be the same on one line as folded: so no fold is in one.
+fn is_identifier(text: &[u8]) -> bool {
+    !text.iter().any(u8::is_ascii_control)
+}
+
 /// A CSeq number is less than this (RFC 3261 section 8.1.1.5).
 const CSEQ_BOUND: u32 = 1 << 31;
 /// The largest Max-Forwards (RFC 3261 section 20.22).
@@ -96,10 +101,10 @@ impl Message {
     /// What every answer repeats (RFC 3261 section 8.2.6.2), and what names a transaction and a dialog. A quoted name in
     /// From or To may hold any character behind a backslash (RFC 4475 section 3.1.1.2).
     fn check_copied(&self) -> Result<(), Fault> {
-        let copied = [Name::Via, Name::CallId, Name::CSeq];
+        let copied = [Name::Via, Name::CSeq];
         let stray = |header: &Header| copied.contains(&header.name) && scan::has_control(self.value(header));
-        let mut tags = [self.from_tag(), self.to_tag()].into_iter().flatten();
-        if self.headers().iter().any(stray) || tags.any(scan::has_control) {
+        let mut names = [self.from_tag(), self.to_tag(), Some(self.call_id())].into_iter().flatten();
+        if self.headers().iter().any(stray) || !names.all(is_identifier) {
             return Err(bad("Control Character In Header Field"));
         }
         Ok(())
@@ -109,7 +114,8 @@ impl Message {
         if self.first(Name::Via).is_none() {
             return Err(bad("Missing Via"));
         }
-        if self.items(Name::Via).any(|item| Via::read(self.raw(), item).is_none()) {
+        let sound = |via: Via<'_>| via.branch.is_none_or(is_identifier);
+        if !self.items(Name::Via).all(|item| Via::read(self.raw(), item).is_some_and(sound)) {
             return Err(bad("Malformed Via"));
         }
         Ok(())
