@@ -16,6 +16,7 @@ mod measure;
 mod redirects;
 mod refusals;
 mod rig;
+mod round_trip;
 mod routes;
 mod sessions;
 mod setup;
