@@ -3,6 +3,7 @@
 mod bench;
 mod chaos;
 mod demo;
+mod fuzz;
 mod plugins;
 mod setup;
 mod test;
@@ -26,6 +27,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Run every test, end to end too; installs what they need
     Test(test::Arguments),
+    /// Look for messages that break what must hold, guided by coverage, for a bounded time
+    Fuzz(fuzz::Arguments),
     /// Measure Trunkline beside its peers; installs what they need
     Bench(bench::Arguments),
     /// Place calls while broker, database, disk and router die in turn; every completed call must have its record
@@ -37,6 +40,7 @@ fn main() -> anyhow::Result<()> {
         Command::Plugins(arguments) => plugins::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
+        Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Chaos(arguments) => chaos::run(&arguments),
     }
