@@ -17,6 +17,8 @@ use trunkline_tests::LrnServer;
 
 /// Keys that the questions go round.
 const KEYS: usize = 1_000;
+/// Numbers that calls are to, far more than any cache of the processor holds the rows of.
+const NUMBERS: usize = 1_000_000;
 /// Questions of one measurement, and how often it is repeated: the quickest counts, the others met other work.
 const QUESTIONS: usize = 2_000_000;
 const ROUNDS: usize = 5;
@@ -61,11 +63,14 @@ fn main() -> Result<()> {
     report("a cached row", &keys, |key| hit(&cached, key))?;
     two_workers(&cached, &keys)?;
     report("a row of a file", &keys, |key| hit(&numbers, key))?;
-    let calls: Vec<String> =
-        (0..KEYS).map(|_| format!("{}{:06}", prefix(fastrand::u64(..rows)), fastrand::u32(..1_000_000))).collect();
-    report("the prefixes of a number in the deck", &calls, |number| {
-        deck.prefix(number).is_ok_and(|rows| !rows.is_empty())
-    })?;
+    for (numbers, what) in [(KEYS, "a thousand numbers that come again"), (NUMBERS, "a million different numbers")] {
+        let calls: Vec<String> = (0..numbers)
+            .map(|_| format!("{}{:06}", prefix(fastrand::u64(..rows)), fastrand::u32(..1_000_000)))
+            .collect();
+        report(&format!("the prefixes of a number in the deck, {what}"), &calls, |number| {
+            deck.prefix(number).is_ok_and(|rows| !rows.is_empty())
+        })?;
+    }
     Ok(())
 }
 
@@ -101,7 +106,7 @@ fn two_workers(table: &Arc<Table>, keys: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Prefixes of 7 to 10 digits, all different.
+/// Prefixes of 8 digits, all different.
 fn prefix(at: u64) -> String {
     format!("{}", 10_000_000 + at)
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::cell;
+use super::dictionary::Names;
 use super::error::Problem;
-use super::packed::Names;
 use super::rows::{Refusal, RowSet, RowSetBuilder, shown};
 use crate::config::model::{CsvSource, FieldType, Match};
 use csv::{ByteRecord, Reader, ReaderBuilder, StringRecord, Trim};

@@ -1,7 +1,7 @@
 //! Dialled digits in one machine word.
 //!
 //! Four bits a symbol, first symbol highest, zero after the last: the order of the words is the order of the texts, with
-//! every prefix before what it begins, and "is a prefix of" is a shift and a comparison.
+//! every prefix before what it begins, and what two have in common is an exclusive or.
 
 /// Symbols in a word. E.164 numbers have at most 15 digits.
 pub(super) const MOST: usize = 16;
@@ -38,10 +38,14 @@ pub(super) fn length(packed: Packed) -> usize {
     MOST - packed.trailing_zeros() as usize / 4
 }
 
-/// Whether `prefix` begins `digits`, or is the same.
-pub(super) fn begins(prefix: Packed, digits: Packed) -> bool {
-    let unused = prefix.trailing_zeros() & !3;
-    unused < 64 && (prefix ^ digits) >> unused == 0
+/// The first `symbols` of it, at least one.
+pub(super) fn start(packed: Packed, symbols: usize) -> Packed {
+    packed & (!0 << (64 - 4 * symbols.clamp(1, MOST)))
+}
+
+/// How many symbols two begin with alike; [`MOST`] where they are the same.
+pub(super) fn alike(one: Packed, other: Packed) -> usize {
+    (one ^ other).leading_zeros() as usize / 4
 }
 
 #[cfg(test)]
@@ -66,8 +70,11 @@ mod tests {
         #[test]
         fn packed_digits_behave_as_texts(a in "[0-9*#]{1,16}", b in "[0-9]{1,16}") {
             let (packed_a, packed_b) = (pack(&a).unwrap(), pack(&b).unwrap());
-            prop_assert_eq!(begins(packed_a, packed_b), b.starts_with(&a));
+            prop_assert_eq!(alike(packed_a, packed_b) >= a.len(), b.starts_with(&a));
             prop_assert_eq!(length(packed_a), a.len());
+            for symbols in 1..=a.len() {
+                prop_assert_eq!(Some(start(packed_a, symbols)), pack(&a[..symbols]));
+            }
         }
 
         #[test]

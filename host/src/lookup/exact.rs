@@ -8,7 +8,8 @@ use std::hash::BuildHasher;
 use hashbrown::hash_table::Entry;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use super::packed::{Names, unpack, unpack_text};
+use super::dictionary::Dictionary;
+use super::packed::unpack_text;
 use super::row::Row;
 
 /// All of an exact table's rows.
@@ -22,12 +23,12 @@ pub(super) struct ExactIndex {
 
 impl ExactIndex {
     /// The row under `key`.
-    pub(super) fn get(&self, names: &Names, key: &str) -> Option<Row> {
+    pub(super) fn get(&self, dictionary: &Dictionary, key: &str) -> Option<Row> {
         let hash = self.hasher.hash_one(key.as_bytes());
         let place = self.places.find(hash, |&place| key_at(&self.bytes, place) == key.as_bytes())?;
         let mut entry = &self.bytes[*place as usize..];
         unpack_text(&mut entry);
-        Some(unpack(names, &mut entry))
+        Some(dictionary.unpack(&mut entry))
     }
 
     /// Bytes on the heap.

@@ -15,6 +15,7 @@ mod cell;
 mod client;
 mod clock;
 mod csv;
+mod dictionary;
 mod digits;
 mod error;
 mod events;

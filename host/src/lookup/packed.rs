@@ -1,16 +1,11 @@
-//! Rows as bytes, for tables that hold millions of them.
+//! Values as bytes, for tables that hold millions of them and for what nodes leave each other.
 //!
-//! A [`Row`] of five fields takes some 300 bytes in ten allocations; packed it takes about 30 in none. Rows are unpacked
-//! when they are asked for, which also means that two workers never share a row's reference count.
+//! A [`Row`](super::row::Row) of five fields takes some 300 bytes in ten allocations; packed it takes less than 30 in none.
+//! Rows are unpacked when they are asked for, which also means that two workers never share a row's reference count.
 //!
-//! Each field is a tag and what it needs: a text's length and bytes, an integer as a zigzag LEB128 number.
+//! Each value is a tag and what it needs: a text's length and bytes, an integer as a zigzag LEB128 number.
 
-use std::sync::Arc;
-
-use super::row::{Decimal, Field, Row, Value};
-
-/// The names of a table's fields, in the projection's order.
-pub(super) type Names = Box<[Arc<str>]>;
+use super::row::{Decimal, Value};
 
 const ABSENT: u8 = 0;
 const TEXT: u8 = 1;
@@ -20,7 +15,7 @@ const TRUE: u8 = 4;
 /// Plus the scale, 0 to 18.
 const DECIMAL: u8 = 16;
 
-/// Appends one field.
+/// Appends one value, or that there is none.
 pub(super) fn pack(value: Option<&Value>, into: &mut Vec<u8>) {
     match value {
         None => into.push(ABSENT),
@@ -46,7 +41,8 @@ pub(super) fn pack_text(text: &str, into: &mut Vec<u8>) {
     into.extend_from_slice(text.as_bytes());
 }
 
-fn pack_number(mut number: u64, into: &mut Vec<u8>) {
+/// Appends a LEB128 number.
+pub(super) fn pack_number(mut number: u64, into: &mut Vec<u8>) {
     while number >= 0x80 {
         into.push(number as u8 | 0x80);
         number >>= 7;
@@ -56,17 +52,6 @@ fn pack_number(mut number: u64, into: &mut Vec<u8>) {
 
 fn zigzag(number: i64) -> u64 {
     ((number << 1) ^ (number >> 63)) as u64
-}
-
-/// Takes the next row of these fields off the front of `bytes`.
-pub(super) fn unpack(names: &Names, bytes: &mut &[u8]) -> Row {
-    let mut fields = Vec::with_capacity(names.len());
-    for name in names {
-        if let Some(value) = unpack_value(bytes) {
-            fields.push(Field { name: Arc::clone(name), value });
-        }
-    }
-    Row { fields: fields.into_boxed_slice() }
 }
 
 /// Takes a value off the front; `None` where there is none.
@@ -91,7 +76,8 @@ pub(super) fn unpack_text<'a>(bytes: &mut &'a [u8]) -> &'a [u8] {
     text
 }
 
-fn unpack_number(bytes: &mut &[u8]) -> u64 {
+/// Takes a LEB128 number off the front.
+pub(super) fn unpack_number(bytes: &mut &[u8]) -> u64 {
     let mut number = 0;
     for shift in (0..64).step_by(7) {
         let byte = unpack_byte(bytes);
@@ -115,12 +101,12 @@ fn unzigzag(number: u64) -> i64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
-    fn any_value() -> impl Strategy<Value = Option<Value>> {
+    pub(in crate::lookup) fn any_value() -> impl Strategy<Value = Option<Value>> {
         prop_oneof![
             Just(None),
             any::<String>().prop_map(|text| Some(Value::Text(text.into()))),
@@ -132,25 +118,21 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_packed_comes_back(rows in prop::collection::vec(prop::collection::vec(any_value(), 3), 1..5)) {
-            let names: Names = ["a", "b", "c"].map(Arc::from).into();
+        fn what_was_packed_comes_back(values in prop::collection::vec(any_value(), 1..9)) {
             let mut bytes = Vec::new();
-            for value in rows.iter().flatten() {
+            for value in &values {
                 pack(value.as_ref(), &mut bytes);
             }
             let mut rest = &bytes[..];
-            for row in &rows {
-                let unpacked = unpack(&names, &mut rest);
-                for (name, value) in names.iter().zip(row) {
-                    prop_assert_eq!(unpacked.get(name), value.as_ref());
-                }
+            for value in &values {
+                prop_assert_eq!(&unpack_value(&mut rest), value);
             }
             prop_assert!(rest.is_empty());
         }
 
         #[test]
         fn no_bytes_make_it_panic(bytes: Vec<u8>) {
-            unpack(&["a", "b"].map(Arc::from).into(), &mut &bytes[..]);
+            unpack_value(&mut &bytes[..]);
         }
     }
 }

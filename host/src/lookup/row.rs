@@ -14,7 +14,7 @@ pub struct Decimal {
 }
 
 /// One typed value.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Value {
     /// UTF-8 text.
     Text(Box<str>),

@@ -5,10 +5,11 @@ use std::time::SystemTime;
 
 use smallvec::SmallVec;
 
+use super::dictionary::{Dictionary, DictionaryBuilder, Names};
 use super::digits::{self, Packed};
 use super::exact::{ExactBuilder, ExactIndex};
 use super::key;
-use super::packed::{self, Names};
+use super::packed;
 use super::prefix::PrefixIndex;
 use super::row::{Row, Value};
 use crate::config::model::Match;
@@ -16,7 +17,7 @@ use crate::config::model::Match;
 /// All rows of one table.
 #[derive(Debug)]
 pub(super) struct RowSet {
-    names: Names,
+    dictionary: Dictionary,
     index: Index,
     /// How many.
     pub(super) entries: usize,
@@ -34,8 +35,8 @@ impl RowSet {
     /// The row under exactly this key.
     pub(super) fn get(&self, key: &str) -> Option<Row> {
         match &self.index {
-            Index::Exact(index) => index.get(&self.names, key),
-            Index::Prefix(index) => index.get(&self.names, key),
+            Index::Exact(index) => index.get(&self.dictionary, key),
+            Index::Prefix(index) => index.get(&self.dictionary, key),
         }
     }
 
@@ -43,22 +44,24 @@ impl RowSet {
     pub(super) fn matches(&self, digits: &str) -> Option<SmallVec<[Arc<Row>; 8]>> {
         match &self.index {
             Index::Exact(_) => None,
-            Index::Prefix(index) => Some(index.matches(&self.names, digits)),
+            Index::Prefix(index) => Some(index.matches(&self.dictionary, digits)),
         }
     }
 
     /// Bytes on the heap.
     pub(super) fn bytes(&self) -> usize {
-        match &self.index {
+        let index = match &self.index {
             Index::Exact(index) => index.bytes(),
             Index::Prefix(index) => index.bytes(),
-        }
+        };
+        self.dictionary.bytes() + index
     }
 }
 
 /// The rows read so far.
 pub(super) struct RowSetBuilder {
     bytes: Vec<u8>,
+    dictionary: DictionaryBuilder,
     /// Each row's line, and its place in `bytes`: for the message about a key that stands twice.
     lines: Vec<(u32, u64)>,
     keys: Keys,
@@ -87,7 +90,7 @@ impl RowSetBuilder {
             Match::Exact => Keys::Exact(ExactBuilder::default()),
             Match::Prefix => Keys::Prefix(Vec::new()),
         };
-        Self { bytes: Vec::new(), lines: Vec::new(), keys }
+        Self { bytes: Vec::new(), dictionary: DictionaryBuilder::default(), lines: Vec::new(), keys }
     }
 
     /// Takes in a row under `key`, which stands on `line`. `fields` are asked for in the order of the names; where one
@@ -111,9 +114,9 @@ impl RowSetBuilder {
                 refused(Refusal::Key("a prefix: it needs 1 to 16 digits (`*` and `#` count as such)"))
             })?,
         };
-        for value in fields {
+        for (at, value) in fields.enumerate() {
             match value {
-                Ok(value) => packed::pack(value.as_ref(), &mut self.bytes),
+                Ok(value) => self.dictionary.pack(at, value, &mut self.bytes),
                 Err(error) => {
                     self.bytes.truncate(place as usize);
                     return Err(error);
@@ -141,7 +144,7 @@ impl RowSetBuilder {
             Keys::Exact(index) => (self.lines.len(), Index::Exact(index.finish(self.bytes))),
             Keys::Prefix(keys) => (keys.len(), Index::Prefix(PrefixIndex::build(&keys, &self.bytes))),
         };
-        RowSet { names, index, entries, written }
+        RowSet { dictionary: self.dictionary.finish(names), index, entries, written }
     }
 }
 
