@@ -76,7 +76,7 @@ impl Leaves {
     }
 
     fn with_room(bytes: usize) -> Self {
-        let mut room = Vec::with_capacity(bytes);
+        let mut room: Vec<u8> = Vec::with_capacity(bytes);
         pages::prefer_large(&mut room);
         let begin = room.as_ptr().align_offset(LINE) % LINE;
         room.resize(begin, 0);

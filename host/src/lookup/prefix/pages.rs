@@ -6,19 +6,19 @@
 /// Asks the system to back this vector's room, which nothing has been written to yet, by large pages. Where it does not, the
 /// room is as good, and slower.
 #[allow(unsafe_code, reason = "madvise takes addresses")]
-pub(super) fn prefer_large(room: &mut Vec<u8>) {
+pub(super) fn prefer_large<T>(room: &mut Vec<T>) {
     #[cfg(target_os = "linux")]
     {
         /// Of x86-64, and of AArch64 with pages of 4 KiB.
         const LARGE: usize = 2 << 20;
         let spare = room.spare_capacity_mut();
-        let begin = spare.as_ptr().align_offset(LARGE);
-        let Some(whole) = spare.len().checked_sub(begin).map(|rest| rest / LARGE * LARGE).filter(|whole| *whole > 0)
-        else {
-            return;
-        };
-        let large = &mut spare[begin..begin + whole];
-        // SAFETY: the range is this vector's own, begins and ends with a page, and the advice changes no byte of it.
-        let _advised = unsafe { nix::libc::madvise(large.as_mut_ptr().cast(), whole, nix::libc::MADV_HUGEPAGE) };
+        let (begin, length) = (spare.as_mut_ptr().cast::<u8>(), size_of_val(spare));
+        let before = begin.align_offset(LARGE);
+        let whole = length.saturating_sub(before) / LARGE * LARGE;
+        if whole > 0 {
+            let large = begin.wrapping_add(before).cast();
+            // SAFETY: all of these pages are within this vector's own room, and the advice changes no byte of them.
+            let _advised = unsafe { nix::libc::madvise(large, whole, nix::libc::MADV_HUGEPAGE) };
+        }
     }
 }

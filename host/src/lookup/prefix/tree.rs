@@ -1,5 +1,8 @@
 //! Which leaf a number's prefixes are in.
 
+use std::hint::black_box;
+
+use super::pages;
 use crate::lookup::digits::Packed;
 
 /// Keys that one step looks at.
@@ -12,11 +15,12 @@ const BEYOND: Packed = Packed::MAX;
 pub(super) struct Tree {
     /// The first key of every 16th twig in the last level, of every 16th key of the level below in the others.
     branches: Vec<Box<[Packed]>>,
-    twigs: Box<[Twig]>,
+    twigs: Vec<Twig>,
 }
 
-/// The lowest step: where a leaf is stands in memory beside its first key.
+/// The lowest step: where a leaf is stands in memory beside its first key. Three lines of memory.
 #[derive(Debug, Clone, Copy)]
+#[repr(align(64))]
 struct Twig {
     firsts: [Packed; FANOUT],
     places: [u32; FANOUT],
@@ -25,16 +29,15 @@ struct Twig {
 impl Tree {
     /// From each leaf's first key and its place.
     pub(super) fn build(leaves: &[(Packed, u32)]) -> Self {
-        let twigs: Box<[Twig]> = leaves
-            .chunks(FANOUT)
-            .map(|leaves| {
-                let mut twig = Twig { firsts: [BEYOND; FANOUT], places: [0; FANOUT] };
-                for (at, &(first, place)) in leaves.iter().enumerate() {
-                    (twig.firsts[at], twig.places[at]) = (first, place);
-                }
-                twig
-            })
-            .collect();
+        let mut twigs = Vec::with_capacity(leaves.len().div_ceil(FANOUT));
+        pages::prefer_large(&mut twigs);
+        for leaves in leaves.chunks(FANOUT) {
+            let mut twig = Twig { firsts: [BEYOND; FANOUT], places: [0; FANOUT] };
+            for (at, &(first, place)) in leaves.iter().enumerate() {
+                (twig.firsts[at], twig.places[at]) = (first, place);
+            }
+            twigs.push(twig);
+        }
         let mut branches: Vec<Box<[Packed]>> = vec![twigs.iter().map(|twig| twig.firsts[0]).collect()];
         while branches[0].len() > FANOUT {
             let above = branches[0].iter().step_by(FANOUT).copied().collect();
@@ -51,6 +54,8 @@ impl Tree {
             at = at * FANOUT + last(block, number)?;
         }
         let twig = self.twigs.get(at)?;
+        // So that the processor asks for this line together with those of the keys and not after them.
+        black_box(twig.places[0]);
         Some(twig.places[last(&twig.firsts, number)?])
     }
 
