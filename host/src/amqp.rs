@@ -55,7 +55,7 @@ impl Broker {
     /// # Errors
     ///
     /// The URL is none, or a file cannot be read.
-    pub fn new(url: &str, tls: Option<&model::AmqpTls>, base: &Path) -> Result<Self, BrokerError> {
+    pub fn new(url: &str, tls: Option<&model::PeerTls>, base: &Path) -> Result<Self, BrokerError> {
         let uri: AMQPUri = url.parse().map_err(|_| BrokerError::Url)?;
         let place = format!("{}:{}/{}", uri.authority.host, uri.authority.port, uri.vhost.trim_start_matches('/'));
         let read = |key, path: &Path| {

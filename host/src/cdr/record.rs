@@ -138,7 +138,8 @@ pub struct StageRecord {
     pub micros: u64,
     /// Wasm instructions, roughly.
     pub fuel: u64,
-    /// For people: the trap, the error text, the refused edit; beside a `route` the gateways that do not exist.
+    /// For people: the trap, the error text, the refused edit; beside a `route` the gateways that do not exist; of tables'
+    /// answers that were past their ttl or came by the second tier, how old they were.
     pub detail: Option<String>,
 }
 

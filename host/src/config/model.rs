@@ -25,7 +25,7 @@ use serde::Deserialize;
 
 pub use self::abuse::{Abuse, UnknownSources};
 pub use self::call::{Call, SessionExpired, Timers};
-pub use self::events::{AmqpEvents, AmqpTls, Events};
+pub use self::events::{AmqpEvents, Events, PeerTls};
 pub use self::ledger::{AmqpQueue, Deck, DeckVersion, Ledger, Moment, Rater};
 pub use self::limits::{Limits, SharedLimits};
 pub use self::lookups::{Breaker, Capacity, Service, ServiceBreaker, Shared, Table, Warm, Webhook};

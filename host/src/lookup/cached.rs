@@ -20,14 +20,16 @@ use super::clock::{Clock, nanos};
 use super::error::{LookupError, Problem, ServiceError};
 use super::flight::{Flights, Landing};
 use super::gate::Admission;
+use super::origin::Origin;
 use super::row::Row;
 use super::service::Service;
 use super::services::Services;
 use super::shared::{Purge, Shared};
 use super::source::{Given, Source};
 use super::stats::{Counters, Stats};
-use super::table::{Origin, Probe};
+use super::table::Probe;
 use crate::config::model;
+use crate::config::units::TimeSpan;
 
 /// Between two attempts to refresh one key whose source fails.
 const RETRY: u64 = 100_000_000;
@@ -90,7 +92,8 @@ impl CachedTable {
         self.config == *config && shared && is_there(self.source.service())
     }
 
-    pub(super) fn probe(self: &Arc<Self>, key: &str) -> Probe {
+    /// The answer, and where memory has it from.
+    pub(super) fn probe(self: &Arc<Self>, key: &str) -> (Probe, Option<Origin>) {
         let held = self.store.get(key);
         if let Some(entry) = &held {
             let now = self.clock.now();
@@ -99,21 +102,24 @@ impl CachedTable {
                 if now >= entry.refresh_from {
                     self.refresh(key, entry, now);
                 }
-                return self.answer(entry);
+                return (self.answer(entry), Some(Origin::Fresh { age: entry.age(now), via: entry.via }));
             }
             if now < entry.stale_until {
                 self.refresh(key, entry, now);
-                return self.answer_stale(entry);
+                return self.answer_stale(entry, now);
             }
         }
         self.counters.missed();
-        self.load(key).unwrap_or_else(|error| {
-            self.counters.failed(&error);
-            match held.filter(|entry| self.clock.now() < entry.error_until) {
-                Some(entry) => self.answer_stale(&entry),
-                None => Probe::Ready(Err(error)),
-            }
-        })
+        let error = match self.load(key) {
+            Ok(probe) => return (probe, None),
+            Err(error) => error,
+        };
+        self.counters.failed(&error);
+        let now = self.clock.now();
+        match held.filter(|entry| now < entry.error_until) {
+            Some(entry) => self.answer_stale(&entry, now),
+            None => (Probe::Ready(Err(error)), None),
+        }
     }
 
     /// Where an answer would come from now.
@@ -129,7 +135,7 @@ impl CachedTable {
 
     fn origin_of(&self, entry: &Entry) -> Origin {
         let now = self.clock.now();
-        let age = Duration::from_nanos(now.saturating_sub(entry.loaded));
+        let age = entry.age(now);
         if now < entry.fresh_until {
             Origin::Fresh { age, via: entry.via }
         } else if now < entry.stale_until {
@@ -169,9 +175,9 @@ impl CachedTable {
         Probe::Ready(Ok(entry.row.clone()))
     }
 
-    fn answer_stale(&self, entry: &Entry) -> Probe {
+    fn answer_stale(&self, entry: &Entry, now: u64) -> (Probe, Option<Origin>) {
         self.counters.was_stale();
-        self.answer(entry)
+        (self.answer(entry), Some(Origin::Stale { age: entry.age(now), via: entry.via }))
     }
 
     /// Joins the load of this key, or starts it.
@@ -266,7 +272,8 @@ impl CachedTable {
             None => self.source.service().gate().admit()?,
         };
         let began = Instant::now();
-        let given = self.source.load(admission, key).await;
+        let deadline = self.config.deadline.map(TimeSpan::get);
+        let given = self.source.load(admission, deadline, key).await;
         self.counters.loaded(began.elapsed().as_micros() as u64);
         given.map(|given| {
             let now = self.clock.now();

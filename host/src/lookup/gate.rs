@@ -60,19 +60,29 @@ impl Gate {
         Ok(Admission { ticket, permits: Arc::clone(&self.permits), _place: place })
     }
 
-    /// Does `work` when its turn has come, within the deadline: the waiting may take as long, and then the work. Its
-    /// result says whether the answer speaks for the service; the breaker learns by it. Runs on the back office.
+    /// As [`Gate::pass_within`], within the service's own deadline.
     pub(super) async fn pass<T>(
         &self,
         admission: Admission,
         work: impl Future<Output = Result<(bool, T), ServiceError>>,
     ) -> Result<T, ServiceError> {
+        self.pass_within(self.deadline, admission, work).await
+    }
+
+    /// Does `work` when its turn has come, within the deadline: the waiting may take as long, and then the work. Its
+    /// result says whether the answer speaks for the service; the breaker learns by it. Runs on the back office.
+    pub(super) async fn pass_within<T>(
+        &self,
+        deadline: Duration,
+        admission: Admission,
+        work: impl Future<Output = Result<(bool, T), ServiceError>>,
+    ) -> Result<T, ServiceError> {
         let Admission { ticket, permits, _place } = admission;
         // One that waited in vain says nothing of the service: its ticket is dropped.
-        let turn = tokio::time::timeout(self.deadline, permits.acquire_owned()).await;
+        let turn = tokio::time::timeout(deadline, permits.acquire_owned()).await;
         let Ok(Ok(_permit)) = turn else { return Err(self.busy.clone()) };
         let began = Instant::now();
-        let outcome = tokio::time::timeout(self.deadline, work).await.unwrap_or(Err(ServiceError::Deadline));
+        let outcome = tokio::time::timeout(deadline, work).await.unwrap_or(Err(ServiceError::Deadline));
         let took = began.elapsed();
         match outcome {
             Ok((well, answer)) => {
@@ -84,6 +94,11 @@ impl Gate {
                 Err(error)
             }
         }
+    }
+
+    /// How long a request may take, where a table says nothing else.
+    pub(super) fn deadline(&self) -> Duration {
+        self.deadline
     }
 
     pub(super) fn breaker(&self) -> &Breaker {

@@ -24,6 +24,7 @@ mod flight;
 mod gate;
 mod json;
 mod key;
+mod origin;
 mod packed;
 mod prefix;
 mod projection;
@@ -52,10 +53,11 @@ pub(crate) use client::{http_client, is_healthy};
 pub use error::{LookupError, Problem, ServiceError, Trouble};
 pub use events::{BreakerEvent, Events};
 pub use flight::{Answer, Load};
+pub use origin::{Origin, age_in_words};
 pub use services::{ServiceStats, Services};
 pub use shared::Purge;
 pub use stats::Stats;
-pub use table::{Origin, Probe, Table};
+pub use table::{Probe, Table};
 pub use tables::Tables;
 
 use crate::config::model::Config;
@@ -71,7 +73,7 @@ pub fn build(
     dns: Arc<DnsCounts>,
 ) -> Result<(Tables, Services), Vec<Problem>> {
     let names = Names::new(&config.dns, back_office.clone(), dns);
-    let (services, mut problems) = Services::new(&config.services, folder, names, back_office.clone());
+    let (services, mut problems) = Services::new(config, folder, names, back_office.clone());
     let (tables, found) = Tables::new(&config.tables, folder, &services);
     problems.extend(found);
     if problems.is_empty() { Ok((tables, services)) } else { Err(problems) }

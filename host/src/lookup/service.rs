@@ -46,7 +46,7 @@ impl Client {
     fn new(name: &str, config: &model::Service, means: &Means<'_>) -> Result<Self, Vec<Problem>> {
         let Means { folder, office, names } = *means;
         match config.url.split_once(':').map_or("", |(scheme, _)| scheme) {
-            "redis" => RedisClient::new(name, config, office).map(Self::Redis),
+            "redis" | "rediss" => RedisClient::new(name, config, folder, office).map(Self::Redis),
             "memcached" => MemcachedClient::new(name, config).map(Self::Memcached),
             "postgres" | "postgresql" | "sqlite" => SqlClient::new(name, config, folder, office).map(Self::Sql),
             "dns" => DnsClient::new(name, config).map(Self::Dns),

@@ -51,12 +51,7 @@ impl Services {
     /// Builds the services that can be built, and says what is wrong with the others.
     /// Relative paths count from `folder`; `names` know where hosts are. Requests run on the `back_office` runtime, which
     /// needs its I/O and time drivers.
-    pub fn new(
-        config: &model::Named<model::Service>,
-        folder: &Path,
-        names: Arc<Names>,
-        back_office: Handle,
-    ) -> (Self, Vec<Problem>) {
+    pub fn new(config: &model::Config, folder: &Path, names: Arc<Names>, back_office: Handle) -> (Self, Vec<Problem>) {
         Self::with_clock(config, folder, names, back_office, Clock::new())
     }
 
@@ -65,11 +60,11 @@ impl Services {
     pub(super) fn renewed(&self, config: &model::Config, folder: &Path) -> (Self, Vec<Problem>) {
         let names = self.names.renewed(&config.dns);
         let empty = Self { named: Arc::default(), names, ..self.clone() };
-        empty.filled(&config.services, folder, &self.named)
+        empty.filled(&patient(config), folder, &self.named)
     }
 
     pub(super) fn with_clock(
-        config: &model::Named<model::Service>,
+        config: &model::Config,
         folder: &Path,
         names: Arc<Names>,
         back_office: Handle,
@@ -77,7 +72,7 @@ impl Services {
     ) -> (Self, Vec<Problem>) {
         let (events, current) = (Events::default(), Current::default());
         let empty = Self { named: Arc::default(), back_office, names, clock, events, current };
-        empty.filled(config, folder, &HashMap::new())
+        empty.filled(&patient(config), folder, &HashMap::new())
     }
 
     fn filled(mut self, config: &model::Named<model::Service>, folder: &Path, before: &Named) -> (Self, Vec<Problem>) {
@@ -171,4 +166,19 @@ impl Services {
     pub(super) fn clock(&self) -> &Clock {
         &self.clock
     }
+}
+
+/// The services, each as patient as the most patient table that asks it: what cuts a request is its table's deadline, and
+/// nothing within a client before it.
+fn patient(config: &model::Config) -> model::Named<model::Service> {
+    let mut services = config.services.clone();
+    for table in config.tables.values() {
+        let asked = table.source.service().and_then(|name| services.get_mut(name));
+        if let (Some(service), Some(deadline)) = (asked, table.deadline)
+            && deadline > service.deadline
+        {
+            service.longest = Some(service.longest.map_or(deadline, |longest| longest.max(deadline)));
+        }
+    }
+    services
 }

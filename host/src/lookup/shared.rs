@@ -1,14 +1,13 @@
 //! The second tier: what one node has loaded, all nodes read from a shared Redis; and what is purged on one node is
 //! purged on all.
-//!
-//! Purges go through a Redis stream, not through pub/sub: a node that lost its connection for a while reads on where it
-//! stopped, and misses none.
+
+mod purges;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use redis::streams::{StreamMaxlen, StreamRangeReply, StreamReadOptions, StreamReadReply};
-use redis::{AsyncCommands as _, Cmd, Pipeline, Value as Reply};
+use redis::streams::StreamMaxlen;
+use redis::{Cmd, Pipeline, Value as Reply};
 
 use super::client::RedisClient;
 use super::error::{Problem, ServiceError};
@@ -22,10 +21,6 @@ use crate::config::model;
 const FORM: u8 = 1;
 /// Purges that the stream remembers, for nodes that were away.
 const REMEMBERED: usize = 100_000;
-/// How long one wait for a purge lasts before it is asked for anew.
-const WAIT: Duration = Duration::from_secs(2);
-/// Between two attempts to hear of purges.
-const RETRY: Duration = Duration::from_millis(200);
 /// Keys that one step of a walk through Redis looks at.
 const STEP: usize = 1_000;
 
@@ -126,57 +121,6 @@ impl Shared {
                 return Ok(());
             }
             cursor = next;
-        }
-    }
-
-    /// Hears of purges, this node's own among them, until `heard` says that nobody listens any more.
-    pub(super) async fn listen(self, heard: impl Fn(Purge) -> bool) {
-        // From where we are when we begin: nothing is cached yet.
-        let mut last = None;
-        loop {
-            match self.follow(&mut last, &heard).await {
-                Ok(()) => return,
-                Err(why) => {
-                    tracing::debug!(table = &*self.table, "purges of other nodes are not heard: {why}");
-                    tokio::time::sleep(RETRY).await;
-                    if !heard(Purge::Key(String::new())) {
-                        return;
-                    }
-                }
-            }
-        }
-    }
-
-    async fn follow(&self, last: &mut Option<String>, heard: &impl Fn(Purge) -> bool) -> Result<(), String> {
-        let told = |error: redis::RedisError| error.to_string();
-        let stream = self.stream();
-        let mut connection = self.redis().map_err(|error| error.to_string())?.apart(WAIT * 2).await?;
-        let mut from = if let Some(id) = last.take() {
-            id
-        } else {
-            let newest: StreamRangeReply = connection.xrevrange_count(&stream, "+", "-", 1).await.map_err(told)?;
-            newest.ids.first().map_or_else(|| "0-0".to_owned(), |entry| entry.id.clone())
-        };
-        loop {
-            *last = Some(from.clone());
-            let options = StreamReadOptions::default().block(WAIT.as_millis() as usize).count(STEP);
-            let news: Option<StreamReadReply> =
-                connection.xread_options(&[&stream], &[&from], &options).await.map_err(told)?;
-            for entry in news.into_iter().flat_map(|news| news.keys).flat_map(|stream| stream.ids) {
-                let purge = match (entry.get::<String>("key"), entry.get::<String>("prefix")) {
-                    (Some(key), _) => Purge::Key(key),
-                    (None, Some(prefix)) => Purge::Prefix(prefix),
-                    (None, None) => continue,
-                };
-                from = entry.id;
-                if !heard(purge) {
-                    return Ok(());
-                }
-            }
-            // Whether anybody still listens: an empty key is nobody's.
-            if !heard(Purge::Key(String::new())) {
-                return Ok(());
-            }
         }
     }
 

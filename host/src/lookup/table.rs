@@ -2,14 +2,14 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::cached::{CachedTable, Via};
+use super::cached::CachedTable;
 use super::error::{LookupError, Problem, ServiceError, Trouble};
 use super::flight::{Answer, Load};
 use super::key;
+use super::origin::Origin;
 use super::row::Row;
 use super::services::Services;
 use super::shared::Purge;
@@ -38,34 +38,6 @@ pub enum Probe {
     Ready(Answer),
     /// The source is being asked.
     Pending(Load),
-}
-
-/// Where an answer comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
-    /// Rows that are held whole in memory.
-    Memory {
-        /// Since the file was written last, where the system tells, or since the database was read.
-        age: Option<Duration>,
-        /// `file` or `database`.
-        from: &'static str,
-    },
-    /// The cache, within its ttl.
-    Fresh {
-        /// Since the source gave it.
-        age: Duration,
-        /// Where it was taken from then.
-        via: Via,
-    },
-    /// The cache, past its ttl.
-    Stale {
-        /// Since the source gave it.
-        age: Duration,
-        /// Where it was taken from then.
-        via: Via,
-    },
-    /// The source: memory has nothing that may be served.
-    Loaded,
 }
 
 impl Table {
@@ -114,11 +86,16 @@ impl Table {
     /// The row under exactly this key. Never waits: what memory cannot answer is [`Probe::Pending`], or refused where
     /// the source is known to be down or busy.
     pub fn probe(&self, key: &str) -> Probe {
+        self.probe_from(key).0
+    }
+
+    /// As [`Table::probe`], and where the cache has it from; `None` where it is not from a cache.
+    pub fn probe_from(&self, key: &str) -> (Probe, Option<Origin>) {
         if let Err(error) = self.check(key) {
-            return Probe::Ready(Err(error));
+            return (Probe::Ready(Err(error)), None);
         }
         match &self.backing {
-            Backing::Whole(table) => Probe::Ready(table.get(key)),
+            Backing::Whole(table) => (Probe::Ready(table.get(key)), None),
             Backing::Cached(table) => table.probe(key),
         }
     }

@@ -46,8 +46,7 @@ fn rig(url: &str, service: &str, table: &str) -> Rig {
     );
     let config: Config = toml::from_str(&text).unwrap();
     let clock = Clock::new();
-    let (services, problems) =
-        Services::with_clock(&config.services, Path::new("."), names(), Handle::current(), clock.clone());
+    let (services, problems) = Services::with_clock(&config, Path::new("."), names(), Handle::current(), clock.clone());
     assert_eq!(problems, []);
     let (tables, problems) = Tables::new(&config.tables, Path::new("."), &services);
     assert_eq!(problems, []);

@@ -81,6 +81,11 @@ impl Instance {
         self.store.data().call.as_ref().is_some_and(|call| call.outage)
     }
 
+    /// What the record should say of the last call's look-ups; empty: nothing.
+    pub(super) fn remarks(&mut self) -> String {
+        self.store.data_mut().call.as_mut().map_or_else(String::new, |call| std::mem::take(&mut call.remarks))
+    }
+
     /// Ends the call: what it took comes back to the caller, what it knew is forgotten.
     pub(super) fn leave(&mut self) -> Vec<Permit> {
         self.store.data_mut().call.take().map_or_else(Vec::new, |call| call.permits)

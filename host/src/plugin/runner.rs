@@ -63,6 +63,8 @@ pub struct Run<T> {
     pub result: Result<T, Failure>,
     /// Permits that the stage took; empty after a failure.
     pub permits: Vec<Permit>,
+    /// Which tables' answers were old, or came by the second tier; empty: none.
+    pub remarks: String,
     /// Wasm instructions, roughly.
     pub fuel: u64,
     /// When it ended.
@@ -112,6 +114,7 @@ impl Runner {
         let result = self.call(call, visit, &mut taken).await;
         let fuel = taken.as_ref().map_or(0, Instance::fuel_used);
         let outage = taken.as_ref().is_some_and(Instance::met_outage);
+        let remarks = taken.as_mut().map_or_else(String::new, Instance::remarks);
         let judged =
             result.and_then(|outcome| judge(outcome).map_err(|refusal| Failure::new(StageOutcome::Invalid, refusal)));
         let permits = self.give_back(taken, judged.as_ref().err());
@@ -119,7 +122,7 @@ impl Runner {
         let ended = Instant::now();
         let failed = judged.as_ref().err().is_some_and(|failure| failure.is_the_plugins(outage));
         self.report(admission, started, ended, fuel, failed, &judged);
-        Run { result: judged.map(|(value, _)| value), permits, fuel, ended, failed }
+        Run { result: judged.map(|(value, _)| value), permits, remarks, fuel, ended, failed }
     }
 
     /// The bounded part: makes an instance where none is idle, and runs it. `taken` holds the instance also when the
@@ -137,6 +140,7 @@ impl Runner {
             permits: Vec::new(),
             log_lines: 0,
             outage: false,
+            remarks: String::new(),
             asking,
             trace,
         };
@@ -211,7 +215,14 @@ impl Runner {
 
     fn not_run<T>(&self, started: Instant, reason: StageOutcome, why: &str) -> Run<T> {
         self.stage.stats.count(reason, 0, 0);
-        Run { result: Err(Failure::new(reason, why)), permits: Vec::new(), fuel: 0, ended: started, failed: false }
+        Run {
+            result: Err(Failure::new(reason, why)),
+            permits: Vec::new(),
+            remarks: String::new(),
+            fuel: 0,
+            ended: started,
+            failed: false,
+        }
     }
 }
 

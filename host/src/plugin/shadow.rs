@@ -113,6 +113,7 @@ async fn run(job: Job, warm: &mut Vec<(Arc<Stage>, Instance)>) {
         permits: Vec::new(),
         log_lines: 0,
         outage: false,
+        remarks: String::new(),
         trace: None,
         asking: Some(Asking::Tell { recording: Arc::clone(&recording), memory: true }),
     };

@@ -1,5 +1,6 @@
 //! What stands behind an instance: the means it was lent, and the call it is on.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
@@ -11,6 +12,9 @@ use super::recorded::{Asking, Recording};
 use super::trace::story::Question;
 use super::trace::{Open, Trace};
 use crate::lookup::{Services, Tables};
+
+/// Bytes of remarks after which no more are made.
+const MOST_REMARKS: usize = 256;
 
 /// The header fields of the request that a stage may read.
 pub trait Headers: Send + Sync {
@@ -57,6 +61,8 @@ pub(super) struct OnCall {
     pub(super) log_lines: u32,
     /// Whether a table or a service gave no answer in this call: what follows from that is not the plugin's failure.
     pub(super) outage: bool,
+    /// For the call's record: which tables' answers were old, or another node's.
+    pub(super) remarks: String,
     /// Whether what is asked is written down, or told as it was to another.
     pub(super) asking: Option<Asking>,
     /// Who wants to hear what is asked.
@@ -86,6 +92,16 @@ impl State {
 
     fn asking(&self) -> Option<&Asking> {
         self.call.as_ref()?.asking.as_ref()
+    }
+
+    /// Has the call's record say this of a table's answer, once of each table.
+    pub(super) fn remark(&mut self, table: &str, remark: &str) {
+        let Some(call) = &mut self.call else { return };
+        if call.remarks.len() > MOST_REMARKS || call.remarks.split("; ").any(|told| told.starts_with(table)) {
+            return;
+        }
+        let between = if call.remarks.is_empty() { "" } else { "; " };
+        let _infallible = write!(call.remarks, "{between}{table}: {remark}");
     }
 
     /// A table or a service that the guest asked failed, or did not answer in time.

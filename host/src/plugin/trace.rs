@@ -9,6 +9,7 @@ use std::time::Instant;
 use self::story::{Answer, Asked, Input, Question, Returned, StageStory};
 use super::contract;
 use super::recorded::{Answered, RecordedCall, Recording};
+use crate::lookup::Origin;
 
 /// Questions told of one stage: a guest in a loop can ask thousands.
 const MAX_QUESTIONS: usize = 256;
@@ -102,6 +103,14 @@ impl Trace {
 }
 
 impl Open {
+    /// The answer was waited for, and memory has it from there now.
+    pub(super) fn was_loaded(&self, origin: Origin) {
+        let (stage, question) = self.at;
+        if let Some(asked) = self.trace.lock().get_mut(stage).and_then(|stage| stage.asked.get_mut(question)) {
+            asked.question.was_loaded(origin);
+        }
+    }
+
     /// The host answers this.
     pub(super) fn hear(self, answer: Answer) {
         let micros = self.began.elapsed().as_micros() as u64;

@@ -240,7 +240,7 @@ impl<'a> Passage<'a> {
             }
             bench.judge(outcome).map(|(judged, name)| ((judged, name), name))
         });
-        let Run { result, permits, fuel, ended, failed } = run.await;
+        let Run { result, permits, remarks, fuel, ended, failed } = run.await;
         self.now = ended;
         let micros = (ended - started).as_micros() as u64;
         customer.account.spend(fuel, ended);
@@ -260,10 +260,12 @@ impl<'a> Passage<'a> {
         let result = match result {
             Ok((judged, name)) => {
                 self.permits.extend(permits);
-                self.record(&stage.name, Arc::clone(&stage.digest), name, micros, fuel, judged.left_out.clone());
+                let detail = with_remarks(judged.left_out.clone(), remarks);
+                self.record(&stage.name, Arc::clone(&stage.digest), name, micros, fuel, detail);
                 Ok(judged)
             }
             Err(Failure { reason, detail }) => {
+                let detail = with_remarks(detail, remarks);
                 self.record(&stage.name, Arc::clone(&stage.digest), reason, micros, fuel, detail);
                 Err(reason)
             }
@@ -320,7 +322,14 @@ impl<'a> Passage<'a> {
         if !outcome.is_verdict() || detail.is_some() {
             let (plugin, customer) = (&**stage, &*self.customer.name);
             let (call_id, detail) = (&*self.call_id, detail.as_deref().unwrap_or_default());
-            tracing::debug!(plugin, customer, call_id, ?outcome, detail, "stage failed, or in part");
+            tracing::debug!(
+                plugin,
+                customer,
+                call_id,
+                ?outcome,
+                detail,
+                "a stage failed, or there is something to tell of it"
+            );
         }
         if micros > 0 || fuel > 0 {
             self.spent = (self.spent.0 + 1, self.spent.1 + fuel, self.spent.2 + micros);
@@ -368,6 +377,15 @@ impl<'a> Passage<'a> {
             permits: self.permits,
         };
         Routed { decision, facts }
+    }
+}
+
+/// What there is to tell of a stage, with what there is of its look-ups.
+fn with_remarks(detail: Option<String>, remarks: String) -> Option<String> {
+    match detail {
+        _ if remarks.is_empty() => detail,
+        None => Some(remarks),
+        Some(detail) => Some(format!("{detail}; {remarks}")),
     }
 }
 

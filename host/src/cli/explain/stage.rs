@@ -1,11 +1,13 @@
 //! One stage of a dry run.
 
 use std::fmt::{self, Formatter, Write as _};
+use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::cdr::record::StageRecord;
 use crate::cli::render::{printable, word};
+use crate::lookup::age_in_words;
 use crate::plugin::trace::story::{Answer, Asked, Edit, Input, Lookup, Question, StageStory};
 
 /// What a stage found, asked, gave and cost.
@@ -110,7 +112,8 @@ fn fields(row: &[(String, String)]) -> String {
 
 /// Where a lookup's answer came from, and how old it was.
 fn origin(lookup: &Lookup) -> String {
-    let age = lookup.age_ms.map(age);
+    let age = lookup.age_ms.map(|millis| age_in_words(Duration::from_millis(millis)));
+    let by_tier = if lookup.shared { ", by the second tier" } else { "" };
     match (lookup.origin, age) {
         (None, _) => String::new(),
         (Some("file"), None) => "from the file".to_owned(),
@@ -118,21 +121,10 @@ fn origin(lookup: &Lookup) -> String {
         (Some("database"), Some(age)) => format!("from the database's rows, read {age} ago"),
         (Some("database"), None) => "from the database's rows".to_owned(),
         (Some("source"), _) => "not in memory: the source was asked now".to_owned(),
-        (Some("stale"), Some(age)) => format!("from the cache, {age} old and past its ttl"),
-        (Some(_), Some(age)) => format!("from the cache, {age} old"),
+        (Some("shared"), Some(age)) => format!("not in memory: from the second tier, {age} old"),
+        (Some("stale"), Some(age)) => format!("from the cache, {age} old and past its ttl{by_tier}"),
+        (Some(_), Some(age)) => format!("from the cache, {age} old{by_tier}"),
         (Some(origin), None) => origin.to_owned(),
-    }
-}
-
-/// The two largest units are enough: `3 d 4 h`, `12 min 5 s`, `450 ms`.
-fn age(millis: u64) -> String {
-    let (seconds, minutes, hours) = (millis / 1_000, millis / 60_000, millis / 3_600_000);
-    match (hours, minutes, seconds) {
-        (0, 0, 0) => format!("{millis} ms"),
-        (0, 0, seconds) => format!("{seconds} s"),
-        (0, minutes, seconds) => format!("{minutes} min {} s", seconds % 60),
-        (hours @ ..24, minutes, _) => format!("{hours} h {} min", minutes % 60),
-        (hours, ..) => format!("{} d {} h", hours / 24, hours % 24),
     }
 }
 
@@ -161,8 +153,13 @@ mod tests {
     }
 
     fn lrn() -> Stage {
-        let looked =
-            Lookup { table: "lrn".into(), key: "3105550199".into(), origin: Some("stale"), age_ms: Some(7_500_000) };
+        let looked = Lookup {
+            table: "lrn".into(),
+            key: "3105550199".into(),
+            origin: Some("stale"),
+            shared: false,
+            age_ms: Some(7_500_000),
+        };
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         Stage {
             record: StageRecord {
@@ -247,21 +244,5 @@ mod tests {
                 },
             })
         );
-    }
-
-    #[test]
-    fn an_age_is_told_in_its_two_largest_units() {
-        let cases = [
-            (0, "0 ms"),
-            (450, "450 ms"),
-            (59_999, "59 s"),
-            (725_000, "12 min 5 s"),
-            (3_600_000, "1 h 0 min"),
-            (86_399_999, "23 h 59 min"),
-            (273_600_000, "3 d 4 h"),
-        ];
-        for (millis, expected) in cases {
-            assert_eq!(age(millis), expected);
-        }
     }
 }

@@ -29,7 +29,7 @@ pub struct AmqpEvents {
     #[serde(default = "default_exchange")]
     pub exchange: String,
     /// Certificates, for `amqps`.
-    pub tls: Option<AmqpTls>,
+    pub tls: Option<PeerTls>,
 }
 
 fn default_exchange() -> String {
@@ -39,7 +39,7 @@ fn default_exchange() -> String {
 /// Certificates, as PEM files.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub struct AmqpTls {
+pub struct PeerTls {
     /// Who may have signed the broker's certificate. Default: the system's authorities.
     pub ca: Option<PathBuf>,
     /// Our own certificate, where the broker asks for one; `key` belongs to it.

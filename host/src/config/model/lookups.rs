@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer};
 
 use super::super::units::{Size, TimeSpan};
-use super::Named;
 use super::sources::Source;
+use super::{Named, PeerTls};
 
 /// `[services.NAME]`
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -30,6 +30,8 @@ pub struct Service {
     /// A table's request without an answer after this time is sent once more, and the first good answer counts.
     /// Default: never.
     pub hedge: Option<TimeSpan>,
+    /// Redis by `rediss://`: certificates, where the system's are not enough.
+    pub tls: Option<PeerTls>,
     /// HTTP/2 without TLS, by prior knowledge. With TLS the two sides agree on it by themselves. Default false.
     #[serde(default)]
     pub http2: bool,
@@ -38,6 +40,16 @@ pub struct Service {
     pub breaker: ServiceBreaker,
     /// Another service that is told when the breaker opens and closes.
     pub webhook: Option<Webhook>,
+    /// The longest deadline of a table that asks it, where that is longer than its own: see [`Service::patience`].
+    #[serde(skip)]
+    pub longest: Option<TimeSpan>,
+}
+
+impl Service {
+    /// How long any request to it may take.
+    pub fn patience(&self) -> Duration {
+        self.longest.map_or(self.deadline.get(), |longest| longest.get().max(self.deadline.get()))
+    }
 }
 
 /// When a failing or slow service is flown past at once.
@@ -105,6 +117,8 @@ pub(super) fn default_concurrency() -> usize {
 pub struct Table {
     /// Where rows come from.
     pub source: Source,
+    /// How long a load may take, resolve to body. Default: the service's.
+    pub deadline: Option<TimeSpan>,
     /// How long an answer is fresh. Default 1 h.
     #[serde(default = "default_ttl")]
     pub ttl: TimeSpan,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::super::units::{Size, TimeSpan};
-use super::{AmqpTls, Named};
+use super::{Named, PeerTls};
 
 /// `[cdr]`
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -157,7 +157,7 @@ pub struct AmqpFanout {
     /// Where the records of calls go that nobody answered. Default: where all go.
     pub missed: Option<MissedFanout>,
     /// Certificates, for `amqps`.
-    pub tls: Option<AmqpTls>,
+    pub tls: Option<PeerTls>,
 }
 
 /// An exchange for calls that nobody answered.

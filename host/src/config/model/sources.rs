@@ -38,6 +38,19 @@ impl Source {
             _ => false,
         }
     }
+
+    /// The service that it is asked by; `None` of a file.
+    pub fn service(&self) -> Option<&str> {
+        match self {
+            Self::Csv(_) | Self::Json(_) => None,
+            Self::Http(http) => Some(&http.service),
+            Self::Redis(redis) => Some(&redis.service),
+            Self::Memcached(memcached) => Some(&memcached.service),
+            Self::Sql(sql) => Some(&sql.service),
+            Self::Enum(of) => Some(&of.service),
+            Self::Dns(dns) => Some(&dns.service),
+        }
+    }
 }
 
 /// A CSV file.

@@ -8,12 +8,12 @@ use reqwest::header::{HeaderName, HeaderValue};
 use super::super::model::{Config, Service, ServiceBreaker, Table, Warm, Webhook};
 use super::super::problem::Report;
 use super::sources::source;
-use super::{at_least_one, file, name, not_zero, reference};
+use super::{at_least_one, file, name, not_zero, peer_tls, reference};
 
 pub(super) fn validate(config: &Config, folder: &Path, report: &mut Report<'_>) {
     for (service_name, value) in &config.services {
         name("services", service_name, report);
-        service(&format!("services.{service_name}"), value, report);
+        service(&format!("services.{service_name}"), value, folder, report);
     }
     for (table_name, value) in &config.tables {
         name("tables", table_name, report);
@@ -21,7 +21,7 @@ pub(super) fn validate(config: &Config, folder: &Path, report: &mut Report<'_>) 
     }
 }
 
-fn service(key: &str, service: &Service, report: &mut Report<'_>) {
+fn service(key: &str, service: &Service, folder: &Path, report: &mut Report<'_>) {
     // A URL may hold a password: it is not shown.
     let scheme = service.url.split_once(':').map_or("", |(scheme, _)| scheme);
     match scheme {
@@ -34,7 +34,7 @@ fn service(key: &str, service: &Service, report: &mut Report<'_>) {
             }
             Ok(_) => {}
         },
-        "redis" | "memcached" | "postgres" | "postgresql" | "sqlite" | "dns" => {
+        "redis" | "rediss" | "memcached" | "postgres" | "postgresql" | "sqlite" | "dns" => {
             for http in ["headers", "hedge", "http2"] {
                 let path = format!("{key}.{http}");
                 if report.places().has(&path) {
@@ -44,9 +44,15 @@ fn service(key: &str, service: &Service, report: &mut Report<'_>) {
         }
         "" => report.error(&format!("{key}.url"), "is not a URL such as `http://127.0.0.1:8099`"),
         _ => {
-            let known = "http, https, redis, memcached, postgres, sqlite or dns";
+            let known = "http, https, redis, rediss, memcached, postgres, sqlite or dns";
             report.error(&format!("{key}.url"), format!("has the scheme `{scheme}`: {known}"));
         }
+    }
+    if let Some(tls) = &service.tls {
+        if scheme != "rediss" {
+            report.error(&format!("{key}.tls"), format!("is for `rediss://`, and the URL says `{scheme}:`"));
+        }
+        peer_tls(&format!("{key}.tls"), tls, folder, report);
     }
     not_zero(&format!("{key}.deadline"), service.deadline, report);
     at_least_one(&format!("{key}.max-concurrent"), service.max_concurrent as u64, report);
@@ -90,8 +96,17 @@ fn webhook(key: &str, webhook: &Webhook, report: &mut Report<'_>) {
 }
 
 /// What only a table that is asked key by key heeds.
-const CACHE_KEYS: [&str; 8] =
-    ["ttl", "negative-ttl", "refresh-ahead", "refresh-used", "background-rate", "stale", "stale-if-error", "capacity"];
+const CACHE_KEYS: [&str; 9] = [
+    "deadline",
+    "ttl",
+    "negative-ttl",
+    "refresh-ahead",
+    "refresh-used",
+    "background-rate",
+    "stale",
+    "stale-if-error",
+    "capacity",
+];
 
 fn warming(key: &str, warm: &Warm, folder: &Path, report: &mut Report<'_>) {
     if let Some(keys) = &warm.keys {
@@ -107,6 +122,9 @@ fn warming(key: &str, warm: &Warm, folder: &Path, report: &mut Report<'_>) {
 fn table(key: &str, table: &Table, folder: &Path, report: &mut Report<'_>) {
     source(&format!("{key}.source"), &table.source, folder, report);
     not_zero(&format!("{key}.ttl"), table.ttl, report);
+    if let Some(deadline) = table.deadline {
+        not_zero(&format!("{key}.deadline"), deadline, report);
+    }
     at_least_one(&format!("{key}.background-rate"), table.background_rate.into(), report);
     if table.capacity.is_zero() {
         report.error(&format!("{key}.capacity"), "must be at least 1, such as `100_000` rows or `\"512MiB\"`");

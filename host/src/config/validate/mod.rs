@@ -15,7 +15,7 @@ mod streams;
 
 use std::path::Path;
 
-use super::model::Config;
+use super::model::{Config, PeerTls};
 use super::problem::Report;
 use super::units::TimeSpan;
 use super::wording::{nearest, quoted};
@@ -58,6 +58,18 @@ fn reference(key: &str, name: &str, kind: &str, report: &mut Report<'_>) {
         None => format!("there are {}", quoted(&names)),
     };
     report.error(key, format!("`{name}` is not one of `[{kind}]`; {near}"));
+}
+
+/// The files of a connection by TLS that this node opens.
+fn peer_tls(key: &str, tls: &PeerTls, folder: &Path, report: &mut Report<'_>) {
+    for (name, path) in [("ca", &tls.ca), ("certificate", &tls.certificate), ("key", &tls.key)] {
+        if let Some(path) = path {
+            file(&format!("{key}.{name}"), path, folder, report);
+        }
+    }
+    if tls.certificate.is_some() != tls.key.is_some() {
+        report.error(key, "needs both `certificate` and `key`, or neither");
+    }
 }
 
 /// A time of nothing would fail every call.

@@ -6,10 +6,10 @@ use std::path::Path;
 
 use reqwest::Url;
 
-use super::super::model::{AmqpFanout, AmqpTls, Config, Fanout, HttpStore, SqlStore, Store};
+use super::super::model::{AmqpFanout, Config, Fanout, HttpStore, PeerTls, SqlStore, Store};
 use super::super::problem::Report;
 use super::super::units::TimeSpan;
-use super::{at_least_one, file, name, not_zero};
+use super::{at_least_one, name, not_zero, peer_tls};
 
 /// Four segments.
 const MIN_LIMIT: u64 = 256 << 20;
@@ -126,20 +126,13 @@ fn fits(name: &str) -> bool {
 }
 
 /// The way to a RabbitMQ.
-fn broker(key: &str, url: &str, tls: Option<&AmqpTls>, folder: &Path, report: &mut Report<'_>) {
+fn broker(key: &str, url: &str, tls: Option<&PeerTls>, folder: &Path, report: &mut Report<'_>) {
     amqp_url(&format!("{key}.url"), url, report);
     let Some(tls) = tls else { return };
     if url.starts_with("amqp:") {
         report.error(&format!("{key}.tls"), "is for `amqps://`, and the URL says `amqp://`");
     }
-    for (name, path) in [("ca", &tls.ca), ("certificate", &tls.certificate), ("key", &tls.key)] {
-        if let Some(path) = path {
-            file(&format!("{key}.tls.{name}"), path, folder, report);
-        }
-    }
-    if tls.certificate.is_some() != tls.key.is_some() {
-        report.error(&format!("{key}.tls"), "needs both `certificate` and `key`, or neither");
-    }
+    peer_tls(&format!("{key}.tls"), tls, folder, report);
 }
 
 fn validate_amqp(key: &str, amqp: &AmqpFanout, folder: &Path, report: &mut Report<'_>) {

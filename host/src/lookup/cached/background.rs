@@ -26,7 +26,7 @@ impl CachedTable {
             let table = Arc::downgrade(self);
             self.back_office.spawn(shared.listen(move |purge| {
                 table.upgrade().is_some_and(|table| {
-                    table.heard(&purge);
+                    table.heard(purge);
                     true
                 })
             }));

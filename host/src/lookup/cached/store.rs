@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 use hashbrown::DefaultHashBuilder;
 use quick_cache::sync::{Cache, DefaultLifecycle};
@@ -44,6 +45,13 @@ pub(in crate::lookup) struct Entry {
     /// Until then it is served where loading it again fails.
     pub(super) error_until: u64,
     pub(super) used: Used,
+}
+
+impl Entry {
+    /// Since the source gave it.
+    pub(in crate::lookup) fn age(&self, now: u64) -> Duration {
+        Duration::from_nanos(now.saturating_sub(self.loaded))
+    }
 }
 
 /// How an entry was used.

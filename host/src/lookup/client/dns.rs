@@ -36,7 +36,7 @@ impl DnsClient {
             TokioResolver::builder_with_config(servers, TokioRuntimeProvider::default())
         };
         let options: &mut ResolverOpts = builder.options_mut();
-        options.timeout = config.deadline.get();
+        options.timeout = config.patience();
         options.attempts = 1;
         options.cache_size = 0;
         options.use_hosts_file = ResolveHosts::Never;

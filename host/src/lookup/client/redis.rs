@@ -2,6 +2,7 @@
 //! one that is given up loses nobody else's.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
@@ -20,18 +21,32 @@ pub(in crate::lookup) struct RedisClient {
 
 impl RedisClient {
     /// Connects with the first request. `name` is the service's.
-    pub(in crate::lookup) fn new(name: &str, config: &model::Service, office: &Handle) -> Result<Self, Vec<Problem>> {
+    /// Relative paths count from `folder`.
+    pub(in crate::lookup) fn new(
+        name: &str,
+        config: &model::Service,
+        folder: &Path,
+        office: &Handle,
+    ) -> Result<Self, Vec<Problem>> {
         let problem = |error: redis::RedisError| {
             // Not the value: it may hold a password.
             let message = format!("no Redis URL ({error}), such as `redis://127.0.0.1:6379/0`");
             vec![Problem::new(format!("services.{name}.url"), message)]
         };
-        let client = redis::Client::open(config.url.as_str()).map_err(problem)?;
+        let client = if config.url.starts_with("rediss:") {
+            // An error means that another part installed a provider first: as good.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+            let certificates = certificates(config.tls.as_ref(), folder)
+                .map_err(|(key, why)| vec![Problem::new(format!("services.{name}.tls.{key}"), why)])?;
+            redis::Client::build_with_tls(config.url.as_str(), certificates).map_err(problem)?
+        } else {
+            redis::Client::open(config.url.as_str()).map_err(problem)?
+        };
         let deadline = config.deadline.get();
         let settings = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(deadline))
             // The gate before us cuts earlier; this one ends what nobody waits for any more.
-            .set_response_timeout(Some(deadline * 2))
+            .set_response_timeout(Some(config.patience() * 2))
             .set_number_of_retries(0)
             .set_min_delay(Duration::from_millis(10));
         let _runtime = office.enter();
@@ -55,10 +70,27 @@ impl RedisClient {
         timeout: Duration,
     ) -> Result<redis::aio::MultiplexedConnection, String> {
         let settings = redis::AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(Duration::from_secs(2)))
+            .set_connection_timeout(Some(timeout))
             .set_response_timeout(Some(timeout));
         self.client.get_multiplexed_async_connection_with_config(&settings).await.map_err(|error| error.to_string())
     }
+}
+
+/// Those of the configuration; without, the authorities of the system. The error is a key of `tls` and what is wrong with
+/// its file.
+fn certificates(tls: Option<&model::PeerTls>, folder: &Path) -> Result<redis::TlsCertificates, (&'static str, String)> {
+    let read = |key: &'static str, path: &Option<PathBuf>| {
+        let bytes = path.as_ref().map(|path| std::fs::read(folder.join(path))).transpose();
+        bytes.map_err(|error| {
+            (key, format!("cannot be read: {error}; a relative path counts from the configuration's folder"))
+        })
+    };
+    let Some(tls) = tls else { return Ok(redis::TlsCertificates { client_tls: None, root_cert: None }) };
+    let own = read("certificate", &tls.certificate)?.zip(read("key", &tls.key)?);
+    Ok(redis::TlsCertificates {
+        client_tls: own.map(|(client_cert, client_key)| redis::ClientTlsConfig { client_cert, client_key }),
+        root_cert: read("ca", &tls.ca)?,
+    })
 }
 
 impl fmt::Debug for RedisClient {

@@ -44,7 +44,7 @@ impl SqlClient {
             vec![Problem::new(format!("services.{name}.url"), message)]
         };
         let most = u32::try_from(config.max_concurrent).unwrap_or(u32::MAX).clamp(1, MOST_CONNECTIONS);
-        let deadline = config.deadline.get();
+        let deadline = config.patience();
         let _runtime = office.enter();
         if let Some(path) = config.url.strip_prefix("sqlite:") {
             let path = folder.join(path.strip_prefix("//").unwrap_or(path));

@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use super::server::{Behaviour, Server};
 use super::{HOUR, LookupError, PATIENT, Probe, SECOND, Trouble, lrn, rig, unavailable};
 use crate::config::model::Config;
-use crate::lookup::table::Origin;
+use crate::lookup::Origin;
 
 fn open_gate() -> Behaviour {
     Behaviour::Echo(Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)))

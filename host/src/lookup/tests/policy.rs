@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use super::server::{Behaviour, Server};
-use super::{HOUR, PATIENT, Probe, SECOND, Trouble, lrn, rig, unavailable};
-use crate::lookup::table::Origin;
+use super::{Answer, HOUR, LookupError, PATIENT, Probe, SECOND, Trouble, lrn, rig, unavailable};
+use crate::lookup::Origin;
 use crate::lookup::{Hold, Purge};
 
 #[tokio::test]
@@ -143,4 +143,25 @@ async fn the_webhook_of_a_service_hears_that_its_breaker_opened() {
     let request = ops.last_request();
     assert!(request.starts_with("POST /alarm HTTP/1.1\r\n"), "{request}");
     assert!(request.contains("\"service\":\"api\",\"state\":\"open\""), "{request}");
+}
+
+#[tokio::test]
+async fn a_table_s_own_deadline_cuts_its_loads_where_its_service_has_all_the_time() {
+    let server = Server::start(Behaviour::Hang).await;
+    let rig = rig(&server.url, PATIENT, "deadline = \"50ms\"");
+    let asked = tokio::time::timeout(10 * SECOND, rig.look("5")).await;
+    assert_eq!(asked, Ok(Err(LookupError::Deadline)));
+    assert_eq!(rig.table.stats().errors_of(Trouble::Deadline), 1);
+}
+
+#[tokio::test]
+async fn a_table_may_wait_for_longer_than_its_service_lets_others() {
+    let permits = Arc::new(Semaphore::new(0));
+    let server = Server::start(Behaviour::Echo(Arc::clone(&permits))).await;
+    let rig = rig(&server.url, "deadline = \"20ms\"", "deadline = \"30s\"");
+    let Probe::Pending(mut load) = rig.table.probe("5") else { panic!("asked for nothing") };
+    let early: Result<Answer, _> = tokio::time::timeout(SECOND / 5, &mut load).await;
+    assert!(early.is_err(), "cut at the service's deadline");
+    permits.add_permits(1);
+    assert_eq!(lrn(load.await).as_deref(), Some("5"));
 }

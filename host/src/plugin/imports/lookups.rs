@@ -18,9 +18,11 @@ type Answer = Result<Option<contract::Row>, LookupError>;
 
 impl Host for State {
     async fn lookup(&mut self, table: String, key: String) -> Answer {
-        let answer = match self.told_row(&table, &key) {
-            Some(answer) => answer,
-            None => self.begin(&table, &key).finish().await,
+        let answer = if let Some(answer) = self.told_row(&table, &key) {
+            answer
+        } else {
+            let begun = self.begin(&table, &key);
+            self.finish(begun, &table, &key).await
         };
         self.write_down(|recording| recording.heard_lookup(&table, &key, &answer));
         self.heed(&answer);
@@ -43,7 +45,7 @@ impl Host for State {
         let begun: Vec<_> = queries.iter().map(|query| self.begin(&query.table, &query.key)).collect();
         let mut answers = Vec::with_capacity(begun.len());
         for (lookup, query) in begun.into_iter().zip(&queries) {
-            let answer = lookup.finish().await;
+            let answer = self.finish(lookup, &query.table, &query.key).await;
             self.write_down(|recording| recording.heard_lookup(&query.table, &query.key, &answer));
             self.heed(&answer);
             answers.push(answer);
@@ -126,33 +128,45 @@ impl State {
         let table = self.table(name);
         // Before the probe: a miss makes it start a load, and then the cache may have it.
         let open = self.ask(|| Question::Lookup(about(&table, name, key)));
-        let probe = table.map_or_else(|error| Probe::Ready(Err(error)), |table| table.probe(key));
-        let wait_until = self.call.as_ref().map_or_else(Instant::now, |call| call.wait_until);
-        Begun { probe, wait_until, open }
+        let (probe, origin) =
+            table.map_or_else(|error| (Probe::Ready(Err(error)), None), |table| table.probe_from(key));
+        Begun { probe, origin, open }
+    }
+
+    /// Waits for the answer, at most as long as the stage may.
+    async fn finish(&mut self, begun: Begun, name: &str, key: &str) -> Answer {
+        let Begun { probe, mut origin, open } = begun;
+        let found = match probe {
+            Probe::Ready(found) => found,
+            Probe::Pending(load) => {
+                let wait_until = self.call.as_ref().map_or_else(Instant::now, |call| call.wait_until);
+                let found = tokio::time::timeout_at(wait_until.into(), load).await;
+                let found = found.unwrap_or(Err(lookup::LookupError::Deadline));
+                if found.is_ok() {
+                    origin = self.table(name).ok().and_then(|table| table.explain(key));
+                    if let (Some(open), Some(origin)) = (&open, origin) {
+                        open.was_loaded(origin);
+                    }
+                }
+                found
+            }
+        };
+        if let Some(remark) = origin.and_then(Origin::remark) {
+            self.remark(name, &remark);
+        }
+        if let Some(open) = open {
+            open.hear(story::Answer::of_row(&found));
+        }
+        found.map(|row| row.map(|row| of_row(&row))).map_err(of_error)
     }
 }
 
 /// A lookup that has not been answered.
 struct Begun {
     probe: Probe,
-    wait_until: Instant,
+    /// Where the cache has it from.
+    origin: Option<Origin>,
     open: Option<Open>,
-}
-
-impl Begun {
-    async fn finish(self) -> Answer {
-        let found = match self.probe {
-            Probe::Ready(found) => found,
-            Probe::Pending(load) => {
-                let found = tokio::time::timeout_at(self.wait_until.into(), load).await;
-                found.unwrap_or(Err(lookup::LookupError::Deadline))
-            }
-        };
-        if let Some(open) = self.open {
-            open.hear(story::Answer::of_row(&found));
-        }
-        found.map(|row| row.map(|row| of_row(&row))).map_err(of_error)
-    }
 }
 
 /// For the trace: where the answer is about to come from.

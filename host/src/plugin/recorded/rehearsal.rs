@@ -53,6 +53,7 @@ pub async fn rehearse(stage: &Stage, calls: &[RecordedCall]) -> Result<Vec<Rehea
             permits: Vec::new(),
             log_lines: 0,
             outage: false,
+            remarks: String::new(),
             trace: None,
             asking: Some(Asking::Tell { recording: Arc::clone(&recording), memory: false }),
         };

@@ -189,7 +189,7 @@ async fn a_trace_tells_the_lookup_that_a_stage_waited_for_in_vain() {
     runner.run(&call(), visit, |outcome| Ok((outcome, StageOutcome::Proceed))).await.result.unwrap();
 
     let asked = dip(&trace);
-    let lookup = Lookup { table: "dip".into(), key: "1".into(), origin: Some("source"), age_ms: None };
+    let lookup = Lookup { table: "dip".into(), key: "1".into(), origin: Some("source"), shared: false, age_ms: None };
     assert_eq!(asked.question, Question::Lookup(lookup));
     assert_eq!(asked.answer, Some(Answer::Error("not answered in time".into())));
     assert!(asked.micros.unwrap() >= 50_000, "{asked:?}");

@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use crate::lookup::row::Row;
-use crate::lookup::{self, Origin};
+use crate::lookup::{self, Origin, Via};
 use crate::plugin::contract;
 
 /// One stage's visit.
@@ -102,9 +102,13 @@ pub struct Lookup {
     pub table: String,
     /// The key, or the digits to match.
     pub key: String,
-    /// `file` or `database`: all its rows are in memory. `cache`: within the ttl. `stale`: past it. `source`: memory had none, the source was
-    /// asked. `None` where there is no such table or the key cannot be one.
+    /// `file` or `database`: all its rows are in memory. `cache`: within the ttl. `stale`: past it. Where memory had none:
+    /// `shared`, the second tier had it, or `source`, the source was asked. `None` where there is no such table or the key
+    /// cannot be one.
     pub origin: Option<&'static str>,
+    /// Whether the cache had it from the second tier, to which another node had brought it.
+    #[serde(skip_serializing_if = "is_false")]
+    pub shared: bool,
     /// Of the answer, in milliseconds: since the file was written, or since the source gave it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub age_ms: Option<u64>,
@@ -184,14 +188,34 @@ impl Input {
 
 impl Lookup {
     pub(crate) fn new(table: &str, key: &str, origin: Option<Origin>) -> Self {
-        let (origin, age) = match origin {
-            None => (None, None),
-            Some(Origin::Memory { age, from }) => (Some(from), age),
-            Some(Origin::Fresh { age, .. }) => (Some("cache"), Some(age)),
-            Some(Origin::Stale { age, .. }) => (Some("stale"), Some(age)),
-            Some(Origin::Loaded) => (Some("source"), None),
+        let (origin, age, via) = match origin {
+            None => (None, None, None),
+            Some(Origin::Memory { age, from }) => (Some(from), age, None),
+            Some(Origin::Fresh { age, via }) => (Some("cache"), Some(age), Some(via)),
+            Some(Origin::Stale { age, via }) => (Some("stale"), Some(age), Some(via)),
+            Some(Origin::Loaded) => (Some("source"), None, None),
         };
-        Self { table: table.to_owned(), key: key.to_owned(), origin, age_ms: age.map(|age| age.as_millis() as u64) }
+        let age_ms = age.map(|age| age.as_millis() as u64);
+        Self { table: table.to_owned(), key: key.to_owned(), origin, shared: via == Some(Via::Shared), age_ms }
+    }
+
+    /// Memory had nothing, and after the load has it from there.
+    fn loaded(&mut self, origin: Origin) {
+        let (age, word) = match origin {
+            Origin::Fresh { age, via: Via::Shared } => (age, "shared"),
+            Origin::Stale { age, .. } => (age, "stale"),
+            Origin::Fresh { .. } | Origin::Memory { .. } | Origin::Loaded => return,
+        };
+        (self.origin, self.age_ms) = (Some(word), Some(age.as_millis() as u64));
+    }
+}
+
+impl Question {
+    /// Of a lookup that was waited for: where memory has the answer from now.
+    pub(super) fn was_loaded(&mut self, origin: Origin) {
+        if let Self::Lookup(lookup) = self {
+            lookup.loaded(origin);
+        }
     }
 }
 
@@ -254,6 +278,11 @@ fn pairs(attributes: &[contract::Attribute]) -> Vec<(String, String)> {
 
 fn fields(row: &Row) -> Vec<(String, String)> {
     row.fields.iter().map(|field| (field.name.to_string(), field.value.to_string())).collect()
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_false(it: &bool) -> bool {
+    !it
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
