@@ -11,3 +11,6 @@ pub use self::items::{Item, Items};
 pub use self::name_addr::NameAddr;
 pub use self::params::{Param, Params};
 pub use self::via::{Rport, Via, via_fixup};
+
+pub(crate) use self::name_addr::AddressSpans;
+pub(crate) use self::via::ViaSpans;

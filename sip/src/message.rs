@@ -22,7 +22,7 @@ pub use super::span::Span;
 
 use self::lines::Lines;
 use self::start::{Form, Start};
-use super::header::{Items, NameAddr, Via};
+use super::header::{AddressSpans, Item, Items, NameAddr, Via, ViaSpans};
 use super::scan;
 
 /// The longest message in bytes: what a UDP datagram can carry.
@@ -84,14 +84,24 @@ pub struct Message {
     headers: Vec<Header>,
     /// Index of the first field of each well-known name.
     firsts: [u16; Name::KNOWN],
+    /// A bit for each well-known name that has more fields than one.
+    repeated: u64,
     cseq: Option<(u32, Span)>,
-    /// Of From and of To, which are asked for many times.
-    tags: [Option<Span>; 2],
+    /// What is asked for many times is read once: the top Via, From and To with their tags.
+    top_via: Option<ViaSpans>,
+    parties: [Option<Party>; 2],
     headers_start: u32,
     head_end: u32,
     /// Whether the empty line was there and every header line is a name and a value.
     head_well_formed: bool,
     length: Length,
+}
+
+/// A From or a To.
+#[derive(Debug, Clone, Copy)]
+struct Party {
+    address: AddressSpans,
+    tag: Option<Span>,
 }
 
 /// What Content-Length says about the body.
@@ -108,6 +118,12 @@ enum Length {
 }
 
 const ABSENT: u16 = u16::MAX;
+
+/// Of [`Message::repeated`].
+const fn bit(name: Name) -> u64 {
+    const { assert!(Name::KNOWN < 64) };
+    1 << name as u64
+}
 
 impl Message {
     /// Index a message that fills a datagram or a frame. Line ends before it are skipped, and bytes behind the body that
@@ -126,14 +142,15 @@ impl Message {
         let first_line = raw[..line_end].strip_suffix(b"\r").map_or(line_end, <[u8]>::len);
         let (start, form) = start::read(&raw, Span::new(0, first_line))?;
 
-        let mut index = Index { headers: Vec::with_capacity(24), firsts: [ABSENT; Name::KNOWN], well_formed: true };
+        let (headers, firsts) = (Vec::with_capacity(24), [ABSENT; Name::KNOWN]);
+        let mut index = Index { headers, firsts, repeated: 0, well_formed: true };
         let mut lines = Lines::new(&raw, headers_start);
         for line in &mut lines {
             index.add(&raw, &line)?;
         }
         let (head_end, complete) = (lines.at, lines.complete);
 
-        let (length, body_end) = body_end(&raw, &index.headers, head_end);
+        let (length, body_end) = index.body_end(&raw, head_end);
         raw.truncate(body_end);
         let mut message = Self {
             raw,
@@ -142,15 +159,19 @@ impl Message {
             method: Method::Other,
             headers: index.headers,
             firsts: index.firsts,
+            repeated: index.repeated,
             cseq: None,
-            tags: [None; 2],
+            top_via: None,
+            parties: [None; 2],
             headers_start: headers_start as u32,
             head_end: head_end as u32,
             head_well_formed: index.well_formed && complete,
             length,
         };
         message.cseq = message.first(Name::CSeq).and_then(|header| read_cseq(&message.raw, header.value));
-        message.tags = [Name::From, Name::To].map(|name| message.single(name)?.params.find("tag")?.value);
+        let top = message.items(Name::Via).next();
+        message.top_via = top.and_then(|item| ViaSpans::read(&message.raw, item));
+        message.parties = [Name::From, Name::To].map(|name| message.party(name));
         message.method = Method::of(message.method_bytes());
         Ok(message)
     }
@@ -242,11 +263,18 @@ impl Message {
 
     /// All fields of this name in order. [`Name::Other`] gives every field that is not well known.
     pub fn all(&self, name: Name) -> impl Iterator<Item = &Header> {
-        let from = match self.firsts.get(name as usize) {
-            Some(&index) => self.headers.get(usize::from(index)..).unwrap_or_default(),
-            None => &self.headers,
+        let within = match self.firsts.get(name as usize) {
+            Some(&ABSENT) => 0..0,
+            Some(&first) if self.repeated & bit(name) == 0 => usize::from(first)..usize::from(first) + 1,
+            Some(&first) => usize::from(first)..self.headers.len(),
+            None => 0..self.headers.len(),
         };
-        from.iter().filter(move |header| header.name == name)
+        self.headers.get(within).unwrap_or_default().iter().filter(move |header| header.name == name)
+    }
+
+    /// Whether there is more than one field of this well-known name.
+    pub(super) const fn is_repeated(&self, name: Name) -> bool {
+        self.repeated & bit(name) != 0
     }
 
     /// The value of a field of this message, with its folds.
@@ -284,22 +312,22 @@ impl Message {
 
     /// The From, where there is one that can be read.
     pub fn from(&self) -> Option<NameAddr<'_>> {
-        self.single(Name::From)
+        self.parties[0].map(|from| from.address.of(&self.raw))
     }
 
     /// The To, where there is one that can be read.
     pub fn to(&self) -> Option<NameAddr<'_>> {
-        self.single(Name::To)
+        self.parties[1].map(|to| to.address.of(&self.raw))
     }
 
     /// The `tag` parameter of the From.
     pub fn from_tag(&self) -> Option<&[u8]> {
-        self.tags[0].map(|tag| scan::unquoted(tag.of(&self.raw)))
+        self.tag(0)
     }
 
     /// The `tag` parameter of the To.
     pub fn to_tag(&self) -> Option<&[u8]> {
-        self.tags[1].map(|tag| scan::unquoted(tag.of(&self.raw)))
+        self.tag(1)
     }
 
     /// The first Contact.
@@ -316,13 +344,13 @@ impl Message {
 
     /// The first Via, where it can be read.
     pub fn top_via(&self) -> Option<Via<'_>> {
-        let header = self.first(Name::Via)?;
-        Via::read(&self.raw, Items::of(&self.raw, header).next()?)
+        self.top_via.map(|via| via.of(&self.raw))
     }
 
     /// All Via values from top to bottom, those of comma lists included. What cannot be read is left out.
     pub fn vias(&self) -> impl Iterator<Item = Via<'_>> {
-        self.items(Name::Via).filter_map(|item| Via::read(&self.raw, item))
+        let below = self.items(Name::Via).skip(1).filter_map(|item| ViaSpans::read(&self.raw, item));
+        self.top_via.into_iter().chain(below).map(|via| via.of(&self.raw))
     }
 
     /// All Route values in order. What cannot be read is left out.
@@ -346,14 +374,19 @@ impl Message {
     }
 
     /// The values of every field of this name, those of comma lists included, unread.
-    pub(super) fn items(&self, name: Name) -> impl Iterator<Item = super::header::Item> {
+    pub(super) fn items(&self, name: Name) -> impl Iterator<Item = Item> {
         self.all(name).flat_map(|header| Items::of(&self.raw, header))
     }
 
     /// A field that is no list: a comma belongs to its value.
-    fn single(&self, name: Name) -> Option<NameAddr<'_>> {
+    fn party(&self, name: Name) -> Option<Party> {
         let header = self.first(name)?;
-        NameAddr::read(&self.raw, super::header::Item { span: header.value, cut: header.line })
+        let address = AddressSpans::read(&self.raw, Item { span: header.value, cut: header.line })?;
+        Some(Party { address, tag: address.of(&self.raw).params.find("tag").and_then(|tag| tag.value) })
+    }
+
+    fn tag(&self, party: usize) -> Option<&[u8]> {
+        Some(scan::unquoted(self.parties[party]?.tag?.of(&self.raw)))
     }
 }
 
@@ -371,6 +404,7 @@ impl fmt::Debug for Message {
 struct Index {
     headers: Vec<Header>,
     firsts: [u16; Name::KNOWN],
+    repeated: u64,
     well_formed: bool,
 }
 
@@ -384,23 +418,26 @@ impl Index {
         if name == Name::Other && !(line.divided && scan::is_token(word)) {
             self.well_formed = false;
         }
-        if let Some(first @ &mut ABSENT) = self.firsts.get_mut(name as usize) {
-            *first = self.headers.len() as u16;
+        match self.firsts.get_mut(name as usize) {
+            Some(first @ &mut ABSENT) => *first = self.headers.len() as u16,
+            Some(_) => self.repeated |= bit(name),
+            None => {}
         }
         self.headers.push(Header { name, line: line.whole, name_span: line.name, value: line.value });
         Ok(())
     }
-}
 
-/// Where the body ends, and what Content-Length says about it.
-fn body_end(raw: &[u8], headers: &[Header], head_end: usize) -> (Length, usize) {
-    let mut lengths = headers.iter().filter(|h| h.name == Name::ContentLength).map(|h| scan::number(h.value.of(raw)));
-    let Some(first) = lengths.next() else { return (Length::Absent, raw.len()) };
-    match first {
-        Some(_) if lengths.any(|other| other != first) => (Length::Malformed, raw.len()),
-        None => (Length::Malformed, raw.len()),
-        Some(length) if length <= (raw.len() - head_end) as u64 => (Length::Fits, head_end + length as usize),
-        Some(_) => (Length::Short, raw.len()),
+    /// What Content-Length says about the body, and where it ends.
+    fn body_end(&self, raw: &[u8], head_end: usize) -> (Length, usize) {
+        let from = self.headers.get(usize::from(self.firsts[Name::ContentLength as usize])..).unwrap_or_default();
+        let mut lengths = from.iter().filter(|h| h.name == Name::ContentLength).map(|h| scan::number(h.value.of(raw)));
+        let Some(first) = lengths.next() else { return (Length::Absent, raw.len()) };
+        match first {
+            Some(_) if lengths.any(|other| other != first) => (Length::Malformed, raw.len()),
+            None => (Length::Malformed, raw.len()),
+            Some(length) if length <= (raw.len() - head_end) as u64 => (Length::Fits, head_end + length as usize),
+            Some(_) => (Length::Short, raw.len()),
+        }
     }
 }
 

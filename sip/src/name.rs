@@ -24,17 +24,14 @@ macro_rules! names {
                         _ => Self::Other,
                     };
                 }
-                // The length and the first letter leave one or two candidates: this runs for every field of a message.
-                let Some(first) = word.first().map(u8::to_ascii_lowercase) else { return Self::Other };
-                $(
-                    const { assert!($long.len() > 1) };
-                    if word.len() == $long.len()
-                        && first == const { $long.as_bytes()[0].to_ascii_lowercase() }
-                        && word.eq_ignore_ascii_case($long.as_bytes())
-                    {
-                        return Self::$variant;
+                let mut at = INDEX.heads[slot(word)];
+                while let Some(long) = LONG.get(usize::from(at)) {
+                    // Nearly everybody writes them as the RFC does.
+                    if word == long.as_bytes() || word.eq_ignore_ascii_case(long.as_bytes()) {
+                        return ALL[usize::from(at)];
                     }
-                )*
+                    at = INDEX.next[usize::from(at)];
+                }
                 Self::Other
             }
 
@@ -46,7 +43,44 @@ macro_rules! names {
                 }
             }
         }
+
+        const ALL: [Name; Name::KNOWN] = [$(Name::$variant,)*];
+        static LONG: [&str; Name::KNOWN] = [$($long,)*];
+        static INDEX: Index = Index::of(&[$($long,)*]);
     };
+}
+
+/// Finds the names that a word can be: this runs for every field of every message.
+struct Index {
+    /// The first name of each slot.
+    heads: [u8; SLOTS],
+    /// The next name of the same slot, behind each.
+    next: [u8; Name::KNOWN],
+}
+
+const SLOTS: usize = 128;
+const NONE: u8 = u8::MAX;
+
+impl Index {
+    const fn of(names: &[&str; Name::KNOWN]) -> Self {
+        let mut index = Self { heads: [NONE; SLOTS], next: [NONE; Name::KNOWN] };
+        // From the last to the first, so that the first of a slot is found first.
+        let mut name = Name::KNOWN;
+        while name > 0 {
+            name -= 1;
+            let slot = slot(names[name].as_bytes());
+            index.next[name] = index.heads[slot];
+            index.heads[slot] = name as u8;
+        }
+        index
+    }
+}
+
+/// By length and the letters at both ends.
+const fn slot(word: &[u8]) -> usize {
+    let [first, .., last] = word else { return 0 };
+    let (first, last) = (first.to_ascii_lowercase() as usize, last.to_ascii_lowercase() as usize);
+    (word.len().wrapping_mul(5) ^ first.wrapping_mul(3) ^ last.wrapping_mul(11)) % SLOTS
 }
 
 // The fields of an ordinary INVITE come first: they are found first.

@@ -40,13 +40,13 @@ impl Span {
         self.end as usize
     }
 
-    /// Without linear white space at either end.
+    /// Without linear white space at either end; empty at its start where there is nothing else.
     pub(super) fn trimmed(self, raw: &[u8]) -> Self {
         let bytes = self.of(raw);
         let Some(first) = bytes.iter().position(|&b| !super::scan::is_lws(b)) else {
             return Self { start: self.start, end: self.start };
         };
-        let last = bytes.iter().rposition(|&b| !super::scan::is_lws(b)).unwrap_or(first);
-        Self::new(self.from() + first, self.from() + last + 1)
+        let behind = bytes.iter().rev().take_while(|&&b| super::scan::is_lws(b)).count();
+        Self::new(self.from() + first, self.to() - behind)
     }
 }

@@ -214,6 +214,9 @@ fn escape(text: &[u8], at: usize) -> Option<u8> {
 }
 
 fn scheme(word: &[u8]) -> Option<Scheme> {
+    if word == b"sip" {
+        return Some(Scheme::Sip);
+    }
     let (first, rest) = word.split_first()?;
     let fit = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.');
     if !first.is_ascii_alphabetic() || !rest.iter().all(fit) {
@@ -229,7 +232,7 @@ fn scheme(word: &[u8]) -> Option<Scheme> {
 
 /// Bytes beyond ASCII are let pass: they should be escaped, and some senders do not.
 fn check_characters(text: &[u8]) -> Result<(), UriError> {
-    if text.iter().any(|&b| b <= b' ' || matches!(b, b'<' | b'>' | b'"' | 0x7f)) {
+    if scan::has_no_uri_char(text) {
         return Err(UriError::Character);
     }
     let mut from = 0;
@@ -257,9 +260,7 @@ fn host_length(tail: &[u8]) -> Option<usize> {
     }
     let end = memchr2(b':', b';', tail).unwrap_or(tail.len());
     let end = memchr(b'?', &tail[..end]).unwrap_or(end);
-    // Underscores are no part of a host name, yet they are found in private zones.
-    let fit = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
-    (end > 0 && tail[..end].iter().all(fit)).then_some(end)
+    (end > 0 && scan::is_host_name(&tail[..end])).then_some(end)
 }
 
 #[allow(clippy::option_option, reason = "a parameter is absent, without a value, or with one")]

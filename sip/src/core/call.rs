@@ -215,7 +215,7 @@ impl<F> Call<F> {
             return;
         }
         // RFC 3261 section 16.7 item 3: one that names nobody behind us goes nowhere.
-        if current.role != Role::Own && response.vias().nth(1).is_none() {
+        if current.role != Role::Own && response.items(Name::Via).nth(1).is_none() {
             cx.counters.malformed += 1;
             return;
         }

@@ -1,7 +1,6 @@
 //! What every part of the core works with while it handles one event.
 
 use std::collections::VecDeque;
-use std::fmt::Write as _;
 
 use bytes::Bytes;
 
@@ -28,16 +27,20 @@ impl<F> Cx<'_, F> {
     /// dot is for loop detection (RFC 3261 section 16.6 item 8).
     pub(super) fn branch(&mut self, call: CallRef, loop_hash: u32) -> Box<str> {
         let mut text = String::with_capacity(BRANCH_LEN);
-        let _ = write!(
-            text,
-            "{MAGIC}{:02x}{:08x}{:08x}{:08x}.{loop_hash:08x}",
-            self.settings.worker,
-            call.slot,
-            call.generation,
-            self.rng.u32(..)
-        );
+        text.push_str(MAGIC);
+        push_hex(&mut text, u32::from(self.settings.worker), 2);
+        for word in [call.slot, call.generation, self.rng.u32(..)] {
+            push_hex(&mut text, word, 8);
+        }
+        text.push('.');
+        push_hex(&mut text, loop_hash, 8);
         text.into_boxed_str()
     }
+}
+
+/// The last `digits` hexadecimal digits. Every request that leaves has a branch: no formatter for it.
+fn push_hex(text: &mut String, value: u32, digits: u32) {
+    text.extend((0..digits).rev().map(|digit| char::from(b"0123456789abcdef"[(value >> (4 * digit) & 15) as usize])));
 }
 
 /// RFC 3261 section 8.1.1.7, and a `t` so that a trace shows whose it is.

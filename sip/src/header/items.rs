@@ -39,7 +39,7 @@ impl Iterator for Items<'_> {
             return None;
         }
         let previous = self.comma;
-        let Some(length) = find_comma(self.rest.of(self.raw)) else {
+        let Some(length) = scan::find_comma(self.rest.of(self.raw)) else {
             self.done = true;
             let span = self.rest.trimmed(self.raw);
             let cut = previous.map_or(self.line, |comma| Span::new(comma, self.rest.to()));
@@ -53,18 +53,4 @@ impl Iterator for Items<'_> {
         self.rest = Span::new(next, self.rest.to());
         Some(Item { span, cut: Span::new(span.from(), next) })
     }
-}
-
-fn find_comma(bytes: &[u8]) -> Option<usize> {
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        let rest = bytes.get(at..).unwrap_or_default();
-        at += match byte {
-            b',' => return Some(at),
-            b'"' => scan::quoted_len(rest)?,
-            b'<' => memchr::memchr(b'>', rest)? + 1,
-            _ => 1,
-        };
-    }
-    None
 }

@@ -27,10 +27,20 @@ pub struct NameAddr<'a> {
     pub params: Params<'a>,
 }
 
-impl<'a> NameAddr<'a> {
+/// Where the parts of an address are.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AddressSpans {
+    item: Item,
+    display: Span,
+    uri: Span,
+    bracketed: bool,
+    params: Span,
+}
+
+impl AddressSpans {
     /// Reads a value. `None` where it is no address: no URI, white space or a control character in the URI, a quote or
     /// bracket that does not end, or text behind the bracket.
-    pub fn read(raw: &'a [u8], item: Item) -> Option<Self> {
+    pub(crate) fn read(raw: &[u8], item: Item) -> Option<Self> {
         let value = item.span.of(raw);
         let base = item.span.from();
         let quoted = if value.first() == Some(&b'"') { scan::quoted_len(value)? } else { 0 };
@@ -46,24 +56,36 @@ impl<'a> NameAddr<'a> {
         if quoted > 0 && (bracket.is_none() || quoted + scan::lws_len(&value[quoted..]) != display_end) {
             return None;
         }
-        if uri.is_empty() || uri.of(raw).iter().any(|&b| b == b' ' || b.is_ascii_control()) {
+        if uri.is_empty() || scan::has_space(uri.of(raw)) {
             return None;
         }
         let params = Span::new(base + params_start, item.span.to()).trimmed(raw);
         if !matches!(params.of(raw).first(), None | Some(b';')) {
             return None;
         }
-        let display_span = Span::new(base, base + display_end).trimmed(raw);
-        Some(Self {
-            span: item.span,
-            cut: item.cut,
-            display: scan::unquoted(display_span.of(raw)),
-            display_span,
-            uri: uri.of(raw),
-            uri_span: uri,
-            bracketed: bracket.is_some(),
-            params: Params::new(raw, params),
-        })
+        let display = Span::new(base, base + display_end).trimmed(raw);
+        Some(Self { item, display, uri, bracketed: bracket.is_some(), params })
+    }
+
+    /// In the bytes that it was read from.
+    pub(crate) fn of(self, raw: &[u8]) -> NameAddr<'_> {
+        NameAddr {
+            span: self.item.span,
+            cut: self.item.cut,
+            display: scan::unquoted(self.display.of(raw)),
+            display_span: self.display,
+            uri: self.uri.of(raw),
+            uri_span: self.uri,
+            bracketed: self.bracketed,
+            params: Params::new(raw, self.params),
+        }
+    }
+}
+
+impl<'a> NameAddr<'a> {
+    /// Reads a value; `None` where it is no address.
+    pub(crate) fn read(raw: &'a [u8], item: Item) -> Option<Self> {
+        AddressSpans::read(raw, item).map(|spans| spans.of(raw))
     }
 
     /// The value of a parameter of the field, without quotes; `Some(None)` where it has no value.

@@ -47,43 +47,49 @@ pub struct Via<'a> {
     pub params: Params<'a>,
 }
 
-impl<'a> Via<'a> {
+/// Where the parts of a Via value are.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ViaSpans {
+    span: Span,
+    cut: Span,
+    transport: Span,
+    host: Span,
+    port: Option<u16>,
+    branch: Option<Span>,
+    received: Option<Span>,
+    rport: Rport,
+    maddr: Option<Span>,
+    params: Span,
+}
+
+impl ViaSpans {
     /// Reads a value; `None` where it has no transport and host or a port that is none.
-    pub fn read(raw: &'a [u8], item: Item) -> Option<Self> {
-        let mut at = Cursor { rest: item.span.of(raw) };
+    pub(crate) fn read(raw: &[u8], item: Item) -> Option<Self> {
+        let mut at = Cursor { rest: item.span.of(raw), end: item.span.to() };
         let protocol = at.word()?;
         at.slash()?;
         let version = at.word()?;
         at.slash()?;
         let transport = at.word()?;
         let host = at.host()?;
-        let port = at.port()?;
-        if !protocol.eq_ignore_ascii_case(b"SIP") || version != b"2.0" || !matches!(at.rest.first(), None | Some(b';'))
+        let port = at.port(raw)?;
+        if !protocol.of(raw).eq_ignore_ascii_case(b"SIP")
+            || version.of(raw) != b"2.0"
+            || !matches!(at.rest.first(), None | Some(b';'))
         {
             return None;
         }
-        let params = Params::new(raw, Span::new(item.span.to() - at.rest.len(), item.span.to()));
-        let mut via = Self {
-            span: item.span,
-            cut: item.cut,
-            transport,
-            host,
-            port,
-            branch: None,
-            received: None,
-            rport: Rport::Absent,
-            maddr: None,
-            params,
-        };
-        // One pass: the top Via is read for every message.
-        for param in params {
-            let value = param.value.map(|value| value.of(raw));
+        let params = Span::new(at.offset(), item.span.to());
+        let (branch, received, maddr, rport) = (None, None, None, Rport::Absent);
+        let mut via =
+            Self { span: item.span, cut: item.cut, transport, host, port, branch, received, rport, maddr, params };
+        for param in Params::new(raw, params) {
             match param.name {
-                b if b.eq_ignore_ascii_case(b"branch") => via.branch = via.branch.or(value),
-                b if b.eq_ignore_ascii_case(b"received") => via.received = via.received.or(value),
-                b if b.eq_ignore_ascii_case(b"maddr") => via.maddr = via.maddr.or(value),
+                b if b.eq_ignore_ascii_case(b"branch") => via.branch = via.branch.or(param.value),
+                b if b.eq_ignore_ascii_case(b"received") => via.received = via.received.or(param.value),
+                b if b.eq_ignore_ascii_case(b"maddr") => via.maddr = via.maddr.or(param.value),
                 b if b.eq_ignore_ascii_case(b"rport") && via.rport == Rport::Absent => {
-                    via.rport = match value {
+                    via.rport = match param.value.map(|value| value.of(raw)) {
                         None | Some(b"") => Rport::Empty(param.span),
                         Some(value) => scan::port(value).map_or(Rport::Absent, Rport::Port),
                     }
@@ -94,6 +100,24 @@ impl<'a> Via<'a> {
         Some(via)
     }
 
+    /// In the bytes that it was read from.
+    pub(crate) fn of(self, raw: &[u8]) -> Via<'_> {
+        Via {
+            span: self.span,
+            cut: self.cut,
+            transport: self.transport.of(raw),
+            host: self.host.of(raw),
+            port: self.port,
+            branch: self.branch.map(|branch| branch.of(raw)),
+            received: self.received.map(|received| received.of(raw)),
+            rport: self.rport,
+            maddr: self.maddr.map(|maddr| maddr.of(raw)),
+            params: Params::new(raw, self.params),
+        }
+    }
+}
+
+impl<'a> Via<'a> {
     /// The host of sent-by as an address, where it is one.
     pub fn ip_addr(&self) -> Option<IpAddr> {
         ip_addr(self.host)
@@ -149,25 +173,35 @@ fn ip_addr(host: &[u8]) -> Option<IpAddr> {
 /// Reads `SIP / 2.0 / UDP host : port`, in which white space may stand anywhere.
 struct Cursor<'a> {
     rest: &'a [u8],
+    /// Offset behind the last byte of `rest`.
+    end: usize,
 }
 
-impl<'a> Cursor<'a> {
-    fn take(&mut self, length: usize) -> &'a [u8] {
-        let (taken, rest) = self.rest.split_at(length.min(self.rest.len()));
+impl Cursor<'_> {
+    fn offset(&self) -> usize {
+        self.end - self.rest.len()
+    }
+
+    fn take(&mut self, length: usize) -> Span {
+        let from = self.offset();
+        let rest = self.rest.get(length..).unwrap_or_default();
+        let taken = Span::new(from, self.end - rest.len());
         self.rest = &rest[scan::lws_len(rest)..];
         taken
     }
 
-    fn word(&mut self) -> Option<&'a [u8]> {
+    fn word(&mut self) -> Option<Span> {
         let length = self.rest.iter().position(|&b| !scan::is_token_char(b)).unwrap_or(self.rest.len());
         (length > 0).then(|| self.take(length))
     }
 
     fn slash(&mut self) -> Option<()> {
-        (self.take(1) == b"/").then_some(())
+        (self.rest.first() == Some(&b'/')).then(|| {
+            self.take(1);
+        })
     }
 
-    fn host(&mut self) -> Option<&'a [u8]> {
+    fn host(&mut self) -> Option<Span> {
         let length = if self.rest.first() == Some(&b'[') {
             memchr(b']', self.rest)? + 1
         } else {
@@ -178,12 +212,12 @@ impl<'a> Cursor<'a> {
 
     /// `Some(None)` where there is no port, `None` where there is one that is none.
     #[allow(clippy::option_option, reason = "three answers, and `?` ends the reading on one of them")]
-    fn port(&mut self) -> Option<Option<u16>> {
+    fn port(&mut self, raw: &[u8]) -> Option<Option<u16>> {
         if self.rest.first() != Some(&b':') {
             return Some(None);
         }
         self.take(1);
         let length = self.rest.iter().position(|b| !b.is_ascii_digit()).unwrap_or(self.rest.len());
-        scan::port(self.take(length)).map(Some)
+        scan::port(self.take(length).of(raw)).map(Some)
     }
 }

@@ -1,7 +1,7 @@
 //! What is wrong with a message that could be indexed.
 
-use super::{Header, Length, Message, Name};
-use crate::header::{Items, NameAddr, Via};
+use super::{Length, Message, Name};
+use crate::header::{Items, NameAddr, Via, ViaSpans};
 use crate::scan;
 use crate::uri::{Scheme, Uri};
 
@@ -84,15 +84,14 @@ impl Message {
             (Name::CSeq, "Missing CSeq", "Several CSeq"),
         ];
         for (name, missing, several) in once {
-            let mut fields = self.all(name);
-            if fields.next().is_none_or(|field| field.value.is_empty()) {
+            if self.first(name).is_none_or(|field| field.value.is_empty()) {
                 return Err(bad(missing));
             }
-            if fields.next().is_some() {
+            if self.is_repeated(name) {
                 return Err(bad(several));
             }
         }
-        if self.all(Name::MaxForwards).nth(1).is_some() {
+        if self.is_repeated(Name::MaxForwards) {
             return Err(bad("Several Max-Forwards"));
         }
         Ok(())
@@ -101,10 +100,9 @@ impl Message {
     /// What every answer repeats (RFC 3261 section 8.2.6.2), and what names a transaction and a dialog. A quoted name in
     /// From or To may hold any character behind a backslash (RFC 4475 section 3.1.1.2).
     fn check_copied(&self) -> Result<(), Fault> {
-        let copied = [Name::Via, Name::CSeq];
-        let stray = |header: &Header| copied.contains(&header.name) && scan::has_control(self.value(header));
+        let mut fields = [Name::Via, Name::CSeq].into_iter().flat_map(|name| self.all(name));
         let mut names = [self.from_tag(), self.to_tag(), Some(self.call_id())].into_iter().flatten();
-        if self.headers().iter().any(stray) || !names.all(is_identifier) {
+        if fields.any(|field| scan::has_control(self.value(field))) || !names.all(is_identifier) {
             return Err(bad("Control Character In Header Field"));
         }
         Ok(())
@@ -115,7 +113,9 @@ impl Message {
             return Err(bad("Missing Via"));
         }
         let sound = |via: Via<'_>| via.branch.is_none_or(is_identifier);
-        if !self.items(Name::Via).all(|item| Via::read(self.raw(), item).is_some_and(sound)) {
+        // The topmost has been read.
+        let mut below = self.items(Name::Via).skip(1).map(|item| ViaSpans::read(self.raw(), item));
+        if !self.top_via().is_some_and(sound) || !below.all(|via| via.is_some_and(|via| sound(via.of(self.raw())))) {
             return Err(bad("Malformed Via"));
         }
         Ok(())
