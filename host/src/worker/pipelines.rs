@@ -1,5 +1,7 @@
 //! The pipelines that run on a worker: most end where they began, in one poll; those that wait for a lookup are kept.
 
+mod berth;
+
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
@@ -9,23 +11,27 @@ use std::task::{Context, Poll};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 
+use self::berth::{Berth, Job, Running};
 use crate::plugin::Cancel;
 use crate::routing::{NewCall, Routed, Router, Snapshot};
 use crate::sip::decision::{CallRef, RouteRequest};
 
-type Running = Pin<Box<dyn Future<Output = (CallRef, Routed)>>>;
+/// Berths that are kept for the next calls: what one wake-up brings.
+const SPARE: usize = 64;
 
 pub(super) struct Pipelines {
     router: Router,
     /// The router of a new configuration, getting warm.
     next: Option<Pin<Box<dyn Future<Output = Router>>>>,
     waiting: FuturesUnordered<Running>,
+    spare: Vec<Box<dyn Berth>>,
     cancels: HashMap<CallRef, Cancel>,
 }
 
 impl Pipelines {
     pub(super) fn new(router: Router) -> Self {
-        Self { router, next: None, waiting: FuturesUnordered::new(), cancels: HashMap::new() }
+        let (waiting, spare, cancels) = Default::default();
+        Self { router, next: None, waiting, spare, cancels }
     }
 
     pub(super) fn router(&self) -> &Router {
@@ -62,13 +68,15 @@ impl Pipelines {
         let cancel = Cancel::default();
         let call = request.call;
         let received = NewCall::received_now(Arc::clone(&request.message), request.flow);
-        let route = self.router.route(NewCall { identities, ..received }, cancel.clone());
-        let mut running: Running = Box::pin(async move { (call, route.await) });
-        if let Poll::Ready(decided) = running.as_mut().poll(cx) {
+        let new = NewCall { identities, ..received };
+        let mut berth = self.spare.pop().unwrap_or_else(berth::new);
+        berth.begin(Job { router: self.router.clone(), call, new, cancel: cancel.clone() });
+        if let Poll::Ready(decided) = berth.poll(cx) {
+            self.spare.push(berth);
             return Some(decided);
         }
         self.cancels.insert(call, cancel);
-        self.waiting.push(running);
+        self.waiting.push(Running::new(berth));
         // It must be polled by its new owner once to be woken through it.
         cx.waker().wake_by_ref();
         None
@@ -95,8 +103,11 @@ impl Pipelines {
             self.next = None;
         }
         match self.waiting.poll_next_unpin(cx) {
-            Poll::Ready(Some((call, routed))) => {
+            Poll::Ready(Some((berth, (call, routed)))) => {
                 self.cancels.remove(&call);
+                if self.spare.len() < SPARE {
+                    self.spare.push(berth);
+                }
                 Poll::Ready((call, routed))
             }
             _ => Poll::Pending,
