@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use tokio::sync::{mpsc, oneshot};
 
 use super::control::Desk;
+use super::heap;
 use super::listeners::Listeners;
 use super::room;
 use crate::cdr::JournalHandle;
@@ -69,6 +70,7 @@ impl Crew {
             };
             let ready = ready.clone();
             let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+                heap::reserve();
                 if let Err(error) = worker.run(move || {
                     let _ = ready.send(());
                 }) {
