@@ -56,11 +56,14 @@ fn worker(record: &CallRecord, count: u64, guarded: bool) -> Result<()> {
         let begin = Instant::now();
         for call in round * ROUND..(round + 1) * ROUND {
             handle.started(call + 1, vec![7; NOTE]);
+            handle.keep();
             handle.answered(call + 1, vec![7; NOTE]);
+            handle.keep();
         }
         let between = Instant::now();
         for call in round * ROUND..(round + 1) * ROUND {
             handle.append(call + 1, record);
+            handle.keep();
         }
         notes += between - begin;
         records += between.elapsed();

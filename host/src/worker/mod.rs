@@ -335,6 +335,7 @@ impl Driver {
     fn act(&mut self, cx: &mut Context<'_>) {
         loop {
             self.act_once(cx);
+            self.journal.keep();
             if self.to_streams.is_empty() {
                 return;
             }

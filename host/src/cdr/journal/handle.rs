@@ -1,5 +1,6 @@
 //! Where workers hand records over.
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -33,11 +34,13 @@ pub struct JournalHandle {
     shared: Arc<Shared>,
     slates: Option<PathBuf>,
     slate: Option<Arc<Slate>>,
+    /// Frames for the slate, and how many.
+    to_keep: RefCell<(Vec<u8>, u64)>,
 }
 
 impl JournalHandle {
     pub(super) fn new(queue: SyncSender<Entrant>, shared: Arc<Shared>, slates: Option<PathBuf>) -> Self {
-        Self { queue, shared, slates, slate: None }
+        Self { queue, shared, slates, slate: None, to_keep: RefCell::default() }
     }
 
     /// One that keeps what it hands over in shared memory until it is written: for one thread alone, as no two may share
@@ -83,16 +86,36 @@ impl JournalHandle {
     }
 
     fn hand_over(&self, kind: Kind, call: u64, payload: Vec<u8>) -> bool {
-        let frame = self.slate.as_ref().map(|slate| slate.frame(kind, call, &payload));
+        let mut to_keep = self.to_keep.borrow_mut();
+        let (frames, count) = &mut *to_keep;
+        let before = frames.len();
+        if let Some(slate) = &self.slate {
+            slate.frame(kind, call, &payload, frames);
+            *count += 1;
+        }
         let entrant = Entrant::Frame { kind, call, payload, slate: self.slate.clone() };
         let taken = self.queue.try_send(entrant).is_ok();
-        self.shared.queued.fetch_add(u64::from(taken), Ordering::Relaxed);
-        if let (Some(slate), Some(frame), true) = (&self.slate, frame, taken)
-            && !slate.keep(&frame)
-        {
-            self.shared.unguarded.fetch_add(1, Ordering::Relaxed);
+        if let Some(slate) = self.slate.as_ref().filter(|_| !taken) {
+            slate.take_back();
+            frames.truncate(before);
+            *count -= 1;
         }
+        self.shared.queued.fetch_add(u64::from(taken), Ordering::Relaxed);
         taken
+    }
+
+    /// Brings all that was handed over since the last time to where a `kill -9` does not reach, where the journal has not
+    /// written it yet. To be called before any message leaves that tells of it.
+    pub fn keep(&self) {
+        let mut to_keep = self.to_keep.borrow_mut();
+        let (frames, count) = &mut *to_keep;
+        if let Some(slate) = self.slate.as_ref().filter(|_| *count > 0) {
+            if !slate.keep(frames, *count) {
+                self.shared.unguarded.fetch_add(*count, Ordering::Relaxed);
+            }
+            frames.clear();
+            *count = 0;
+        }
     }
 
     /// Whether the disk refuses call records at this moment.

@@ -2,7 +2,8 @@
 //!
 //! A record waits some milliseconds in the queue, longer while the disk syncs. A `kill -9` in that time would take it along,
 //! though the caller has heard of it. So each worker writes what it hands over into a file of its own in shared memory
-//! too, before any message that tells of it leaves. No disk is behind such a file: the worker waits for nothing.
+//! too, before any message that tells of it leaves: all of one wake-up by one system call. No disk is behind such a file:
+//! the worker waits for nothing.
 //!
 //! The file begins with the number of frames that the journal has written, 8 bytes little-endian. Frames follow, as in a
 //! segment, numbered from 1 on. Once the journal has written all, the worker begins from the start again: in a healthy
@@ -77,28 +78,33 @@ impl Slate {
         Ok(Self { file, handed: AtomicU64::new(0), at: AtomicU64::new(FIRST), written: AtomicU64::new(0) })
     }
 
-    /// The frame of what is handed over next.
-    pub(super) fn frame(&self, kind: Kind, call: u64, payload: &[u8]) -> Vec<u8> {
-        let number = self.handed.load(Ordering::Relaxed) + 1;
-        let mut frame = Vec::with_capacity(frame::HEADER + 8 + payload.len());
-        // Too long a payload is an empty frame: the journal does not take it either.
-        let _encoded = frame::append(&mut frame, kind, number, |out| {
+    /// Appends the frame of what is handed over next, in the place of a [`Slate::keep`] to come.
+    pub(super) fn frame(&self, kind: Kind, call: u64, payload: &[u8], frames: &mut Vec<u8>) {
+        let number = self.handed.fetch_add(1, Ordering::Relaxed) + 1;
+        // Too long a payload is no frame: the journal does not take it either.
+        let _encoded = frame::append(frames, kind, number, |out| {
             out.extend_from_slice(&call.to_le_bytes());
             out.extend_from_slice(payload);
             Ok(())
         });
-        frame
     }
 
-    /// Keeps a frame that was handed over. False when there is no room for it.
-    pub(super) fn keep(&self, frame: &[u8]) -> bool {
-        let before = self.handed.fetch_add(1, Ordering::Relaxed);
-        let mut at = self.at.load(Ordering::Relaxed);
-        if self.written.load(Ordering::Acquire) == before {
-            at = FIRST;
+    /// The journal did not take what the last frame holds.
+    pub(super) fn take_back(&self) {
+        self.handed.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Keeps the last `count` frames that were made. False when there is no room for them.
+    pub(super) fn keep(&self, frames: &[u8], count: u64) -> bool {
+        let (handed, written) = (self.handed.load(Ordering::Relaxed), self.written.load(Ordering::Acquire));
+        if written == handed {
+            // The journal was quicker: it has them all.
+            self.at.store(FIRST, Ordering::Relaxed);
+            return true;
         }
-        let end = at.saturating_add(frame.len() as u64);
-        let kept = !frame.is_empty() && end <= ROOM && self.file.write_all_at(frame, at).is_ok();
+        let at = if written >= handed - count { FIRST } else { self.at.load(Ordering::Relaxed) };
+        let end = at.saturating_add(frames.len() as u64);
+        let kept = end <= ROOM && self.file.write_all_at(frames, at).is_ok();
         self.at.store(if kept { end } else { FULL }, Ordering::Relaxed);
         kept
     }
@@ -184,8 +190,16 @@ mod tests {
         left_over(folder).unwrap().frames.iter().map(|left| left.call).collect()
     }
 
+    fn kept(slate: &Slate, kind: Kind, calls: &[u64], payload: &[u8]) -> bool {
+        let mut frames = Vec::new();
+        for call in calls {
+            slate.frame(kind, *call, payload, &mut frames);
+        }
+        slate.keep(&frames, calls.len() as u64)
+    }
+
     fn keep(slate: &Slate, call: u64) -> bool {
-        slate.keep(&slate.frame(Kind::Start, call, b"as it stands"))
+        kept(slate, Kind::Start, &[call], b"as it stands")
     }
 
     #[test]
@@ -216,12 +230,35 @@ mod tests {
     }
 
     #[test]
+    fn of_several_that_are_kept_at_once_those_are_left_that_the_journal_was_not_quick_enough_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().join("slates");
+        let slate = Slate::create(&folder).unwrap();
+        let mut frames = Vec::new();
+        for call in 1..=3 {
+            slate.frame(Kind::Start, call, b"as it stands", &mut frames);
+        }
+        slate.written(2);
+        assert!(slate.keep(&frames, 3));
+        assert_eq!(calls(&folder), [3]);
+        assert!(keep(&slate, 4), "behind the one that is not written");
+        assert_eq!(calls(&folder), [3, 4]);
+        frames.clear();
+        slate.frame(Kind::Start, 5, b"as it stands", &mut frames);
+        slate.written(3);
+        assert!(slate.keep(&frames, 1), "with nothing to do");
+        assert!(calls(&folder).is_empty());
+        assert!(kept(&slate, Kind::Start, &[6, 7], b"as it stands"));
+        assert_eq!(calls(&folder), [6, 7]);
+    }
+
+    #[test]
     fn a_full_slate_takes_nothing_until_all_is_written_so_that_no_frame_stands_without_those_before_it() {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path().join("slates");
         let slate = Slate::create(&folder).unwrap();
         let large = vec![7; 3 << 20];
-        let kept = [1, 2, 3].map(|call| slate.keep(&slate.frame(Kind::Record, call, &large)));
+        let kept = [1, 2, 3].map(|call| kept(&slate, Kind::Record, &[call], &large));
         assert_eq!(kept, [true, true, false]);
         assert!(!keep(&slate, 4), "small, but behind one that is not there");
         assert_eq!(calls(&folder), [1, 2]);

@@ -549,6 +549,7 @@ fn what_a_killed_process_had_handed_over_and_not_written_is_in_the_journal_of_th
     handle.answered(7, b"seven, answered".to_vec());
     handle.started(8, b"eight".to_vec());
     assert!(handle.append(8, &call(8)) && handle.append(2, &call(2)));
+    handle.keep();
     disk.wait_for_refusal();
 
     // The process that dies now leaves these two folders.
@@ -589,8 +590,10 @@ fn what_was_written_the_moment_before_a_crash_is_not_written_again() {
     journal.close(PATIENCE).unwrap();
     // As if the journal had died before it told the slate.
     let slate = slate::Slate::create(&slates).unwrap();
-    assert!(slate.keep(&slate.frame(frame::Kind::Start, 5, b"five")));
-    assert!(slate.keep(&slate.frame(frame::Kind::Record, 5, b"five, as it ended")));
+    let mut frames = Vec::new();
+    slate.frame(frame::Kind::Start, 5, b"five", &mut frames);
+    slate.frame(frame::Kind::Record, 5, b"five, as it ended", &mut frames);
+    assert!(slate.keep(&frames, 2));
     let (mut journal, _) = guarded(folder.path(), &slates, &Moody::default());
     assert_eq!(journal.recovered().unwritten, 0);
     assert!(journal.take_open().is_empty());
