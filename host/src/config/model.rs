@@ -10,6 +10,7 @@ mod ledger;
 mod limits;
 mod lookups;
 mod node;
+mod overload;
 mod own_plugin;
 mod plugins;
 mod records;
@@ -30,6 +31,7 @@ pub use self::ledger::{AmqpQueue, Deck, DeckVersion, Ledger, Moment, Rater};
 pub use self::limits::{Limits, SharedLimits};
 pub use self::lookups::{Breaker, Capacity, Service, ServiceBreaker, Shared, Table, Warm, Webhook};
 pub use self::node::{Admin, Dns, Hep, Listen, Log, Node};
+pub use self::overload::Overload;
 pub use self::own_plugin::{CustomerLimits, Overrides, OwnPlugin};
 pub use self::plugins::{Compile, Isolation, OnFailure, Plugin};
 pub use self::records::{
@@ -60,6 +62,8 @@ pub struct Config {
     pub streams: Streams,
     /// What strangers may send.
     pub abuse: Abuse,
+    /// When new calls are refused because there is too much to do.
+    pub overload: Overload,
     /// TLS towards gateways.
     pub tls: Tls,
     /// How host names of gateways and of HTTP services are found.

@@ -75,6 +75,8 @@ pub enum Event {
     Overloaded {
         /// In the last second.
         refused: u64,
+        /// `max-calls`, `busy`, `behind` or `queue`; `refusing` where it drains, or its journal fails.
+        why: &'static str,
     },
     /// It has refused none for a second.
     OverloadOver {},

@@ -15,7 +15,7 @@ use super::known::Known;
 use super::maker::{Maker, plugin_of};
 use super::pipeline::Step;
 use super::seat::{Seat, Seats};
-use crate::config::model::{self, Config};
+use crate::config::model::{self, Config, Overload};
 use crate::locate::Locator;
 use crate::lookup::{Problem, Services, Tables};
 use crate::plugin::account::{Account, Accounts};
@@ -62,6 +62,8 @@ pub struct Snapshot {
     pub gateways: Arc<Gateways>,
     /// All stages together.
     pub setup_budget: Duration,
+    /// When a worker refuses new calls.
+    pub overload: Overload,
     pub(super) digest_secret: Secret,
     seats: Seats,
     /// Where decided calls go for a second opinion; none in a dry run.
@@ -104,6 +106,7 @@ impl Snapshot {
             identities,
             gateways: Arc::new(gateways),
             setup_budget: config.call.setup_budget.get(),
+            overload: config.overload,
             digest_secret: parts.digest_secret.clone(),
             seats,
             shadows: parts.shadows.clone(),

@@ -52,6 +52,11 @@ impl Mailbox {
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Mail>> {
         self.mail.poll_recv(cx)
     }
+
+    /// How full it is, in per cent.
+    pub(super) fn filled(&self) -> u32 {
+        (self.mail.len() * 100 / DEPTH) as u32
+    }
 }
 
 /// Datagrams on their way to other workers: a batch of each per round.

@@ -10,6 +10,7 @@ mod probes;
 mod ration;
 mod record;
 mod stats;
+mod strain;
 mod told;
 
 use std::future::Future;
@@ -29,6 +30,7 @@ use self::pipelines::Pipelines;
 use self::probes::Prober;
 use self::ration::Ration;
 use self::stats::{Carried, Stats};
+use self::strain::Strain;
 use crate::admin::Metrics;
 use crate::cdr::JournalHandle;
 use crate::cdr::record::{CallRecord, UnixMicros};
@@ -118,6 +120,7 @@ struct Driver {
     clock: Clock,
     stats: Stats,
     gather: Gather,
+    strain: Strain,
     prober: Prober,
     timer: Pin<Box<Sleep>>,
     /// When `timer` will fire.
@@ -149,6 +152,7 @@ impl Driver {
         let outbox = Outbox::new(&worker.mailbox);
         Ok(Self {
             prober: Prober::of(&worker.snapshot, outbox.place(), now),
+            strain: Strain::new(worker.snapshot.overload, now),
             core,
             sockets,
             streams: worker.streams,
@@ -176,6 +180,10 @@ impl Driver {
         for _ in 0..ROUNDS {
             let now = self.clock.now();
             self.core.refuse_new(self.refuse_unrecorded && self.journal.is_failing());
+            if let Some(turn) = self.strain.round(now, self.mailbox.filled(), strain::processor_time) {
+                self.core.overloaded(self.strain.retry_after());
+                self.stats.turned(turn);
+            }
             let mut progress = self.receive(now, cx);
             progress |= self.read_mail(now, cx);
             progress |= self.fire_timers(now, cx);
@@ -192,6 +200,7 @@ impl Driver {
                 return Poll::Ready(());
             }
             if !progress {
+                self.strain.parks(self.clock.now());
                 if let Some(pause) = self.gather.pause(now) {
                     std::thread::sleep(pause);
                     cx.waker().wake_by_ref();
@@ -274,6 +283,7 @@ impl Driver {
                 Mail::Unreachable(branch) => self.core.unreachable(now, &branch),
                 Mail::Reload(snapshot) => {
                     self.prober = Prober::of(&snapshot, self.outbox.place(), now);
+                    self.strain.limit(snapshot.overload);
                     self.pipelines.reload(snapshot);
                 }
                 Mail::Drain => self.core.drain(),
@@ -420,7 +430,7 @@ impl Driver {
             sent: sum.sent + socket.carried.1,
             unsent: sum.unsent + socket.unsent,
         });
-        self.stats.publish(&self.core, carried, self.pipelines.waiting());
+        self.stats.publish(&self.core, carried, self.pipelines.waiting(), self.strain.cause());
     }
 }
 

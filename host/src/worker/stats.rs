@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use prometheus_client::metrics::counter::Counter;
 
+use super::strain::{Cause, Turn};
 use crate::admin::Metrics;
 use crate::admin::metrics::{Occupancy, WorkerMetrics};
 use crate::cdr::record::CallRecord;
@@ -36,6 +37,10 @@ pub(super) struct Stats {
 
 impl Stats {
     pub(super) fn new(metrics: &Arc<Metrics>) -> Self {
+        // Those too that never happened: what has no first value has no growth that an alarm could see.
+        for cause in Cause::ALL {
+            metrics.overloads(cause.word());
+        }
         Self {
             calls: WorkerMetrics::new(Arc::clone(metrics)),
             active: 0,
@@ -70,8 +75,23 @@ impl Stats {
         self.overruns.inc_by(datagrams);
     }
 
+    /// The worker refuses new calls from now on, or takes them again. Takes locks.
+    pub(super) fn turned(&self, turn: Turn) {
+        match turn {
+            Turn::Begins(cause) => {
+                tracing::warn!(cause = cause.word(), "a worker is overloaded: it refuses new calls");
+                self.metrics.overloads(cause.word()).inc();
+                self.metrics.overloaded.inc();
+            }
+            Turn::Ends => {
+                tracing::info!("a worker takes new calls again");
+                self.metrics.overloaded.dec();
+            }
+        }
+    }
+
     /// Add what has happened since the last time to the page. Takes locks: once a second.
-    pub(super) fn publish<F>(&mut self, core: &Core<F>, carried: Carried, waiting: usize) {
+    pub(super) fn publish<F>(&mut self, core: &Core<F>, carried: Carried, waiting: usize, cause: Option<Cause>) {
         let active = core.in_progress() as i64;
         self.metrics.active_calls.inc_by(active - self.active);
         self.active = active;
@@ -114,7 +134,12 @@ impl Stats {
         let refused = now.full - then.full + now.overloaded - then.overloaded;
         if (refused > 0) != self.refusing {
             self.refusing = refused > 0;
-            events::publish(if refused > 0 { Event::Overloaded { refused } } else { Event::OverloadOver {} });
+            let why = match cause {
+                Some(cause) => cause.word(),
+                None if now.full > then.full => "max-calls",
+                None => "refusing",
+            };
+            events::publish(if refused > 0 { Event::Overloaded { refused, why } } else { Event::OverloadOver {} });
         }
         self.counted = now;
         self.carried = carried;

@@ -142,6 +142,8 @@ pub struct Core<F> {
     counters: Counters,
     draining: bool,
     refusing: bool,
+    /// There is too much to do: what Retry-After says at least.
+    overload: Option<Duration>,
     probes: Probes,
 }
 
@@ -183,6 +185,7 @@ impl<F> Core<F> {
             counters: Counters::default(),
             draining: false,
             refusing: false,
+            overload: None,
             probes: Probes::default(),
         }
     }
@@ -230,6 +233,12 @@ impl<F> Core<F> {
     /// Whether to refuse new calls with 503 for now.
     pub fn refuse_new(&mut self, refuse: bool) {
         self.refusing = refuse;
+    }
+
+    /// Whether there is too much to do: new calls are refused with 503, and OPTIONS too, so that whoever probes this node
+    /// moves on. Retry-After says this time at least, and twice as much at most: not all come back at once.
+    pub fn overloaded(&mut self, retry_after: Option<Duration>) {
+        self.overload = retry_after;
     }
 
     /// The node stops: close the record of every call that is being set up. An answered one stays open: what was written
@@ -427,10 +436,10 @@ impl<F> Core<F> {
             // Done.
         } else if self.held >= self.settings.max_calls && !self.draining {
             self.counters.full += 1;
-            self.refuse(&request, 503, "", &[("Retry-After", "5")]);
-        } else if self.draining || self.refusing || self.is_crowded(&request) {
+            self.refuse_for_now(&request);
+        } else if self.draining || self.refusing || self.overload.is_some() || self.is_crowded(&request) {
             self.counters.overloaded += 1;
-            self.refuse(&request, 503, "", &[("Retry-After", "5")]);
+            self.refuse_for_now(&request);
         } else {
             self.on_invite(now, &request);
         }

@@ -1,5 +1,7 @@
 //! Requests that need no call: answered at once and forgotten (RFC 3261 section 8.2.7).
 
+use std::time::Duration;
+
 use super::loops::is_loop;
 use super::within::Incoming;
 use super::{Action, Core};
@@ -8,6 +10,9 @@ use crate::reply::reply;
 
 /// What this node takes outside of a call, and what belongs to one.
 const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS";
+
+/// When a node that is full or drains may be asked again.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 impl<F> Core<F> {
     /// Answer without keeping anything. The To tag follows from the request, so that a retransmission gets the same.
@@ -18,6 +23,13 @@ impl<F> Core<F> {
         let tag = format!("s{:08x}", crc32c::crc32c(&request.key));
         let bytes = reply(&request.message, code, reason, Some(&tag), headers).into();
         self.actions.push_back(Action::Send { flow: request.reply_flow, bytes });
+    }
+
+    /// Answer 503, with a time after which to try again that differs from one to the next.
+    pub(super) fn refuse_for_now(&mut self, request: &Incoming) {
+        let least = self.overload.unwrap_or(RETRY_AFTER).as_secs().max(1);
+        let seconds = self.rng.u64(least..=least * 2).to_string();
+        self.refuse(request, 503, "", &[("Retry-After", &seconds)]);
     }
 
     /// Whether a request must not go on, and was refused.
@@ -52,6 +64,8 @@ impl<F> Core<F> {
         } else if method == Method::Options && self.draining {
             // Whoever probes us moves on to another node before its calls are refused.
             self.refuse(request, 503, "", &[]);
+        } else if method == Method::Options && self.overload.is_some() {
+            self.refuse_for_now(request);
         } else if method == Method::Options {
             self.refuse(request, 200, "", &[("Allow", ALLOW), ("Accept", "application/sdp")]);
         } else if method == Method::Invite {

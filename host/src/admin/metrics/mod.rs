@@ -17,6 +17,8 @@
 //! | `trunkline_stage_seconds` | stage | wall clock of a stage, waits included |
 //! | `trunkline_stage_fuel_total` | stage | WebAssembly instructions |
 //! | `trunkline_drops_total` | reason | messages dropped before they became a call's |
+//! | `trunkline_overloaded` | | workers that refuse new calls now, since they have too much to do |
+//! | `trunkline_overloads_total` | cause | times that one began to: `busy`, `behind`, `queue` |
 //! | `trunkline_abuse_drops_total` | reason | messages of strangers dropped: `banned`, `rate`, `oversized`, `scanner`, `stranger` |
 //! | `trunkline_abuse_bans_begun_total` | reason | bans begun for `rate` or `malformed` |
 //! | `trunkline_abuse_bans` | | sources from which nothing is taken now |
@@ -127,6 +129,7 @@ pub struct Metrics {
     stage_time: HistogramFamily<1>,
     stage_fuel: Family<Labels<1>, Counter>,
     drops: Family<Labels<1>, Counter>,
+    overloads: Family<Labels<1>, Counter>,
     reloads: Family<Labels<1>, Counter>,
     datagrams: Family<Labels<1>, Counter>,
     transaction_events: Family<Labels<1>, Counter>,
@@ -138,6 +141,8 @@ pub struct Metrics {
     pub occupancy: Occupancy<Gauge>,
     /// Calls that have not ended: add when one begins, subtract when it ends.
     pub active_calls: Gauge,
+    /// Workers that refuse new calls, since they have too much to do.
+    pub overloaded: Gauge,
     /// Records that no journal took.
     pub records_lost: Counter,
     /// Refused calls of strangers beyond `cdr.stranger-records`, which have no record.
@@ -168,6 +173,8 @@ impl Metrics {
             stage_time: Family::new_with_constructor(|| Histogram::new(STAGE_BOUNDS)),
             stage_fuel: Family::default(),
             drops: Family::default(),
+            overloads: Family::default(),
+            overloaded: Gauge::default(),
             reloads: Family::default(),
             active_calls: Gauge::default(),
             records_lost: Counter::default(),
@@ -197,6 +204,8 @@ impl Metrics {
         r.register_with_unit("stage", "Wall clock of a stage, waits included", Unit::Seconds, self.stage_time.clone());
         r.register("stage_fuel", "WebAssembly instructions of a stage", self.stage_fuel.clone());
         r.register("drops", "Messages dropped before they became a call's", self.drops.clone());
+        r.register("overloaded", "Workers that refuse new calls: they have too much to do", self.overloaded.clone());
+        r.register("overloads", "Times that a worker began to refuse new calls, by cause", self.overloads.clone());
         r.register("records_lost", "Records that no journal took", self.records_lost.clone());
         r.register(
             "records_spared",
@@ -232,6 +241,11 @@ impl Metrics {
     /// Counts messages dropped for `reason`, a fixed word. Keep the counter: asking for it takes a lock.
     pub fn drops(&self, reason: &'static str) -> Counter {
         self.drops.get_or_create_owned(&[("reason", reason.to_owned())])
+    }
+
+    /// Counts how often a worker began to refuse new calls for this cause, a fixed word. Takes a lock.
+    pub fn overloads(&self, cause: &'static str) -> Counter {
+        self.overloads.get_or_create_owned(&[("cause", cause.to_owned())])
     }
 
     /// Counts datagrams `received` or `sent`. Keep the counter: asking for it takes a lock.

@@ -8,6 +8,7 @@ mod ledger;
 mod limits;
 mod lookups;
 mod network;
+mod overload;
 mod records;
 mod sources;
 mod stages;
@@ -25,6 +26,7 @@ pub(super) fn validate(config: &Config, folder: &Path, report: &mut Report<'_>) 
     network::validate(config, report);
     streams::validate(config, folder, report);
     abuse::validate(config, report);
+    overload::validate(config, report);
     calls::validate(config, report);
     lookups::validate(config, folder, report);
     limits::validate(config, report);

@@ -147,3 +147,35 @@ fn when_the_node_stops_an_answered_call_goes_on_without_it() {
     assert!(call.rig.records.is_empty(), "its record is still to come");
     assert_eq!(call.rig.noted.len(), 1, "from who takes it up");
 }
+
+#[test]
+fn an_overloaded_node_refuses_new_calls_and_probes_for_a_while_and_goes_on_with_the_others() {
+    let mut call = Answered::new();
+    let mut ringing = Placed::at_carrier(1);
+    for rig in [&mut call.rig, &mut ringing.rig] {
+        rig.core.overloaded(Some(secs(10)));
+    }
+    let mut waits = Vec::new();
+    for name in 0..64 {
+        call.rig.receive(CALLER, ua::invite(CALLER, &format!("b{name}"), URI));
+        let refused = call.rig.next(CALLER, "503 INVITE");
+        waits.push(text(refused.get(Name::RetryAfter).expect("when to try again")).parse::<u64>().expect("seconds"));
+    }
+    assert!(waits.iter().all(|wait| (10..=20).contains(wait)), "{waits:?}");
+    waits.sort_unstable();
+    waits.dedup();
+    assert!(waits.len() > 5, "not all come back at once: {waits:?}");
+    call.rig.receive(CALLER, ua::invite(CALLER, "o", URI).replace("INVITE", "OPTIONS"));
+    assert!(call.rig.next(CALLER, "503 OPTIONS").get(Name::RetryAfter).is_some());
+    assert_eq!((call.rig.core.counters().overloaded, call.rig.core.held()), (64, 1), "nothing is kept of them");
+
+    ringing.carrier_says(200);
+    ringing.rig.next(CALLER, "200 INVITE");
+    let again = call.caller_sends("INVITE");
+    call.callee_says(&again, 200);
+    let bye = call.caller_sends("BYE");
+    call.callee_says(&bye, 200);
+    call.rig.core.overloaded(None);
+    call.rig.receive(CALLER, ua::invite(CALLER, "c", URI));
+    call.rig.next(CALLER, "100 INVITE");
+}
