@@ -47,6 +47,8 @@ pub enum Decision {
     Dismiss {
         /// Status code, 400 to 699.
         code: u16,
+        /// Header fields to add.
+        headers: Vec<(String, String)>,
     },
     /// Answer with this final response, 300 to 699.
     Respond {

@@ -1,7 +1,7 @@
-//! Digest credentials of callers (RFC 7616, RFC 8760), checked without any state of our own.
+//! Digest credentials of callers (RFC 7616, RFC 8760).
 //!
-//! A nonce carries its time and a keyed hash of it, so that any worker, and any node with the same secret, can tell one
-//! of its own. A captured answer can be replayed for as long as its nonce lives, to the same called user alone.
+//! A nonce carries its time and a keyed hash of it, so that any worker can tell one of its own, and a challenge costs no
+//! memory. Each count of a nonce is good once: what was captured cannot be used again.
 
 mod credentials;
 mod hash;
@@ -9,11 +9,12 @@ mod login;
 mod nonce;
 #[cfg(test)]
 mod tests;
+mod used;
 
 use self::credentials::Credentials;
 use self::hash::{Algorithm, equal};
 pub use self::login::Login;
-pub use self::nonce::{NONCE_LIFETIME, Secret, nonce};
+pub use self::nonce::{NONCE_LIFETIME, Nonces};
 use super::message::{Message, Name};
 use super::uri::{Uri, unescaped};
 
@@ -24,50 +25,63 @@ pub enum DigestStatus {
     Absent,
     /// They hold, for this user.
     Verified(String),
-    /// They are right, the nonce is too old or not ours: challenge with `stale=true` (RFC 7616 section 3.3).
+    /// They are right, the nonce is too old, not ours, or was used so before: challenge with `stale=true` (RFC 7616 section 3.3).
     Stale,
     /// They are wrong, or cannot be read.
     Failed,
 }
 
-/// The values of a challenge, one header field each, the strongest algorithm first (RFC 8760 section 2.4).
-/// Proxy-Authenticate with 407, WWW-Authenticate with 401.
-pub fn challenge(realm: &str, nonce: &str, stale: bool) -> Vec<String> {
-    let realm = credentials::escaped(realm);
-    let stale = if stale { ", stale=true" } else { "" };
-    [Algorithm::Sha256, Algorithm::Md5]
-        .map(|algorithm| {
-            let name = algorithm.name();
-            format!(r#"Digest realm="{realm}", nonce="{nonce}", algorithm={name}, qop="auth"{stale}"#)
-        })
-        .into()
+/// What this node guards: a protection realm (RFC 7616 section 3.3).
+#[derive(Debug, Clone, Copy)]
+pub struct Realm<'a> {
+    /// As callers see it.
+    pub name: &'a str,
+    /// Whether MD5 is good enough: whoever hears such an answer can try billions of passwords a second.
+    pub md5: bool,
+    /// The node's.
+    pub nonces: &'a Nonces,
 }
 
-/// Checks the Proxy-Authorization, else the Authorization, of a request for this realm.
-///
-/// `password` is asked once, with the user name that the request claims. For a user that it does not know the work is the
-/// same, so that the time of the answer tells no names. `now` is in seconds since 1970-01-01 00:00 UTC.
-pub fn verify(
-    message: &Message,
-    realm: &str,
-    password: impl FnOnce(&str) -> Option<String>,
-    secret: &Secret,
-    now: u64,
-) -> DigestStatus {
-    let Some(credentials) = credentials_for(message, realm) else { return DigestStatus::Absent };
-    let Some(user) = credentials.user() else { return DigestStatus::Failed };
-    let Some(algorithm) = Algorithm::of(credentials.algorithm) else { return DigestStatus::Failed };
-    let known = password(&user);
-    let password = known.as_deref().unwrap_or("no such user");
-    let Some(expected) = expected_response(message, &credentials, algorithm, password) else {
-        return DigestStatus::Failed;
-    };
-    let matches = equal(expected.as_bytes(), &credentials.response.to_ascii_lowercase());
-    let fresh = secret.holds(credentials.nonce, now);
-    match (matches && known.is_some() && same_user(credentials.uri, message.uri()), fresh) {
-        (false, _) => DigestStatus::Failed,
-        (true, false) => DigestStatus::Stale,
-        (true, true) => DigestStatus::Verified(user),
+impl Realm<'_> {
+    /// The values of a challenge, one header field each, the strongest algorithm first (RFC 8760 section 2.4).
+    /// Proxy-Authenticate with 407, WWW-Authenticate with 401.
+    ///
+    /// `now` is in seconds since 1970-01-01 00:00 UTC, `salt` a number that no other challenge has.
+    pub fn challenge(&self, now: u64, salt: u64, stale: bool) -> Vec<String> {
+        let realm = credentials::escaped(self.name);
+        let nonce = self.nonces.make(now, salt);
+        let stale = if stale { ", stale=true" } else { "" };
+        let offered = [Algorithm::Sha512_256, Algorithm::Sha256, Algorithm::Md5].into_iter();
+        let values = offered.filter(|algorithm| self.allows(*algorithm)).map(|algorithm| {
+            let name = algorithm.name();
+            format!(r#"Digest realm="{realm}", nonce="{nonce}", algorithm={name}, qop="auth"{stale}"#)
+        });
+        values.collect()
+    }
+
+    /// Checks the Proxy-Authorization, else the Authorization, of a request. Right credentials are good once.
+    ///
+    /// `password` is asked once, with the user name that the request claims. For a user that it does not know the work is
+    /// the same, so that the time of the answer tells no names. `now` is as in [`Realm::challenge`].
+    pub fn verify(&self, message: &Message, password: impl FnOnce(&str) -> Option<String>, now: u64) -> DigestStatus {
+        let Some(credentials) = credentials_for(message, self.name) else { return DigestStatus::Absent };
+        let Some(user) = credentials.user() else { return DigestStatus::Failed };
+        let algorithm = Algorithm::of(credentials.algorithm).filter(|algorithm| self.allows(*algorithm));
+        let (Some(algorithm), Some(count)) = (algorithm, credentials.count()) else { return DigestStatus::Failed };
+        let known = password(&user);
+        let password = known.as_deref().unwrap_or("no such user");
+        let Some(expected) = expected_response(message, &credentials, algorithm, password) else {
+            return DigestStatus::Failed;
+        };
+        let matches = equal(expected.as_bytes(), &credentials.response.to_ascii_lowercase());
+        if !(matches && known.is_some() && same_user(credentials.uri, message.uri())) {
+            return DigestStatus::Failed;
+        }
+        if self.nonces.take(credentials.nonce, count, now) { DigestStatus::Verified(user) } else { DigestStatus::Stale }
+    }
+
+    fn allows(&self, algorithm: Algorithm) -> bool {
+        self.md5 || !matches!(algorithm, Algorithm::Md5 | Algorithm::Md5Session)
     }
 }
 
@@ -77,6 +91,11 @@ fn credentials_for<'a>(message: &'a Message, realm: &str) -> Option<Credentials<
     fields
         .filter_map(|field| Credentials::read(message.value(field)))
         .find(|credentials| login::same_realm(credentials.realm, realm))
+}
+
+/// Whether a request has credentials for this realm, good or bad.
+pub fn claims(message: &Message, realm: &str) -> bool {
+    credentials_for(message, realm).is_some()
 }
 
 /// Whether these are Digest credentials of this user.

@@ -6,6 +6,7 @@ pub mod core;
 mod corpus_tests;
 pub mod decision;
 pub mod digest;
+pub mod door;
 pub mod edit;
 pub mod end;
 pub mod flow;

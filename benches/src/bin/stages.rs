@@ -15,7 +15,7 @@ use trunkline::lookup;
 use trunkline::plugin::versions::Versions;
 use trunkline::plugin::{Cancel, ComponentFinder, Components, Engine, EngineOptions, Limits};
 use trunkline::routing::{NewCall, Parts, Routed, Router, Snapshot};
-use trunkline::sip::digest::Secret;
+use trunkline::sip::digest::Nonces;
 use trunkline::sip::flow::{Flow, Transport};
 use trunkline::sip::message::Message;
 use trunkline_tests::{LrnServer, Setup, plugins_folder};
@@ -116,7 +116,7 @@ impl Bench {
             tables,
             services,
             limits: Arc::new(Limits::default()),
-            digest_secret: Secret::new([7; 32]),
+            nonces: Arc::new(Nonces::new([7; 32])),
             versions: Arc::new(Versions::open(setup.folder().join("versions"), false)),
             accounts: Arc::default(),
             compiling: Arc::new(Semaphore::new(1)),

@@ -8,7 +8,6 @@ pub mod model;
 mod places;
 mod problem;
 mod shape;
-mod unbuilt;
 pub mod units;
 mod validate;
 mod wording;
@@ -86,7 +85,6 @@ fn check(
         return Err(report.into_errors());
     }
     environment::fill_in(&mut tree, environment, &mut report);
-    unbuilt::refuse(&mut tree, &mut report);
     let config = shape::read(&tree, &mut report);
     validate::validate(&config, folder, &mut report);
     report.finish().map(|warnings| (config, warnings))

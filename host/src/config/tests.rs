@@ -76,11 +76,6 @@ fn values_out_of_range_are_told_with_what_would_be_right() {
 }
 
 #[test]
-fn keys_that_this_version_lacks_are_told_in_those_words() {
-    snapshot("unbuilt");
-}
-
-#[test]
 fn variables_that_are_not_set_are_named() {
     snapshot("environment");
 }

@@ -16,7 +16,7 @@ use crate::plugin::shadow::Shadows;
 use crate::plugin::versions::Versions;
 use crate::plugin::{ComponentFinder, Components, Engine, EngineOptions, Limits};
 use crate::routing::{Maker, Parts, Snapshot};
-use crate::sip::digest::Secret;
+use crate::sip::digest::Nonces;
 
 use super::sharing::Sharing;
 
@@ -30,7 +30,7 @@ pub struct Plant {
     /// Counters of the stages.
     pub(super) limits: Arc<Limits>,
     sharing: Sharing,
-    digest_secret: Secret,
+    nonces: Arc<Nonces>,
     /// What was asked of the DNS since the start.
     pub(super) dns: Arc<DnsCounts>,
     versions: Arc<Versions>,
@@ -66,7 +66,7 @@ impl Plant {
             components: Arc::new(components),
             limits: Arc::new(Limits::default()),
             sharing: Sharing::default(),
-            digest_secret: Secret::new(random()?),
+            nonces: Arc::new(Nonces::new(random()?)),
             dns: Arc::default(),
             versions: Arc::new(versions),
             accounts: Arc::default(),
@@ -114,7 +114,7 @@ impl Plant {
             services: services.clone(),
             locator: None,
             limits: Arc::clone(&self.limits),
-            digest_secret: self.digest_secret.clone(),
+            nonces: Arc::clone(&self.nonces),
             versions: Arc::clone(&self.versions),
             accounts: Arc::clone(&self.accounts),
             compiling: Arc::clone(&self.compiling),

@@ -29,7 +29,11 @@ pub struct NewCall {
 impl NewCall {
     /// An INVITE that came by this flow just now.
     pub fn received_now(message: Arc<Message>, flow: Flow) -> Self {
-        let received = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64);
+        let received = unix_micros();
         Self { message, source: flow.remote, transport: flow.transport, identities: None, received, trace: None }
     }
+}
+
+pub(super) fn unix_micros() -> UnixMicros {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64)
 }

@@ -1,11 +1,13 @@
 //! Whose call it is: the customer with the longest network that holds the source address.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::{IpNet, Ipv4Net};
 
+use super::digest::DigestRealm;
+use super::owners::{Owner, Owners};
 use super::pipeline::Step;
 use crate::config::model::TrustIdentity;
 use crate::plugin::account::Account;
@@ -30,46 +32,27 @@ pub struct Customer {
     pub account: Arc<Account>,
 }
 
-/// Digest credentials of a customer.
-#[derive(Clone)]
-pub struct DigestRealm {
-    /// The protection realm.
-    pub realm: String,
-    pub(super) users: BTreeMap<String, String>,
-}
-
-impl std::fmt::Debug for DigestRealm {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // Never the passwords.
-        f.debug_struct("DigestRealm").field("realm", &self.realm).field("users", &self.users.len()).finish()
-    }
-}
-
 /// Networks and whose they are.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Sources {
-    by_network: HashMap<IpNet, usize>,
+    by_network: HashMap<IpNet, Owners>,
     /// The lengths that occur, so that a look-up asks for those alone.
     v4_lengths: BTreeSet<u8>,
     v6_lengths: BTreeSet<u8>,
 }
 
 impl Sources {
-    /// Adds a network; the owner of an equal one, where there is one, stays.
-    pub(super) fn add(&mut self, network: IpNet, owner: usize) -> Result<(), usize> {
+    /// Adds a network, for numbers with this tech prefix; the owner of an equal one, where there is one, stays.
+    pub(super) fn add(&mut self, network: IpNet, prefix: &str, owner: usize) -> Result<(), usize> {
         let network = canonical(network);
-        if let Some(first) = self.by_network.get(&network) {
-            return if *first == owner { Ok(()) } else { Err(*first) };
-        }
         let lengths = if network.addr().is_ipv4() { &mut self.v4_lengths } else { &mut self.v6_lengths };
         lengths.insert(network.prefix_len());
-        self.by_network.insert(network, owner);
-        Ok(())
+        self.by_network.entry(network).or_default().add(prefix, owner)
     }
 
-    /// The owner of the longest network that holds the address.
-    pub(super) fn find(&self, address: IpAddr) -> Option<usize> {
-        self.find_within(address, 0)
+    /// The owner of the longest network that holds the address; of several, the one whose tech prefix was dialled.
+    pub(super) fn find(&self, address: IpAddr, dialled: &str) -> Option<Owner> {
+        self.find_within(address, 0)?.of(dialled)
     }
 
     /// Whether a network holds the address that is not the whole world.
@@ -77,12 +60,12 @@ impl Sources {
         self.find_within(address, 1).is_some()
     }
 
-    fn find_within(&self, address: IpAddr, least: u8) -> Option<usize> {
+    fn find_within(&self, address: IpAddr, least: u8) -> Option<&Owners> {
         let address = address.to_canonical();
         let lengths = if address.is_ipv4() { &self.v4_lengths } else { &self.v6_lengths };
         lengths.range(least..).rev().find_map(|length| {
             let network = IpNet::new(address, *length).ok()?.trunc();
-            self.by_network.get(&network).copied()
+            self.by_network.get(&network)
         })
     }
 }
@@ -107,38 +90,42 @@ mod tests {
     fn sources(networks: &[&str]) -> Sources {
         let mut sources = Sources::default();
         for (owner, network) in networks.iter().enumerate() {
-            sources.add(network.parse().unwrap(), owner).unwrap();
+            sources.add(network.parse().unwrap(), "", owner).unwrap();
         }
         sources
+    }
+
+    fn found(sources: &Sources, address: &str) -> Option<usize> {
+        sources.find(address.parse().unwrap(), "1").map(|owner| owner.customer)
     }
 
     #[test]
     fn the_longest_network_wins() {
         let sources = sources(&["10.0.0.0/8", "10.1.0.0/16", "10.1.2.3/32", "0.0.0.0/0"]);
         for (address, owner) in [("10.9.9.9", 0), ("10.1.9.9", 1), ("10.1.2.3", 2), ("192.0.2.1", 3)] {
-            assert_eq!(sources.find(address.parse().unwrap()), Some(owner), "{address}");
+            assert_eq!(found(&sources, address), Some(owner), "{address}");
         }
     }
 
     #[test]
     fn an_ipv4_peer_of_a_dual_stack_socket_is_found_under_its_ipv4_network() {
         let sources = sources(&["192.0.2.0/24", "2001:db8::/32"]);
-        assert_eq!(sources.find("::ffff:192.0.2.7".parse().unwrap()), Some(0));
-        assert_eq!(sources.find("2001:db8::7".parse().unwrap()), Some(1));
-        assert_eq!(sources.find("2001:db9::7".parse().unwrap()), None);
+        assert_eq!(found(&sources, "::ffff:192.0.2.7"), Some(0));
+        assert_eq!(found(&sources, "2001:db8::7"), Some(1));
+        assert_eq!(found(&sources, "2001:db9::7"), None);
     }
 
     #[test]
     fn a_network_written_in_mapped_form_is_the_ipv4_network() {
         let sources = sources(&["::ffff:192.0.2.0/120"]);
-        assert_eq!(sources.find("192.0.2.200".parse().unwrap()), Some(0));
-        assert_eq!(sources.find("192.0.3.1".parse().unwrap()), None);
+        assert_eq!(found(&sources, "192.0.2.200"), Some(0));
+        assert_eq!(found(&sources, "192.0.3.1"), None);
     }
 
     #[test]
     fn host_bits_do_not_hide_a_network_and_two_owners_of_one_are_told() {
         let mut sources = sources(&["10.1.2.3/8"]);
-        assert_eq!(sources.find("10.200.0.1".parse().unwrap()), Some(0));
-        assert_eq!(sources.add("10.0.0.0/8".parse().unwrap(), 1), Err(0));
+        assert_eq!(found(&sources, "10.200.0.1"), Some(0));
+        assert_eq!(sources.add("10.0.0.0/8".parse().unwrap(), "", 1), Err(0));
     }
 }

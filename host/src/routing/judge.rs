@@ -128,7 +128,7 @@ impl Bench<'_> {
 
     fn challenge(&self, realm: &str) -> Result<Ruling, String> {
         match &self.customer.digest {
-            Some(digest) if digest.realm == realm => Ok(Ruling::Challenge),
+            Some(digest) if *digest.realm == *realm => Ok(Ruling::Challenge),
             // Credentials of another realm could never be verified: the caller would be challenged for ever.
             Some(digest) => {
                 Err(format!("challenge for the realm `{}`; the customer's is `{}`", realm.escape_debug(), digest.realm))

@@ -29,7 +29,7 @@ impl Known {
     pub(crate) fn of(networks: &[ipnet::IpNet], gateways: &[IpAddr]) -> Self {
         let mut sources = Sources::default();
         for network in networks {
-            let _ = sources.add(*network, 0);
+            let _ = sources.add(*network, "", 0);
         }
         Self { sources: Arc::new(sources), gateways: gateways.iter().copied().collect() }
     }

@@ -7,12 +7,14 @@
 mod call;
 mod customer;
 mod digest;
+mod entry;
 mod facts;
 mod gateway;
 mod judge;
 mod known;
 mod maker;
 mod money;
+mod owners;
 mod pipeline;
 mod router;
 mod seat;
@@ -24,7 +26,8 @@ mod view;
 mod tests;
 
 pub use call::NewCall;
-pub use customer::{Customer, DigestRealm};
+pub use customer::Customer;
+pub use digest::DigestRealm;
 pub use facts::{Rate, Routed, RoutingFacts, TargetFacts};
 pub use gateway::{Condition, Gateway, Gateways, Health};
 pub use known::Known;

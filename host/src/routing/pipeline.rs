@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use super::call::NewCall;
 use super::customer::Customer;
-use super::digest;
+use super::digest::DigestRealm;
+use super::entry::Entry;
 use super::facts::{Routed, RoutingFacts, TargetFacts};
 use super::judge::{self, Bench, Judged, Ruling};
 use super::seat::Seat;
@@ -19,7 +20,6 @@ use crate::plugin::shadow::Job;
 use crate::plugin::trial::{Ran, Trial};
 use crate::plugin::{Cancel, Failure, Headers, Permit, Run, Runner, Stage, Visit, contract};
 use crate::sip::decision::Decision;
-use crate::sip::edit::without_claims;
 use crate::sip::message::Message;
 
 /// One stage of a pipeline.
@@ -66,6 +66,7 @@ pub(super) struct Passage<'a> {
     view: contract::Call,
     call_id: Arc<str>,
     received: Parties,
+    shortened: bool,
     stages: Vec<StageRecord>,
     /// Stages run, their fuel and microseconds: for the bill.
     spent: (u64, u64, u64),
@@ -76,13 +77,13 @@ pub(super) struct Passage<'a> {
 }
 
 impl<'a> Passage<'a> {
-    pub(super) fn new(snapshot: &'a Snapshot, customer: &'a Customer, mut call: NewCall, cancel: Cancel) -> Self {
-        // RFC 3325 section 5: what a sender that is not trusted asserts is shown to nobody.
-        if !customer.trust.holds(call.source.ip())
-            && let Some(bare) = without_claims(&call.message)
-        {
-            call.message = Arc::new(bare);
-        }
+    pub(super) fn new(
+        snapshot: &'a Snapshot,
+        customer: &'a Customer,
+        Entry { call, received, shortened }: Entry,
+        digest: contract::Digest,
+        cancel: Cancel,
+    ) -> Self {
         let message = Arc::clone(&call.message);
         let id = view::text(message.call_id());
         let mut view = contract::Call {
@@ -97,14 +98,15 @@ impl<'a> Passage<'a> {
             from_uri: String::new(),
             to_uri: String::new(),
             attributes: customer.attributes.clone(),
-            digest: digest::verify(snapshot, customer, &call),
+            digest,
         };
         view::fill(&mut view, &message);
         let began = Instant::now();
         Self {
             snapshot,
             customer,
-            received: Parties::of(&message),
+            received,
+            shortened,
             message,
             view,
             call_id: id.into(),
@@ -138,7 +140,10 @@ impl<'a> Passage<'a> {
                 Ruling::Answer { code, reason, headers } => return self.answer(code, reason, headers),
                 Ruling::Challenge => {
                     let stale = matches!(self.view.digest, contract::Digest::Stale);
-                    let headers = digest::challenge(self.snapshot, self.customer, &self.call, stale);
+                    let realm = self.customer.digest.as_ref();
+                    let challenge =
+                        |realm: &DigestRealm| realm.challenge(&self.snapshot.nonces, self.call.received, stale);
+                    let headers = realm.map(challenge).unwrap_or_default();
                     return self.answer(407, String::new(), headers);
                 }
                 Ruling::Hunt { targets, facts } => {
@@ -360,7 +365,7 @@ impl<'a> Passage<'a> {
     fn end(self, decision: Decision, targets: Vec<TargetFacts>) -> Routed {
         let (stages, fuel, micros) = self.spent;
         self.customer.account.count(stages, fuel, micros);
-        let untouched = Arc::ptr_eq(&self.message, &self.call.message);
+        let untouched = !self.shortened && Arc::ptr_eq(&self.message, &self.call.message);
         let Parties { caller, callee } = self.received;
         let sent = if untouched {
             Parties { caller: caller.clone(), callee: callee.clone() }

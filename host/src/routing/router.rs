@@ -5,13 +5,16 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::call::NewCall;
+use super::digest::DigestRealm;
+use super::entry::{Entry, dialled};
 use super::facts::{Routed, RoutingFacts};
 use super::pipeline::{Lane, Passage};
 use super::snapshot::Snapshot;
 use super::view::Parties;
 use crate::cdr::record::Sides;
-use crate::plugin::{Cancel, Runners, Stage};
+use crate::plugin::{Cancel, Runners, Stage, contract};
 use crate::sip::decision::Decision;
+use crate::sip::edit::without_claims;
 
 /// Routes the calls of one worker. Stays on its thread.
 #[derive(Debug, Clone)]
@@ -75,22 +78,33 @@ impl Router {
     pub fn route(&self, call: NewCall, cancel: Cancel) -> impl Future<Output = Routed> + use<> {
         let inner = Rc::clone(&self.0);
         async move {
-            let Some(customer) = inner.snapshot.customer_of(call.source.ip(), call.identities.as_deref()) else {
-                return inner.refuse_stranger(&call);
+            let snapshot = &inner.snapshot;
+            let found = snapshot.customer_of(call.source.ip(), call.identities.as_deref(), &dialled(&call.message));
+            let (customer, prefix, digest) = match found {
+                Some((customer, prefix)) => {
+                    let verify = |realm: &DigestRealm| realm.verify(&snapshot.nonces, &call);
+                    (customer, prefix, customer.digest.as_ref().map_or(contract::Digest::Absent, verify))
+                }
+                None => match snapshot.customer_by_login(&call) {
+                    Ok((customer, user)) => (customer, 0, contract::Digest::Verified(user)),
+                    Err((code, headers)) => return inner.refuse_stranger(&call, code, headers),
+                },
             };
             let lanes = inner.lanes.get(customer.index).map_or(&[][..], Vec::as_slice);
-            Passage::new(&inner.snapshot, customer, call, cancel).run(lanes).await
+            let entry = Entry::of(customer, call, prefix);
+            Passage::new(&inner.snapshot, customer, entry, digest, cancel).run(lanes).await
         }
     }
 }
 
 impl Inner {
-    /// A source that is no customer's runs no stage: 403.
-    fn refuse_stranger(&self, call: &NewCall) -> Routed {
-        let Parties { caller, callee } = Parties::of(&call.message);
+    /// What is no customer's runs no stage.
+    fn refuse_stranger(&self, call: &NewCall, code: u16, headers: Vec<(String, String)>) -> Routed {
+        let bare = without_claims(&call.message);
+        let Parties { caller, callee } = Parties::of(bare.as_ref().unwrap_or(&call.message));
         let side = |received: String| Sides { received, sent: String::new() };
         Routed {
-            decision: Decision::Dismiss { code: 403 },
+            decision: Decision::Dismiss { code, headers },
             facts: RoutingFacts {
                 customer: Arc::clone(&self.nobody),
                 stages: Vec::new(),

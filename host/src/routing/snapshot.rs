@@ -8,11 +8,15 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
-use super::customer::{Customer, DigestRealm, Sources};
+use super::call::{NewCall, unix_micros};
+use super::customer::{Customer, Sources};
+use super::digest::{DigestRealm, Roaming, Stranger};
+use super::entry;
 use super::gateway::{Gateway, Gateways};
 use super::judge::MAX_ATTRIBUTES;
 use super::known::Known;
 use super::maker::{Maker, plugin_of};
+use super::owners::{Owner, Owners};
 use super::pipeline::Step;
 use super::seat::{Seat, Seats};
 use crate::config::model::{self, Config, Overload};
@@ -23,10 +27,11 @@ use crate::plugin::contract::Attribute;
 use crate::plugin::shadow::Shadows;
 use crate::plugin::versions::{SeatName, Versions};
 use crate::plugin::{Components, Limits};
-use crate::sip::digest::Secret;
+use crate::sip::digest::Nonces;
+use crate::sip::message::Message;
 
-/// What a snapshot is made with and does not own. `components`, `limits` and `digest_secret` outlive reloads: counts
-/// go on, nonces stay good, unchanged components are not compiled again.
+/// What a snapshot is made with and does not own. `components`, `limits` and `nonces` outlive reloads: counts go on,
+/// challenges stay good, unchanged components are not compiled again.
 #[derive(Clone)]
 pub struct Parts {
     /// Compiles and keeps components.
@@ -39,8 +44,8 @@ pub struct Parts {
     pub limits: Arc<Limits>,
     /// Finds gateways by their names; none: only those with an address can be reached.
     pub locator: Option<Arc<Locator>>,
-    /// Signs nonces; random, the node's own.
-    pub digest_secret: Secret,
+    /// Challenges of callers.
+    pub nonces: Arc<Nonces>,
     /// What was swapped in since the configuration was written.
     pub versions: Arc<Versions>,
     /// What customers take of the node.
@@ -51,20 +56,25 @@ pub struct Parts {
     pub shadows: Option<Shadows>,
 }
 
+/// Header fields of a refusal.
+type Refusal = Vec<(String, String)>;
+
 /// The routing part of a configuration. Never changes; a reload or a swap makes another.
 #[derive(Clone)]
 pub struct Snapshot {
     pub(super) customers: Vec<Customer>,
     sources: Arc<Sources>,
     /// Names in certificates, in lower case, and whose they are.
-    identities: HashMap<Box<str>, usize>,
+    identities: HashMap<Box<str>, Owners>,
+    /// Customers who call from anywhere.
+    roaming: Option<Roaming>,
     /// All gateways.
     pub gateways: Arc<Gateways>,
     /// All stages together.
     pub setup_budget: Duration,
     /// When a worker refuses new calls.
     pub overload: Overload,
-    pub(super) digest_secret: Secret,
+    pub(super) nonces: Arc<Nonces>,
     seats: Seats,
     /// Where decided calls go for a second opinion; none in a dry run.
     pub(super) shadows: Option<Shadows>,
@@ -86,10 +96,23 @@ impl Snapshot {
         let seats = Maker::new(parts.clone(), folder.to_owned()).seats(config, before, &mut problems).await;
         let mut customers = Vec::with_capacity(config.customers.len());
         let mut sources = Sources::default();
-        let mut identities = HashMap::new();
+        let mut identities: HashMap<Box<str>, Owners> = HashMap::new();
+        let mut roaming = None;
         for (name, customer) in &config.customers {
             let index = customers.len();
-            identities.extend(customer.tls_identities.iter().map(|name| (name.to_ascii_lowercase().into(), index)));
+            let prefix = customer.tech_prefix.as_deref().unwrap_or_default();
+            for identity in &customer.tls_identities {
+                let owners = identities.entry(identity.to_ascii_lowercase().into()).or_default();
+                if owners.add(prefix, index).is_err() {
+                    let message = format!("`{identity}` is another customer's already");
+                    problems.push(Problem { place: format!("customers.{name}.tls-identities"), message });
+                }
+            }
+            if let Some(digest) = customer.digest.as_ref().filter(|digest| digest.from_anywhere)
+                && let Err(message) = Roaming::add(&mut roaming, digest, index)
+            {
+                problems.push(Problem { place: format!("customers.{name}.digest"), message });
+            }
             add_sources(&mut sources, name, customer, index, &customers, &mut problems);
             let pipeline = pipeline(config, name, customer, &seats, &mut problems);
             let account = parts.accounts.of(name);
@@ -104,19 +127,61 @@ impl Snapshot {
             customers,
             sources: Arc::new(sources),
             identities,
+            roaming,
             gateways: Arc::new(gateways),
             setup_budget: config.call.setup_budget.get(),
             overload: config.overload,
-            digest_secret: parts.digest_secret.clone(),
+            nonces: Arc::clone(&parts.nonces),
             seats,
             shadows: parts.shadows.clone(),
         })
     }
 
-    /// Whose calls come with a certificate that names these, or else from this address.
-    pub fn customer_of(&self, source: IpAddr, identities: Option<&[Box<str>]>) -> Option<&Customer> {
-        let named = identities.unwrap_or_default().iter().find_map(|identity| self.identities.get(identity));
-        self.customers.get(named.copied().or_else(|| self.sources.find(source))?)
+    /// Whose call it is: by a name in the caller's certificate, or else by the address. Where several customers share
+    /// that, the tech prefix tells them apart.
+    pub(super) fn customer_of(
+        &self,
+        source: IpAddr,
+        identities: Option<&[Box<str>]>,
+        dialled: &str,
+    ) -> Option<(&Customer, usize)> {
+        let named = || identities.unwrap_or_default().iter().find_map(|identity| self.identities.get(identity));
+        let Owner { customer, prefix } = match named() {
+            Some(owners) => owners.of(dialled),
+            None => self.sources.find(source, dialled),
+        }?;
+        Some((self.customers.get(customer)?, prefix))
+    }
+
+    /// Whose call it is by its credentials, where neither address nor certificate says so.
+    pub(super) fn customer_by_login(&self, call: &NewCall) -> Result<(&Customer, String), (u16, Refusal)> {
+        let stranger = match &self.roaming {
+            None => Stranger::Nobody(403, Vec::new()),
+            Some(roaming) => roaming.verify(&self.nonces, call),
+        };
+        match stranger {
+            Stranger::Customer(customer, user) => {
+                self.customers.get(customer).map(|customer| (customer, user)).ok_or((403, Vec::new()))
+            }
+            Stranger::Nobody(code, headers) => Err((code, headers)),
+        }
+    }
+
+    /// The answer to an INVITE of nobody's; `None` where it is a customer's, or shows credentials that must be looked at.
+    pub fn turns_away(
+        &self,
+        source: IpAddr,
+        identities: Option<&[Box<str>]>,
+        invite: &Message,
+    ) -> Option<(u16, Refusal)> {
+        if self.customer_of(source, identities, &entry::dialled(invite)).is_some() {
+            return None;
+        }
+        match &self.roaming {
+            None => Some((403, Vec::new())),
+            Some(roaming) if roaming.is_asked(invite) => None,
+            Some(roaming) => Some(roaming.ask(&self.nonces, unix_micros())),
+        }
     }
 
     /// Who is no stranger.
@@ -221,8 +286,9 @@ fn add_sources(
     before: &[Customer],
     problems: &mut Vec<Problem>,
 ) {
+    let prefix = customer.tech_prefix.as_deref().unwrap_or_default();
     for network in &customer.sources {
-        if let Err(first) = sources.add(*network, index) {
+        if let Err(first) = sources.add(*network, prefix, index) {
             let owner = before.get(first).map_or("another customer", |customer| &*customer.name);
             let message = format!("{network} is {owner}'s already: a network belongs to one customer");
             problems.push(Problem { place: format!("customers.{name}.sources"), message });
@@ -247,10 +313,7 @@ fn resolve(
         name: name.into(),
         pipeline,
         attributes: attributes.map(|(name, value)| Attribute { name: name.clone(), value: value.clone() }).collect(),
-        digest: customer
-            .digest
-            .as_ref()
-            .map(|digest| DigestRealm { realm: digest.realm.clone(), users: digest.users.clone() }),
+        digest: customer.digest.as_ref().map(DigestRealm::of),
         trust: customer.trust_identity.clone(),
         index,
         account,

@@ -18,7 +18,7 @@ use crate::plugin::contract::{self, Attribute, Outcome, Route, Verdict};
 use crate::plugin::testing::{Bed, Guest, proceed, reject};
 use crate::plugin::versions::Versions;
 use crate::sip::decision::Decision;
-use crate::sip::digest::Secret;
+use crate::sip::digest::Nonces;
 use crate::sip::flow::Transport;
 use crate::sip::message::Message;
 
@@ -45,7 +45,7 @@ fn parts(bed: &Bed) -> Parts {
         tables: bed.lent.tables.clone(),
         services: bed.lent.services.clone(),
         limits: Arc::clone(&bed.lent.limits),
-        digest_secret: Secret::new([7; 32]),
+        nonces: Arc::new(Nonces::new([7; 32])),
         versions: Arc::new(Versions::open(bed.folder().join("components"), true)),
         accounts: Arc::default(),
         compiling: Arc::new(tokio::sync::Semaphore::new(2)),
@@ -124,7 +124,7 @@ fn routing(routes: Vec<Route>) -> Outcome {
 
 fn code(routed: &Routed) -> u16 {
     match &routed.decision {
-        Decision::Respond { code, .. } | Decision::Dismiss { code } => *code,
+        Decision::Respond { code, .. } | Decision::Dismiss { code, .. } => *code,
         Decision::Hunt { .. } => panic!("a hunt"),
     }
 }

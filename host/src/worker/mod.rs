@@ -2,6 +2,7 @@
 //! does what the core says. Nothing on it waits for anything outside of it.
 
 mod clock;
+mod door;
 mod gather;
 mod mail;
 mod open;
@@ -24,6 +25,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep};
 
+use self::door::Doorman;
 use self::gather::Gather;
 use self::mail::Outbox;
 use self::pipelines::Pipelines;
@@ -139,6 +141,8 @@ impl Driver {
         let now = worker.clock.now();
         let mut core = Core::new(worker.settings, fastrand::u64(..));
         core.tick(now);
+        let (snapshot, streams) = (Arc::clone(&worker.snapshot), worker.streams.clone());
+        core.put_before(Box::new(Doorman { snapshot, streams }));
         let (left_open, died) = worker.left_open;
         let (count, died) = (left_open.len(), worker.clock.of_wall(died));
         let mut going_on = 0;
@@ -199,13 +203,18 @@ impl Driver {
                 self.publish();
                 return Poll::Ready(());
             }
-            if !progress {
+            if !progress && !self.pipelines.want_more() {
                 self.strain.parks(self.clock.now());
                 if let Some(pause) = self.gather.pause(now) {
                     std::thread::sleep(pause);
                     cx.waker().wake_by_ref();
                 }
                 return Poll::Pending;
+            }
+            if !progress {
+                self.strain.catches_up(now);
+                // Stages compute: whatever else waits has its turn first.
+                break;
             }
         }
         cx.waker().wake_by_ref();
@@ -284,6 +293,8 @@ impl Driver {
                 Mail::Reload(snapshot) => {
                     self.prober = Prober::of(&snapshot, self.outbox.place(), now);
                     self.strain.limit(snapshot.overload);
+                    let door = Doorman { snapshot: Arc::clone(&snapshot), streams: self.streams.clone() };
+                    self.core.put_before(Box::new(door));
                     self.pipelines.reload(snapshot);
                 }
                 Mail::Drain => self.core.drain(),

@@ -6,10 +6,12 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::task::{Context, Poll, Wake, Waker};
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use futures_util::task::AtomicWaker;
 
 use self::berth::{Berth, Job, Running};
 use crate::plugin::Cancel;
@@ -26,12 +28,40 @@ pub(super) struct Pipelines {
     waiting: FuturesUnordered<Running>,
     spare: Vec<Box<dyn Berth>>,
     cancels: HashMap<CallRef, Cancel>,
+    nudge: Arc<Nudge>,
+    /// Of the nudge.
+    waker: Waker,
+}
+
+/// Wakes the worker, and remembers that it was.
+#[derive(Default)]
+struct Nudge {
+    given: AtomicBool,
+    worker: AtomicWaker,
+}
+
+impl Wake for Nudge {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.given.store(true, Relaxed);
+        self.worker.wake();
+    }
 }
 
 impl Pipelines {
     pub(super) fn new(router: Router) -> Self {
+        let nudge = Arc::<Nudge>::default();
+        let waker = Waker::from(Arc::clone(&nudge));
         let (waiting, spare, cancels) = Default::default();
-        Self { router, next: None, waiting, spare, cancels }
+        Self { router, next: None, waiting, spare, cancels, nudge, waker }
+    }
+
+    /// Whether a stage computes and gave the thread back for others' sake alone: the worker must not rest.
+    pub(super) fn want_more(&self) -> bool {
+        self.nudge.given.load(Relaxed)
     }
 
     pub(super) fn router(&self) -> &Router {
@@ -102,7 +132,9 @@ impl Pipelines {
             self.router = router;
             self.next = None;
         }
-        match self.waiting.poll_next_unpin(cx) {
+        self.nudge.given.store(false, Relaxed);
+        self.nudge.worker.register(cx.waker());
+        match self.waiting.poll_next_unpin(&mut Context::from_waker(&self.waker)) {
             Poll::Ready(Some((berth, (call, routed)))) => {
                 self.cancels.remove(&call);
                 if self.spare.len() < SPARE {

@@ -119,6 +119,8 @@ impl Stats {
             ("overloaded", now.overloaded - then.overloaded),
             ("loop", now.loops - then.loops),
             ("declined", now.declined - then.declined),
+            ("stranger", now.strangers - then.strangers),
+            ("amplification", now.amplified - then.amplified),
             ("unsent", carried.unsent - self.carried.unsent),
         ] {
             self.metrics.drops(reason).inc_by(count);

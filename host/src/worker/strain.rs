@@ -94,6 +94,11 @@ impl Strain {
         self.cause
     }
 
+    /// Nothing waits any more; there is work left.
+    pub(super) fn catches_up(&mut self, now: Time) {
+        self.caught_up = now;
+    }
+
     /// There is nothing to do: the worker sleeps until the next round.
     pub(super) fn parks(&mut self, now: Time) {
         self.parked = Some(now);

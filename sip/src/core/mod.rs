@@ -55,6 +55,7 @@ use self::transaction::{Role, Transaction, key};
 use self::wheel::Wheel;
 use self::within::{Incoming, cookie};
 use crate::decision::{CallRef, Decision, RouteRequest};
+use crate::door::Door;
 use crate::flow::Flow;
 use crate::header::{Rport, via_fixup};
 use crate::message::{Message, Method};
@@ -118,6 +119,10 @@ pub struct Counters {
     pub full: u64,
     /// Requests that came back as they went (482).
     pub loops: u64,
+    /// INVITEs of strangers, turned away.
+    pub strangers: u64,
+    /// Answers that were not sent since they would have been too large for what was asked.
+    pub amplified: u64,
     /// Requests that may go no further: out of hops (483), or in need of what this node has not (420).
     pub declined: u64,
     /// Answers that came too late, and were acknowledged and hung up by us.
@@ -144,6 +149,7 @@ pub struct Core<F> {
     refusing: bool,
     /// There is too much to do: what Retry-After says at least.
     overload: Option<Duration>,
+    door: Option<Box<dyn Door>>,
     probes: Probes,
 }
 
@@ -186,6 +192,7 @@ impl<F> Core<F> {
             draining: false,
             refusing: false,
             overload: None,
+            door: None,
             probes: Probes::default(),
         }
     }
@@ -233,6 +240,11 @@ impl<F> Core<F> {
     /// Whether to refuse new calls with 503 for now.
     pub fn refuse_new(&mut self, refuse: bool) {
         self.refusing = refuse;
+    }
+
+    /// From now on ask this one about new INVITEs.
+    pub fn put_before(&mut self, door: Box<dyn Door>) {
+        self.door = Some(door);
     }
 
     /// Whether there is too much to do: new calls are refused with 503, and OPTIONS too, so that whoever probes this node
@@ -440,7 +452,7 @@ impl<F> Core<F> {
         } else if self.draining || self.refusing || self.overload.is_some() || self.is_crowded(&request) {
             self.counters.overloaded += 1;
             self.refuse_for_now(&request);
-        } else {
+        } else if !self.turned_away(&request) {
             self.on_invite(now, &request);
         }
     }

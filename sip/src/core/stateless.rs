@@ -5,11 +5,15 @@ use std::time::Duration;
 use super::loops::is_loop;
 use super::within::Incoming;
 use super::{Action, Core};
+use crate::door::Turned;
 use crate::message::{Method, Name};
 use crate::reply::reply;
 
 /// What this node takes outside of a call, and what belongs to one.
 const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS";
+
+/// Bytes that an answer may have for each byte of a datagram that asked.
+const MOST_AMPLIFIED: usize = 3;
 
 /// When a node that is full or drains may be asked again.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
@@ -21,8 +25,24 @@ impl<F> Core<F> {
             return;
         }
         let tag = format!("s{:08x}", crc32c::crc32c(&request.key));
-        let bytes = reply(&request.message, code, reason, Some(&tag), headers).into();
-        self.actions.push_back(Action::Send { flow: request.reply_flow, bytes });
+        let bytes = reply(&request.message, code, reason, Some(&tag), headers);
+        // Whoever writes another's address on a datagram must gain nothing by it (RFC 3261 section 26.3.2.4).
+        let unverified = !request.reply_flow.transport.is_reliable();
+        if unverified && bytes.len() > request.message.raw().len() * MOST_AMPLIFIED {
+            self.counters.amplified += 1;
+            return;
+        }
+        self.actions.push_back(Action::Send { flow: request.reply_flow, bytes: bytes.into() });
+    }
+
+    /// Whether a new INVITE is a stranger's, and was answered.
+    pub(super) fn turned_away(&mut self, request: &Incoming) -> bool {
+        let turned = self.door.as_ref().and_then(|door| door.turns_away(&request.message, request.flow));
+        let Some(Turned { code, headers }) = turned else { return false };
+        self.counters.strangers += 1;
+        let headers: Vec<(&str, &str)> = headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        self.refuse(request, code, "", &headers);
+        true
     }
 
     /// Answer 503, with a time after which to try again that differs from one to the next.

@@ -42,6 +42,14 @@ impl<'a> Credentials<'a> {
         (whole && !found.response.is_empty()).then_some(found)
     }
 
+    /// The nonce count, eight hexadecimal digits from 1 on (RFC 7616 section 3.4). Without a `qop` there is none: such an
+    /// answer is good for one request. `None` where it is no count.
+    pub(super) fn count(&self) -> Option<u32> {
+        let Some(digits) = self.nc.filter(|_| self.qop.is_some()) else { return Some(1) };
+        let digits = std::str::from_utf8(digits).ok().filter(|digits| digits.len() == 8 && !digits.starts_with('+'))?;
+        u32::from_str_radix(digits, 16).ok().filter(|count| *count > 0)
+    }
+
     /// The user name as text; `None` where it is not UTF-8.
     pub(super) fn user(&self) -> Option<String> {
         String::from_utf8(plain(self.username).into_owned()).ok()

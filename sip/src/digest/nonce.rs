@@ -1,53 +1,63 @@
-//! Nonces that tell their own age.
+//! Nonces that tell their own age, and what was done with them.
 
 use super::hash::{equal, hex, hmac};
+use super::used::Used;
 
 /// For how many seconds an answer to a challenge is taken. A longer one spares busy trunks a round trip, a shorter one
-/// narrows the time in which a captured answer can be replayed.
+/// frees the memory of its uses earlier.
 pub const NONCE_LIFETIME: u64 = 60;
 
-/// How many seconds ahead another node's clock may be.
+/// How many seconds ahead the clock may be: it may have been set back.
 const CLOCK_SKEW: u64 = 5;
-/// Hexadecimal digits of the time and of the keyed hash.
+/// Hexadecimal digits of the time, of what tells nonces of one second apart, and of the keyed hash of both.
 const TIME_DIGITS: usize = 16;
+const SALT_DIGITS: usize = 16;
 const HASH_DIGITS: usize = 32;
 
-/// What a node knows and a caller does not: 32 random bytes.
-#[derive(Clone)]
-pub struct Secret([u8; 32]);
+/// A node's nonces. What was challenged and not answered takes no memory.
+pub struct Nonces {
+    secret: [u8; 32],
+    used: Used,
+}
 
-impl Secret {
-    /// Of these bytes, from a good source of randomness.
-    pub const fn new(bytes: [u8; 32]) -> Self {
-        Self(bytes)
+impl Nonces {
+    /// Signed with these bytes, from a good source of randomness.
+    pub fn new(secret: [u8; 32]) -> Self {
+        Self { secret, used: Used::new() }
     }
 
-    /// Whether this is a nonce of ours that has not expired.
-    pub(super) fn holds(&self, nonce: &[u8], now: u64) -> bool {
-        if nonce.len() != TIME_DIGITS + HASH_DIGITS {
+    /// A nonce for a challenge made at `now`, in seconds since 1970-01-01 00:00 UTC; `salt` is any number that no other
+    /// has. Opaque to the caller.
+    pub(super) fn make(&self, now: u64, salt: u64) -> String {
+        let told = format!("{now:016x}{salt:016x}");
+        let hash = self.hash_of(told.as_bytes());
+        told + &hash
+    }
+
+    /// Whether this is a nonce of ours that has not expired, and this count of it was not used before. It now is.
+    pub(super) fn take(&self, nonce: &[u8], count: u32, now: u64) -> bool {
+        if nonce.len() != TIME_DIGITS + SALT_DIGITS + HASH_DIGITS {
             return false;
         }
-        let (time, hash) = nonce.split_at(TIME_DIGITS);
-        let made = std::str::from_utf8(time).ok().and_then(|time| u64::from_str_radix(time, 16).ok());
-        let ours = equal(self.hash_of(time).as_bytes(), hash);
-        ours && made
-            .is_some_and(|made| made <= now.saturating_add(CLOCK_SKEW) && now.saturating_sub(made) <= NONCE_LIFETIME)
+        let (told, hash) = nonce.split_at(TIME_DIGITS + SALT_DIGITS);
+        if !equal(self.hash_of(told).as_bytes(), hash) {
+            return false;
+        }
+        let (made, salt) = told.split_at(TIME_DIGITS);
+        let number = |digits| u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok();
+        let (Some(made), Some(salt)) = (number(made), number(salt)) else { return false };
+        let fresh = made <= now.saturating_add(CLOCK_SKEW) && now.saturating_sub(made) <= NONCE_LIFETIME;
+        fresh && self.used.take(salt, made, count)
     }
 
-    fn hash_of(&self, time: &[u8]) -> String {
-        hex(hmac(&self.0, time).get(..HASH_DIGITS / 2).unwrap_or_default())
+    fn hash_of(&self, told: &[u8]) -> String {
+        hex(hmac(&self.secret, told).get(..HASH_DIGITS / 2).unwrap_or_default())
     }
 }
 
-impl std::fmt::Debug for Secret {
+impl std::fmt::Debug for Nonces {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Secret")
+        // Never the secret.
+        f.write_str("Nonces")
     }
-}
-
-/// A nonce for a challenge made at `now`, in seconds since 1970-01-01 00:00 UTC. Opaque to the caller.
-pub fn nonce(secret: &Secret, now: u64) -> String {
-    let time = format!("{now:016x}");
-    let hash = secret.hash_of(time.as_bytes());
-    time + &hash
 }

@@ -1,14 +1,13 @@
 use super::hash::{Algorithm, hex, hmac};
-use super::{DigestStatus, NONCE_LIFETIME, Secret, challenge, nonce, verify};
+use super::{DigestStatus, NONCE_LIFETIME, Nonces, Realm};
 use crate::message::Message;
 
-const SECRET: Secret = Secret::new([7; 32]);
 const NOW: u64 = 1_750_000_000;
 
 // Computed with another implementation.
 const SHA512_256: &str = "430d05014cecc49cab6fbe03176d41a1da86cbfe24a16580e22aaad928d960d0";
 const MD5_SESSION: &str = "ab1ab52559e45f1f552d53040e60f874";
-const HMAC: &str = "40d284aa2ebb77cb81fcd66c2f6e84f0";
+const HMAC: &str = "dff90c4345b7f4c9e27cb9dd88d8d2ea";
 
 fn request(uri: &str, credentials: &str) -> Message {
     let text = format!("INVITE {uri} SIP/2.0\r\nCSeq: 1 INVITE\r\n{credentials}\r\n\r\n");
@@ -31,15 +30,33 @@ fn answer(algorithm: Algorithm, nonce: &str, user: &str, password: &str) -> Stri
     )
 }
 
+fn realm(nonces: &Nonces) -> Realm<'_> {
+    Realm { name: "example.net", md5: true, nonces }
+}
+
+fn nonces() -> Nonces {
+    Nonces::new([7; 32])
+}
+
+/// A nonce of [`nonces`], made at this time.
+fn nonce(made: u64) -> String {
+    nonces().make(made, 5)
+}
+
+/// What nonces of which none was used say to these credentials.
 fn status(credentials: &str) -> DigestStatus {
-    verify(&request("sip:+1212@example.net", credentials), "example.net", password_of, &SECRET, NOW)
+    at(&nonces(), credentials)
+}
+
+fn at(nonces: &Nonces, credentials: &str) -> DigestStatus {
+    realm(nonces).verify(&request("sip:+1212@example.net", credentials), password_of, NOW)
 }
 
 /// The published examples are of HTTP, and of a nonce that is not ours: right, but stale.
 fn published(credentials: &str, realm: &str, password: &str) -> DigestStatus {
     let text = format!("GET /dir/index.html SIP/2.0\r\nAuthorization: {credentials}\r\n\r\n");
     let message = Message::parse(text.into()).expect("a message");
-    verify(&message, realm, |_| Some(password.to_owned()), &SECRET, NOW)
+    Realm { name: realm, md5: true, nonces: &nonces() }.verify(&message, |_| Some(password.to_owned()), NOW)
 }
 
 #[test]
@@ -68,14 +85,14 @@ fn the_examples_of_the_rfcs_are_right() {
 #[test]
 fn right_credentials_are_verified_with_every_algorithm() {
     for algorithm in [Algorithm::Md5, Algorithm::Sha256, Algorithm::Sha512_256] {
-        let credentials = answer(algorithm, &nonce(&SECRET, NOW), "alice", "secret");
+        let credentials = answer(algorithm, &nonce(NOW), "alice", "secret");
         assert_eq!(status(&credentials), DigestStatus::Verified("alice".into()), "{algorithm:?}");
     }
 }
 
 #[test]
 fn wrong_credentials_fail_and_those_of_another_realm_are_not_ours() {
-    let nonce = nonce(&SECRET, NOW);
+    let nonce = nonce(NOW);
     let right = answer(Algorithm::Md5, &nonce, "alice", "secret");
     assert_eq!(status(&answer(Algorithm::Md5, &nonce, "alice", "guess")), DigestStatus::Failed);
     assert_eq!(status(&answer(Algorithm::Md5, &nonce, "bob", "secret")), DigestStatus::Failed);
@@ -90,8 +107,8 @@ fn wrong_credentials_fail_and_those_of_another_realm_are_not_ours() {
 
 #[test]
 fn an_answer_holds_for_its_called_user_alone() {
-    let credentials = answer(Algorithm::Md5, &nonce(&SECRET, NOW), "alice", "secret");
-    let status = |uri| verify(&request(uri, &credentials), "example.net", password_of, &SECRET, NOW);
+    let credentials = answer(Algorithm::Md5, &nonce(NOW), "alice", "secret");
+    let status = |uri| realm(&nonces()).verify(&request(uri, &credentials), password_of, NOW);
     assert_eq!(status("sip:%2B1212@192.0.2.1;user=phone"), DigestStatus::Verified("alice".into()));
     assert_eq!(status("sip:+1900@example.net"), DigestStatus::Failed);
     assert_eq!(status("sip:example.net"), DigestStatus::Failed);
@@ -100,7 +117,7 @@ fn an_answer_holds_for_its_called_user_alone() {
 #[test]
 fn a_nonce_that_is_old_or_not_ours_is_stale() {
     let status = |made, secret: [u8; 32]| {
-        status(&answer(Algorithm::Sha256, &nonce(&Secret::new(secret), made), "alice", "secret"))
+        status(&answer(Algorithm::Sha256, &Nonces::new(secret).make(made, 5), "alice", "secret"))
     };
     assert_eq!(status(NOW - NONCE_LIFETIME, [7; 32]), DigestStatus::Verified("alice".into()));
     assert_eq!(status(NOW - NONCE_LIFETIME - 1, [7; 32]), DigestStatus::Stale);
@@ -111,7 +128,7 @@ fn a_nonce_that_is_old_or_not_ours_is_stale() {
 
 #[test]
 fn credentials_are_read_as_clients_really_write_them() {
-    let right = answer(Algorithm::Md5, &nonce(&SECRET, NOW), "alice", "secret");
+    let right = answer(Algorithm::Md5, &nonce(NOW), "alice", "secret");
     let verified = DigestStatus::Verified("alice".into());
     let upper = right.split("response=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a response");
     for written in [
@@ -135,23 +152,84 @@ fn session_keys_bind_both_nonces() {
         uri=\"sip:bob@example.net\", qop=auth, nc=00000001, algorithm=MD5-sess, response=\"RESPONSE\"";
     let credentials = credentials.replace("RESPONSE", MD5_SESSION);
     let message = request("sip:bob@example.net", &credentials);
-    assert_eq!(verify(&message, "example.net", password_of, &SECRET, NOW), DigestStatus::Stale);
+    assert_eq!(realm(&nonces()).verify(&message, password_of, NOW), DigestStatus::Stale);
 }
 
 #[test]
-fn a_challenge_offers_the_stronger_hash_first() {
-    assert_eq!(
-        challenge("a\"b", "n", true),
-        [
-            r#"Digest realm="a\"b", nonce="n", algorithm=SHA-256, qop="auth", stale=true"#,
-            r#"Digest realm="a\"b", nonce="n", algorithm=MD5, qop="auth", stale=true"#,
-        ]
+fn a_challenge_offers_the_strongest_hash_first_and_md5_where_it_is_allowed() {
+    let nonces = nonces();
+    let realm = Realm { name: "a\"b", md5: true, nonces: &nonces };
+    let nonce = nonce(100);
+    let offered =
+        |algorithm| format!(r#"Digest realm="a\"b", nonce="{nonce}", algorithm={algorithm}, qop="auth", stale=true"#);
+    assert_eq!(realm.challenge(100, 5, true), ["SHA-512-256", "SHA-256", "MD5"].map(offered));
+    let strict = Realm { md5: false, ..realm };
+    assert_eq!(strict.challenge(100, 5, true), ["SHA-512-256", "SHA-256"].map(offered));
+    assert!(!realm.challenge(100, 5, false)[0].contains("stale"));
+}
+
+#[test]
+fn md5_is_refused_where_it_is_not_allowed() {
+    let nonces = nonces();
+    let realm = Realm { md5: false, ..realm(&nonces) };
+    let verify = |algorithm| {
+        let credentials = answer(algorithm, &nonce(NOW), "alice", "secret");
+        realm.verify(&request("sip:+1212@example.net", &credentials), password_of, NOW)
+    };
+    assert_eq!(verify(Algorithm::Md5), DigestStatus::Failed);
+    assert_eq!(verify(Algorithm::Sha256), DigestStatus::Verified("alice".into()));
+}
+
+#[test]
+fn an_answer_is_good_once_and_the_next_count_of_its_nonce_once_too() {
+    let nonces = nonces();
+    let verified = DigestStatus::Verified("alice".into());
+    let counted = |count: &str| {
+        let secret = Algorithm::Sha256.hex(&[b"alice:example.net:secret"]);
+        let target = Algorithm::Sha256.hex(&[b"INVITE:sip:+1212@example.net"]);
+        let nonce = nonce(NOW);
+        let text = format!("{secret}:{nonce}:{count}:xyz:auth:{target}");
+        let response = Algorithm::Sha256.hex(&[text.as_bytes()]);
+        format!(
+            "Proxy-Authorization: Digest username=\"alice\", realm=\"example.net\", nonce=\"{nonce}\", \
+             uri=\"sip:+1212@example.net\", response=\"{response}\", algorithm=SHA-256, cnonce=\"xyz\", qop=auth, nc={count}"
+        )
+    };
+    for (count, expected) in [
+        ("00000001", &verified),
+        ("00000001", &DigestStatus::Stale),
+        ("00000003", &verified),
+        ("00000002", &verified),
+        ("00000002", &DigestStatus::Stale),
+        ("0000000a", &verified),
+        ("00000000", &DigestStatus::Failed),
+        ("1", &DigestStatus::Failed),
+        ("+0000001", &DigestStatus::Failed),
+    ] {
+        assert_eq!(at(&nonces, &counted(count)), *expected, "{count}");
+    }
+    // Wrong credentials use nothing up.
+    assert_eq!(at(&nonces, &counted("0000000b").replace("xyz", "xyy")), DigestStatus::Failed);
+    assert_eq!(at(&nonces, &counted("0000000b")), verified);
+}
+
+#[test]
+fn an_answer_without_a_count_is_good_once() {
+    let nonces = nonces();
+    let (secret, target) =
+        (Algorithm::Md5.hex(&[b"alice:example.net:secret"]), Algorithm::Md5.hex(&[b"INVITE:sip:+1212@example.net"]));
+    let nonce = nonce(NOW);
+    let response = Algorithm::Md5.hex(&[format!("{secret}:{nonce}:{target}").as_bytes()]);
+    let credentials = format!(
+        "Proxy-Authorization: Digest username=\"alice\", realm=\"example.net\", nonce=\"{nonce}\", \
+         uri=\"sip:+1212@example.net\", response=\"{response}\""
     );
-    assert!(!challenge("a", "n", false)[0].contains("stale"));
+    assert_eq!(at(&nonces, &credentials), DigestStatus::Verified("alice".into()));
+    assert_eq!(at(&nonces, &credentials), DigestStatus::Stale);
 }
 
 #[test]
 fn the_keyed_hash_is_hmac() {
-    assert_eq!(hex(&hmac(&[7; 32], b"0000000000000064"))[..32], *HMAC);
-    assert_eq!(nonce(&SECRET, 100), format!("0000000000000064{HMAC}"));
+    assert_eq!(hex(&hmac(&[7; 32], b"00000000000000640000000000000005"))[..32], *HMAC);
+    assert_eq!(nonce(100), format!("00000000000000640000000000000005{HMAC}"));
 }

@@ -151,6 +151,8 @@ pub struct Customer {
     pub attributes: Named<String>,
     /// Digest credentials of this customer.
     pub digest: Option<Digest>,
+    /// Digits that its calls have before the called number: tells apart customers that share an address or a certificate.
+    pub tech_prefix: Option<String>,
     /// Whether it is believed who calls (RFC 3325). Default: it is not.
     #[serde(default)]
     pub trust_identity: TrustIdentity,
@@ -168,4 +170,10 @@ pub struct Digest {
     pub realm: String,
     /// User name to password.
     pub users: Named<String>,
+    /// Whether answers by MD5 are good enough. Default false.
+    #[serde(default)]
+    pub md5: bool,
+    /// Whether right credentials make a call this customer's, whatever address it comes from. Default false.
+    #[serde(default)]
+    pub from_anywhere: bool,
 }

@@ -174,7 +174,7 @@ pub(super) fn is_host(host: &str) -> bool {
 
 /// Networks that two customers claim: whose call would it be?
 pub(super) fn shared_sources(config: &Config, report: &mut Report<'_>) {
-    let mut owners: HashMap<ipnet::IpNet, &str> = HashMap::new();
+    let mut owners: HashMap<(ipnet::IpNet, Option<&str>), &str> = HashMap::new();
     for (customer_name, customer) in &config.customers {
         for (index, network) in customer.sources.iter().enumerate() {
             let key = format!("customers.{customer_name}.sources[{index}]");
@@ -182,12 +182,13 @@ pub(super) fn shared_sources(config: &Config, report: &mut Report<'_>) {
             if whole != *network {
                 report.warn(&key, format!("`{network}` is read as `{whole}`"));
             }
-            match owners.insert(whole, customer_name) {
+            match owners.insert((whole, customer.tech_prefix.as_deref()), customer_name) {
                 Some(other) if other == customer_name => report.warn(&key, format!("`{whole}` is listed twice")),
                 Some(other) => report.error(
                     &key,
                     format!(
-                        "`{whole}` is a source of `{other}` too: a call from there can belong to one customer only"
+                        "`{whole}` is a source of `{other}` too: a call from there can belong to one customer only, unless a \
+                         `tech-prefix` tells them apart"
                     ),
                 ),
                 None => {}

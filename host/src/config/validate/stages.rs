@@ -222,12 +222,7 @@ fn pipeline(key: &str, stages: &[String], report: &mut Report<'_>) {
 }
 
 fn customer(key: &str, customer: &Customer, config: &Config, folder: &Path, report: &mut Report<'_>) {
-    if customer.sources.is_empty() && customer.tls_identities.is_empty() {
-        report.error(
-            &format!("{key}.sources"),
-            "is empty, and there are no `tls-identities`: no call can be this customer's",
-        );
-    }
+    customers::identity(key, customer, config, report);
     customers::trust(&format!("{key}.trust-identity"), customer, report);
     let pipeline_key = format!("{key}.pipeline");
     reference(&pipeline_key, &customer.pipeline, "pipelines", report);

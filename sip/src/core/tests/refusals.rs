@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 
-use super::rig::{CALLER, Rig, URI};
-use super::ua::{self, text};
+use super::rig::{Answered, CALLER, Rig, URI};
+use super::ua::{self, parse, text};
+use crate::door::{Door, Turned};
 use crate::message::Name;
 
 /// The answer to one request that opens no call.
@@ -148,7 +149,7 @@ fn who_is_nobodys_is_answered_once_and_forgotten() {
     let mut rig = Rig::new();
     rig.receive(CALLER, request("INVITE"));
     rig.next(CALLER, "100 INVITE");
-    rig.decide(crate::decision::Decision::Dismiss { code: 403 });
+    rig.decide(crate::decision::Decision::Dismiss { code: 403, headers: Vec::new() });
     rig.next(CALLER, "403 INVITE");
     assert_eq!(rig.record().code, 403);
     assert_eq!(rig.core.held(), 0);
@@ -167,4 +168,53 @@ fn a_challenge_that_nobody_acknowledges_is_sent_four_times_and_no_oftener() {
     rig.receive(CALLER, request("INVITE"));
     rig.next(CALLER, "100 INVITE");
     assert_eq!(rig.core.held(), 1, "the first was forgotten in time");
+}
+
+/// Turns everybody away.
+#[derive(Debug)]
+struct Shut(Vec<(String, String)>);
+
+impl Door for Shut {
+    fn turns_away(&self, _: &crate::message::Message, flow: crate::flow::Flow) -> Option<Turned> {
+        (flow.remote.to_string() == CALLER).then(|| Turned { code: 407, headers: self.0.clone() })
+    }
+}
+
+#[test]
+fn a_strangers_invite_is_answered_as_often_as_it_comes_and_nothing_is_kept_of_it() {
+    let mut call = Answered::new();
+    let rig = &mut call.rig;
+    rig.core.put_before(Box::new(Shut(vec![("Proxy-Authenticate".into(), "Digest".into())])));
+    let invite = super::ua::invite(CALLER, "b", URI);
+    for _ in 0..3 {
+        rig.receive(CALLER, &invite);
+        let refusal = rig.next(CALLER, "407 INVITE");
+        assert_eq!(refusal.get(Name::ProxyAuthenticate), Some(&b"Digest"[..]));
+        rig.receive(CALLER, super::ua::hop_by_hop(&parse(invite.clone()), "ACK", Some(&refusal)));
+        rig.silence();
+    }
+    assert_eq!((rig.core.held(), rig.core.counters().strangers), (1, 3));
+    assert!(rig.times(CALLER, "407 INVITE", super::rig::secs(40)).is_empty(), "it is never sent again");
+    assert!(rig.records.is_empty());
+    let other = "192.0.2.77:5060";
+    rig.receive(other, super::ua::invite(other, "c", URI));
+    rig.next(other, "100 INVITE");
+}
+
+#[test]
+fn no_datagram_of_a_stranger_gets_an_answer_of_more_than_three_times_its_bytes() {
+    let mut rig = Rig::new();
+    let large = |bytes| Box::new(Shut(vec![("Proxy-Authenticate".into(), "x".repeat(bytes))]));
+    let invite = super::ua::invite(CALLER, "b", URI);
+    rig.core.put_before(large(invite.len()));
+    rig.receive(CALLER, &invite);
+    let answer = rig.next(CALLER, "407 INVITE");
+    assert!(answer.raw().len() <= invite.len() * 3);
+    rig.core.put_before(large(invite.len() * 3));
+    rig.receive(CALLER, &invite);
+    rig.silence();
+    assert_eq!(rig.core.counters().amplified, 1);
+    let connection = super::rig::tcp(CALLER);
+    rig.receive_on(connection, invite.replace("/UDP", "/TCP"));
+    rig.next(CALLER, "407 INVITE");
 }
