@@ -185,7 +185,7 @@ impl World {
                 reason: "\r\nX: y".into(),
                 headers: Vec::new(),
             },
-            1 => Decision::Dismiss { code: 403 },
+            1 => Decision::Dismiss { code: 403, headers: Vec::new() },
             _ => {
                 let count = script.below(5);
                 let targets = (0..count).map(|_| self.target(script)).collect();
