@@ -25,7 +25,7 @@ pub struct DigestRealm {
 impl fmt::Debug for DigestRealm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Never the passwords.
-        f.debug_struct("DigestRealm").field("realm", &self.realm).field("users", &self.passwords.len()).finish()
+        f.debug_struct("DigestRealm").field("realm", &self.realm).field("md5", &self.md5).finish_non_exhaustive()
     }
 }
 

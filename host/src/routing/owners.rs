@@ -27,7 +27,7 @@ impl Owners {
     }
 
     pub(super) fn of(&self, dialled: &str) -> Option<Owner> {
-        let fits = |prefix: &str| prefix.is_empty() || dialled.strip_prefix(prefix).is_some_and(|rest| is_number(rest));
+        let fits = |prefix: &str| prefix.is_empty() || dialled.strip_prefix(prefix).is_some_and(is_number);
         let owner = self.0.iter().find(|(prefix, _)| fits(prefix));
         owner.map(|(prefix, customer)| Owner { customer: *customer, prefix: prefix.len() })
     }

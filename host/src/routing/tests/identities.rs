@@ -116,7 +116,7 @@ async fn whose_call_it_is_is_said_by_certificate_then_address_then_tech_prefix()
 
 /// The INVITE again, with an answer to this challenge.
 fn with_credentials(call: &NewCall, challenge: &[(String, String)], user: &str, password: &str) -> NewCall {
-    let fields: String = challenge.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let fields = challenge.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect::<Vec<_>>().concat();
     let challenge = format!("SIP/2.0 407 No\r\nCSeq: 1 INVITE\r\n{fields}\r\n");
     let challenge = Message::parse(Bytes::from(challenge)).unwrap();
     let login = Login { user: user.to_owned(), password: password.to_owned() };
