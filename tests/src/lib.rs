@@ -4,6 +4,7 @@
 //! [`Phone`] speaks SIP word by word; [`Rabbit`], [`Redis`] and [`Postgres`] are private servers, [`Kamailio`] a neighbour;
 //! [`LrnServer`] is a number directory that can fail in several ways. Every process belongs to the fixture that started it and ends with it, by its id.
 
+mod acceptor;
 mod compiled;
 mod component;
 mod dns;

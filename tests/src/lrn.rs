@@ -1,14 +1,16 @@
 //! An LRN service that fails in the ways in which real ones do.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::Result;
 use nix::sys::socket::{setsockopt, sockopt};
+
+use crate::acceptor::Acceptor;
 
 /// Where every number is ported to.
 pub(crate) const ROUTING_NUMBER: &str = "9195550000";
@@ -43,6 +45,7 @@ pub struct LrnServer {
     /// Where it listens.
     pub address: SocketAddr,
     state: Arc<State>,
+    _acceptor: Acceptor,
 }
 
 #[derive(Debug)]
@@ -54,33 +57,23 @@ struct State {
     most_at_once: AtomicUsize,
     /// The most bytes that the client took of one [`Fault::Flood`], buffers on the way included.
     most_taken: AtomicUsize,
-    over: AtomicBool,
 }
 
 impl LrnServer {
     /// Starts it, in good health.
     pub fn start() -> Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0")?;
-        let address = listener.local_addr()?;
         let state = Arc::new(State {
             fault: Mutex::new(Fault::None),
             requests: AtomicUsize::new(0),
             at_once: AtomicUsize::new(0),
             most_at_once: AtomicUsize::new(0),
             most_taken: AtomicUsize::new(0),
-            over: AtomicBool::new(false),
         });
         let shared = Arc::clone(&state);
-        thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                if shared.over.load(Ordering::Relaxed) {
-                    return;
-                }
-                let state = Arc::clone(&shared);
-                thread::spawn(move || state.converse(stream));
-            }
-        });
-        Ok(Self { address, state })
+        let acceptor = Acceptor::start(move |stream| {
+            let _ended = shared.converse(stream);
+        })?;
+        Ok(Self { address: acceptor.address, state, _acceptor: acceptor })
     }
 
     /// From now on it fails like this.
@@ -107,9 +100,6 @@ impl LrnServer {
 impl Drop for LrnServer {
     fn drop(&mut self) {
         self.fail(Fault::Reset);
-        self.state.over.store(true, Ordering::Relaxed);
-        // Wakes the thread that accepts.
-        let _woken = TcpStream::connect(self.address);
     }
 }
 
@@ -118,9 +108,7 @@ impl State {
         *self.fault.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A connection ends with its client, or when nothing came for a while.
     fn converse(&self, mut stream: TcpStream) -> Option<()> {
-        stream.set_read_timeout(Some(Duration::from_secs(20))).ok()?;
         let mut head = Vec::new();
         let mut chunk = [0; 1024];
         loop {

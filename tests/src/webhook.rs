@@ -2,15 +2,15 @@
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use trunkline::cdr::record::CallRecord;
+
+use crate::acceptor::Acceptor;
 
 /// How it answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub struct Delivery {
 /// Listens on a loopback port. It ends when dropped.
 #[derive(Debug)]
 pub struct Webhook {
-    address: SocketAddr,
+    acceptor: Acceptor,
     state: Arc<State>,
 }
 
@@ -46,36 +46,26 @@ struct State {
     manner: Mutex<Manner>,
     requests: AtomicUsize,
     deliveries: Mutex<Vec<Delivery>>,
-    over: AtomicBool,
 }
 
 impl Webhook {
     /// Starts it; it takes what comes.
     pub fn start() -> Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0")?;
-        let address = listener.local_addr()?;
         let state = Arc::new(State {
             manner: Mutex::new(Manner::Takes),
             requests: AtomicUsize::new(0),
             deliveries: Mutex::default(),
-            over: AtomicBool::new(false),
         });
         let shared = Arc::clone(&state);
-        thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                if shared.over.load(Ordering::Relaxed) {
-                    return;
-                }
-                let state = Arc::clone(&shared);
-                thread::spawn(move || state.converse(stream));
-            }
-        });
-        Ok(Self { address, state })
+        let acceptor = Acceptor::start(move |stream| {
+            let _ended = shared.converse(stream);
+        })?;
+        Ok(Self { acceptor, state })
     }
 
     /// For the configuration.
     pub fn url(&self) -> String {
-        format!("http://{}/records?source=trunkline", self.address)
+        format!("http://{}/records?source=trunkline", self.acceptor.address)
     }
 
     /// From now on it answers like this.
@@ -94,17 +84,8 @@ impl Webhook {
     }
 }
 
-impl Drop for Webhook {
-    fn drop(&mut self) {
-        self.state.over.store(true, Ordering::Relaxed);
-        // Wakes the listener.
-        let _woken = TcpStream::connect(self.address);
-    }
-}
-
 impl State {
     fn converse(&self, mut stream: TcpStream) -> Option<()> {
-        stream.set_read_timeout(Some(Duration::from_secs(20))).ok()?;
         let delivery = read(&mut stream)?;
         self.requests.fetch_add(1, Ordering::Relaxed);
         let manner = *self.manner.lock().unwrap_or_else(PoisonError::into_inner);
