@@ -15,24 +15,19 @@ use super::fixed::Fixed;
 use super::listeners::Listeners;
 use super::plant::{self, Layout, Plant};
 use super::pulse::Pulse;
+use super::sample::{Sampler, breaker, gateway_status, service, word};
 use super::streams::names;
 use super::swap::Turns;
-use crate::admin::metrics::{BreakerSample, BreakerState, NodeSample, QueueSample, Samples, StoreSample, TableSample};
-use crate::admin::{
-    Control, GatewayStatus, Metrics, PluginStatus, Plugins, ServiceStatus, Status, StoreStatus, TableStatus,
-};
-use crate::cdr::{Cdr, Lag, Observer};
+use crate::admin::{Control, Metrics, PluginStatus, Plugins, ServiceStatus, Status, StoreStatus, TableStatus};
+use crate::cdr::{Cdr, Observer};
 use crate::config::model::Config;
 use crate::config::{self, Loaded};
 use crate::events::{self, Event};
-use crate::guard::{Guard, GuardSample, Rules};
-use crate::locate::DnsCounts;
+use crate::guard::{Guard, Rules};
 use crate::log;
 use crate::lookup::{Hold, Services, Tables};
-use crate::plugin;
-use crate::routing::{Gateway, Snapshot};
+use crate::routing::Snapshot;
 use crate::sip::core::Listener;
-use crate::sip::time::Time;
 use crate::transport::hep::Mirror;
 use crate::transport::stream::Streams;
 use crate::transport::stream::tls::Certificates;
@@ -93,34 +88,23 @@ impl Desk {
         let layout = Arc::new(ArcSwap::from_pointee(layout));
         let records = cdr.observer();
         let turns = Turns::default();
-        let sampled = (
-            Arc::clone(&layout),
-            records.clone(),
-            streams.clone(),
-            Arc::clone(&plant.dns),
-            turns.clone(),
-            mirror.clone(),
-            Arc::clone(&plant.limits),
-            guard.clone(),
-        );
         let pulse = Pulse::new();
         let (ready, mail) = (Arc::clone(&pulse.ready), Arc::clone(&pulse.mail));
+        let sampler = Sampler {
+            layout: Arc::clone(&layout),
+            records: records.clone(),
+            streams: streams.clone(),
+            dns: Arc::clone(&plant.dns),
+            turns: turns.clone(),
+            mirror: mirror.clone(),
+            limits: Arc::clone(&plant.limits),
+            guard: guard.clone(),
+            pulse,
+            clock,
+        };
         Self {
             node,
-            metrics: Arc::new(Metrics::new(move || {
-                let copies = sampled.5.as_ref().map(Mirror::counts);
-                let now = clock.now();
-                let node = pulse.sample(queues(&sampled.1, &sampled.2, sampled.5.as_ref()));
-                let limits = sampled.6.sharing();
-                let guard = sampled.7.sample();
-                Samples {
-                    node,
-                    copies,
-                    limits,
-                    guard,
-                    ..samples(&sampled.0.load(), &sampled.1, &sampled.2, &sampled.3, &sampled.4, now)
-                }
-            })),
+            metrics: Arc::new(Metrics::new(move || sampler.take())),
             streams,
             guard,
             mirror,
@@ -302,133 +286,6 @@ fn seen_at(listener: &Listener) -> SocketAddr {
     let wildcard = listener.bound.ip().is_unspecified();
     let ip = advertised.ok().filter(|_| wildcard).unwrap_or(listener.bound.ip());
     (ip, listener.bound.port()).into()
-}
-
-fn gateway_status(gateway: &Gateway, now: Time) -> GatewayStatus {
-    let report = gateway.health.report(now);
-    GatewayStatus {
-        name: gateway.name.to_string(),
-        state: report.condition.word(),
-        destination: gateway.destinations().first().map(|destination| destination.address),
-        calls: report.calls,
-        passed_full: report.passed_full,
-        passed_down: report.passed_down,
-        probed: report.probed,
-    }
-}
-
-/// The bounded queues that are not the workers'.
-fn queues(records: &Observer, streams: &Streams, mirror: Option<&Mirror>) -> Vec<QueueSample> {
-    let all = [
-        ("journal", Some(records.journal().queue)),
-        ("dialer", Some(streams.queue())),
-        ("events", events::queue()),
-        ("hep", mirror.map(Mirror::queue)),
-    ];
-    let known = all.into_iter().filter_map(|(name, queue)| Some((name, queue?)));
-    known.map(|(name, (depth, limit))| QueueSample { name: name.to_owned(), depth, limit }).collect()
-}
-
-/// Those too that never came to a rollback: what has no first value has no growth that an alarm could see.
-fn every_turn(turns: &Turns, layout: &Layout) -> Vec<(String, &'static str, u64)> {
-    let mut all = turns.all();
-    for seat in layout.snapshot.seats() {
-        let name = seat.name.to_string();
-        if !all.iter().any(|(counted, event, _)| *counted == name && *event == "rolled-back") {
-            all.push((name, "rolled-back", 0));
-        }
-    }
-    all
-}
-
-fn store_sample(lag: Lag) -> StoreSample {
-    let Lag { store, behind, confirmed, failures, missing, unroutable, error, .. } = lag;
-    StoreSample { name: store, behind, confirmed, failures, failing: error.is_some(), missing, unroutable }
-}
-
-fn samples(
-    layout: &Layout,
-    records: &Observer,
-    streams: &Streams,
-    dns: &DnsCounts,
-    turns: &Turns,
-    now: Time,
-) -> Samples {
-    let tables = layout.tables.iter().map(|table| {
-        let stats = table.stats();
-        TableSample {
-            name: table.name().to_owned(),
-            hits: stats.hits,
-            misses: stats.misses,
-            negative: stats.negative,
-            stale: stats.stale,
-            shared: stats.shared_hits,
-            errors: stats.errors.iter().map(|(trouble, count)| (trouble.word(), *count)).collect(),
-            load_time: stats.load_time,
-            loads: stats.loads,
-            entries: stats.entries,
-            bytes: stats.bytes,
-            age: stats.age.map(|age| age.as_secs_f64()),
-        }
-    });
-    let services = layout.services.names().filter_map(|name| {
-        let stats = layout.services.stats(name)?;
-        let (state, opened) = (service(stats.open), Some(stats.times_opened));
-        Some(BreakerSample { kind: "service", name: name.to_owned(), state, opened })
-    });
-    let stages = layout.snapshot.seats().filter_map(|seat| {
-        let state = breaker(seat.stage.as_ref()?.breaker_state());
-        Some(BreakerSample { kind: "plugin", name: seat.name.to_string(), state, opened: None })
-    });
-    let compared = layout.snapshot.seats().flat_map(|seat| {
-        let name = seat.name.to_string();
-        seat.trials().map(|trial| (name.clone(), trial.status())).collect::<Vec<_>>()
-    });
-    let usage = layout.snapshot.customers().map(|customer| (customer.name.to_string(), customer.account.usage()));
-    let stores = records.lag().into_iter();
-    let journal = records.journal();
-    let events = events::counts();
-    Samples {
-        node: NodeSample::default(),
-        journal_failing: journal.failing.is_some(),
-        journal_bytes: (journal.disk_use, journal.limit),
-        notes_lost: journal.notes_lost,
-        unguarded: journal.unguarded,
-        events: (events.published, events.dropped),
-        log_lines_dropped: log::dropped(),
-        streams: streams.sample(),
-        dns: dns.sample(),
-        copies: None,
-        limits: plugin::SharingStats::default(),
-        guard: GuardSample::default(),
-        gateways: layout.snapshot.gateways.iter().map(|gateway| gateway_status(gateway, now)).collect(),
-        stores: stores.map(store_sample).collect(),
-        tables: tables.collect(),
-        breakers: services.chain(stages).collect(),
-        turns: every_turn(turns, layout),
-        trials: compared.collect(),
-        usage: usage.collect(),
-    }
-}
-
-fn service(open: bool) -> BreakerState {
-    if open { BreakerState::Open } else { BreakerState::Closed }
-}
-
-pub(super) fn breaker(state: plugin::BreakerState) -> BreakerState {
-    match state {
-        plugin::BreakerState::Closed => BreakerState::Closed,
-        plugin::BreakerState::Open => BreakerState::Open,
-        plugin::BreakerState::HalfOpen => BreakerState::HalfOpen,
-    }
-}
-
-pub(super) fn word(state: BreakerState) -> &'static str {
-    match state {
-        BreakerState::Closed => "closed",
-        BreakerState::HalfOpen => "half-open",
-        BreakerState::Open => "open",
-    }
 }
 
 fn unix_seconds() -> u64 {

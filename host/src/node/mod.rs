@@ -10,7 +10,10 @@
 //! | `streams` | what bounds connections, and whom to expect at their ends |
 //! | `fixed` | what of the configuration no reload changes |
 //! | `control` | what the admin API sees and does |
+//! | `sample` | what the metrics show of all that |
 //! | `pulse` | what the process uses, and how full its queues are |
+//! | `room` | how many calls its memory has room for |
+//! | `sharing` | limits that nodes share |
 //! | `swap` | versions of stages, put in and taken back |
 
 mod control;
@@ -21,6 +24,7 @@ mod listeners;
 mod plant;
 mod pulse;
 mod room;
+mod sample;
 mod sharing;
 mod streams;
 mod swap;

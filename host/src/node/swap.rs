@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::control::{Desk, breaker, word};
+use super::control::Desk;
 use super::crew::hand_out;
 use super::plant::Layout;
+use super::sample::{breaker, word};
 use crate::admin::plugins::{Plugins, Refusal, SeatStatus, Swap};
 use crate::config::model::{Plugin, RollBack, Share};
 use crate::events::{self, Event};
