@@ -1,5 +1,7 @@
 //! What is wrong with a message that could be indexed.
 
+use memchr::memchr;
+
 use super::{Length, Message, Name};
 use crate::header::{Items, NameAddr, Via, ViaSpans};
 use crate::scan;
@@ -22,6 +24,18 @@ const fn bad(reason: &'static str) -> Fault {
 /// A tag, branch or Call-ID is compared byte for byte, and must be the same on one line as folded: so no fold is in one.
 fn is_identifier(text: &[u8]) -> bool {
     !text.iter().any(u8::is_ascii_control)
+}
+
+/// Whether a control character is in this value outside of quotes.
+fn has_stray_control(mut value: &[u8]) -> bool {
+    while let Some(quote) = memchr(b'"', value) {
+        let (before, quoted) = value.split_at(quote);
+        if scan::has_control(before) {
+            return true;
+        }
+        value = scan::quoted_len(quoted).map_or(&[], |length| &quoted[length..]);
+    }
+    scan::has_control(value)
 }
 
 /// A CSeq number is less than this (RFC 3261 section 8.1.1.5).
@@ -101,8 +115,12 @@ impl Message {
     /// From or To may hold any character behind a backslash (RFC 4475 section 3.1.1.2).
     fn check_copied(&self) -> Result<(), Fault> {
         let mut fields = [Name::Via, Name::CSeq].into_iter().flat_map(|name| self.all(name));
+        let mut addresses = [Name::From, Name::To].into_iter().filter_map(|name| self.get(name));
         let mut names = [self.from_tag(), self.to_tag(), Some(self.call_id())].into_iter().flatten();
-        if fields.any(|field| scan::has_control(self.value(field))) || !names.all(is_identifier) {
+        if fields.any(|field| scan::has_control(self.value(field)))
+            || addresses.any(|value| scan::has_control(value) && has_stray_control(value))
+            || !names.all(is_identifier)
+        {
             return Err(bad("Control Character In Header Field"));
         }
         Ok(())

@@ -303,6 +303,8 @@ fn a_control_character_in_what_a_proxy_acts_on_is_refused() {
         ("K1\r", "K1\0\r"),
         ("<sip:e", "<sip:\x1be"),
         ("tag=1", "tag=\u{1}1"),
+        (">;tag=1", ">;tag\0=1"),
+        (">;tag=2", ">;\0tag=2"),
         ("<sip:f", "<sip:\0f"),
         ("tag=2", "tag=2\r2"),
         ("3@c", "3\r@c"),
