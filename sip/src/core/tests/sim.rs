@@ -1,11 +1,13 @@
-//! Thousands of calls between scripted user agents over a network that loses, doubles and overtakes, by a seed.
+//! Thousands of calls between scripted user agents over a network that loses, doubles and overtakes, by a seed; with
+//! carriers that want a login, redirect and are full, and probes of them.
 //!
 //! [`world`] runs the clock and asks the core; [`agent`] has the transactions of the user agents, [`script`] what they
-//! do with them; [`watch`] sees everything that leaves the core.
+//! do with them; [`gateways`] is what the routing side has of the carriers; [`watch`] sees everything that leaves the core.
 //!
 //! `SIM_SEED=7` runs one seed; `SIM_CALL=c29@` prints what is on the wire of the calls whose Call-ID has that in it.
 
 mod agent;
+mod gateways;
 mod network;
 mod script;
 mod watch;
@@ -23,6 +25,7 @@ const CALLS: usize = if cfg!(debug_assertions) { 100 } else { 500 };
 fn run(weather: Weather) {
     let mut calls = 0;
     let mut records = 0;
+    let mut seen = [0; 4];
     let began = std::time::Instant::now();
     let only: Option<u64> = std::env::var("SIM_SEED").ok().and_then(|seed| seed.parse().ok());
     for seed in only.map_or(0..seeds(SEEDS), |seed| seed..seed + 1) {
@@ -32,9 +35,21 @@ fn run(weather: Weather) {
         world.must_be_over();
         calls += CALLS;
         records += world.records();
+        for (sum, seen) in seen.iter_mut().zip(world.seen()) {
+            *sum += seen;
+        }
         named.passed();
     }
-    println!("{calls} calls, {records} records, {:?}", began.elapsed());
+    let [challenges, logins, redirections, refused] = seen;
+    println!(
+        "{calls} calls, {records} records, {challenges} challenges, {logins} logins, {redirections} redirections, \
+         {refused} refused, {:?}",
+        began.elapsed()
+    );
+    assert!(
+        seen.iter().all(|count| *count > 0),
+        "challenges, logins, redirections and full gateways are in the mix: {seen:?}"
+    );
 }
 
 /// How many seeds to run.

@@ -12,6 +12,7 @@ use crate::message::{Message, Method};
 
 pub(super) const T1: Duration = Duration::from_millis(500);
 const T2: Duration = Duration::from_secs(4);
+const CHALLENGE: &str = "Digest realm=\"carrier\", nonce=\"n\", qop=\"auth\", algorithm=SHA-256";
 const TIMEOUT: Duration = Duration::from_secs(32);
 
 /// A request that this agent sent.
@@ -54,6 +55,10 @@ pub(super) struct Agent {
     pub(super) talks: HashMap<String, Talk>,
     /// INVITEs that were answered 2xx, by dialog and CSeq.
     answers: HashMap<String, String>,
+    /// What it did that the routing side's gateways are about.
+    pub(super) challenges: u64,
+    pub(super) logins: u64,
+    pub(super) redirections: u64,
 }
 
 /// Call-ID, local tag, remote tag.
@@ -74,7 +79,8 @@ fn transaction(message: &Message, method: Method) -> String {
 impl Agent {
     pub(super) fn new(index: usize, host: String) -> Self {
         let (clients, servers, talks, answers) = Default::default();
-        Self { index, host, clients, servers, talks, answers }
+        let (challenges, logins, redirections) = Default::default();
+        Self { index, host, clients, servers, talks, answers, challenges, logins, redirections }
     }
 
     fn send(&self, net: &mut Network, bytes: &Bytes) {
@@ -228,7 +234,18 @@ impl Agent {
         if server.code.is_some() {
             return;
         }
-        let response = ua::parse(ua::response(&server.request, code, &server.tag, &self.host));
+        let mut text = ua::response(&server.request, code, &server.tag, &self.host);
+        if matches!(code, 401 | 407) {
+            let field = if code == 407 { "Proxy-Authenticate" } else { "WWW-Authenticate" };
+            text = text.replacen("Contact:", &format!("{field}: {CHALLENGE}\r\nContact:"), 1);
+            self.challenges += 1;
+        } else if code == 302 {
+            // Another carrier, or a machine that is off.
+            let elsewhere = format!("Contact: <sip:moved@10.0.0.{}:5060>", net.between(5, 9));
+            text = text.replacen(&format!("Contact: <sip:callee@{}>", self.host), &elsewhere, 1);
+            self.redirections += 1;
+        }
+        let response = ua::parse(text);
         let bytes = response.raw().clone();
         server.last = Some(bytes.clone());
         let invite = server.request.method() == Method::Invite;

@@ -38,6 +38,8 @@ pub(super) enum Event {
     Timer(usize, Timer),
     /// The routing side has decided.
     Decide(Box<RouteRequest>),
+    /// A gateway is to be asked how it is.
+    Probe(usize),
     /// An ICMP error for a request with this branch.
     Unreachable(Vec<u8>),
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::ua;
 use super::agent::{Agent, talk_name};
 use super::network::Network;
-use crate::message::{Message, Method};
+use crate::message::{Message, Method, Name};
 
 #[derive(Debug)]
 pub(super) enum Timer {
@@ -28,7 +28,7 @@ pub(super) enum Timer {
     Within(String, &'static str),
 }
 
-const REFUSALS: [u16; 14] = [302, 400, 403, 404, 408, 480, 484, 486, 488, 500, 502, 503, 503, 603];
+const REFUSALS: [u16; 16] = [302, 302, 302, 400, 403, 404, 408, 480, 484, 486, 488, 500, 502, 503, 503, 603];
 
 impl Agent {
     pub(super) fn on_timer(&mut self, net: &mut Network, timer: Timer) {
@@ -60,6 +60,7 @@ impl Agent {
         } else if let Some(name) = self.on_request(net, message) {
             match (message.method(), message.to_tag()) {
                 (Method::Invite, None) => self.on_call(net, &name),
+                (Method::Options, None) => self.respond(net, &name, 200),
                 (Method::Cancel, _) => self.on_cancel(net, &name, message),
                 _ => self.on_within(net, &name, message),
             }
@@ -125,6 +126,14 @@ impl Agent {
 
     /// A new call at a carrier.
     fn on_call(&mut self, net: &mut Network, name: &str) {
+        let fields = [Name::Authorization, Name::ProxyAuthorization];
+        let has_login = fields.iter().any(|field| self.servers[name].request.first(*field).is_some());
+        self.logins += u64::from(has_login);
+        if !has_login && self.index.is_multiple_of(2) && net.chance(0.7) {
+            let (delay, code) = (net.between(0, 50), if net.chance(0.5) { 401 } else { 407 });
+            self.timer_ms(net, delay, Timer::Respond(name.into(), code));
+            return;
+        }
         let kind = if net.weather.quick_peers { net.rng.u32(0..5) } else { net.rng.u32(0..10) };
         let ring = net.between(200, 9_000);
         let soon = net.between(0, 100);

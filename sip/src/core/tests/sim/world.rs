@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::super::super::{Action, Core, Settings};
-use super::super::rig::{hop, settings, udp};
+use super::super::rig::{settings, udp};
 use super::super::ua::{self, text};
 use super::agent::Agent;
+use super::gateways::Gateways;
 use super::network::{Event, Network, Weather};
 use super::script::Timer;
 use super::watch::Watch;
@@ -24,6 +25,7 @@ pub(super) struct World {
     core: Core<u32>,
     net: Network,
     agents: Vec<Agent>,
+    gateways: Gateways,
     flows: Vec<Flow>,
     by_address: HashMap<SocketAddr, usize>,
     watch: Watch,
@@ -42,6 +44,7 @@ impl World {
             net: Network::new(seed, weather),
             by_address: flows.iter().enumerate().map(|(index, flow)| (flow.remote, index)).collect(),
             agents,
+            gateways: Gateways::new(CARRIERS),
             flows,
             watch: Watch::default(),
             calls: 0,
@@ -53,6 +56,17 @@ impl World {
         self.watch.records.len()
     }
 
+    /// Challenges, requests with a login, redirections, and calls for which a gateway was full.
+    pub(super) fn seen(&self) -> [u64; 4] {
+        let sum = |of: fn(&Agent) -> u64| self.agents.iter().map(of).sum();
+        [
+            sum(|agent| agent.challenges),
+            sum(|agent| agent.logins),
+            sum(|agent| agent.redirections),
+            self.gateways.refused(),
+        ]
+    }
+
     /// Place so many calls within half a minute, and let the clock run until nothing happens any more.
     pub(super) fn run(&mut self, calls: usize) {
         self.calls = calls;
@@ -60,6 +74,10 @@ impl World {
             let caller = self.net.rng.usize(0..CALLERS);
             let delay = self.net.between(0, 30_000);
             self.net.after_ms(delay, Event::Timer(caller, Timer::Call(number)));
+        }
+        for (gateway, at) in (0..CARRIERS).flat_map(|gateway| (0..12).map(move |at| (gateway, at * 5_000))) {
+            let delay = at + self.net.between(0, 1_000);
+            self.net.after_ms(delay, Event::Probe(gateway));
         }
         let mut steps = 0;
         loop {
@@ -91,6 +109,11 @@ impl World {
             Some(Event::Decide(request)) => {
                 let decision = self.decision(&request);
                 self.core.decide(now(&self.net), request.call, decision, 0);
+            }
+            Some(Event::Probe(gateway)) => {
+                let address = self.flows[CALLERS + gateway].remote;
+                let destination = Destination { transport: Transport::Udp, address };
+                self.core.probe(now(&self.net), self.gateways.probe(gateway, destination));
             }
             Some(Event::Unreachable(branch)) => self.core.unreachable(now(&self.net), &branch),
             None => {}
@@ -163,7 +186,7 @@ impl World {
             attempt_timeout: Duration::from_millis(first),
             ring_timeout: Duration::from_millis(last),
             parallel: self.net.chance(0.3),
-            hop: hop(),
+            hop: self.gateways.hop(&mut self.net, carrier - CALLERS),
         }
     }
 
@@ -178,6 +201,7 @@ impl World {
         assert!(self.core.index.is_empty(), "the index");
         assert_eq!(self.core.free.len(), self.core.calls.len());
         self.watch.must_match();
+        self.gateways.must_be_over(DEAD - CALLERS, weather.loss);
         for agent in &self.agents {
             for (name, client) in &agent.clients {
                 // A 2xx is sent again by the callee alone: where a third of all datagrams is lost, all of them may be.
