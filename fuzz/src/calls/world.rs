@@ -61,6 +61,8 @@ pub(super) struct World {
     branches: Vec<Vec<u8>>,
     waiting: Vec<RouteRequest>,
     noted: HashMap<u64, (OpenCall, u32)>,
+    /// Which process it is: each names its calls differently.
+    epoch: u64,
     routes: usize,
     records: usize,
 }
@@ -75,6 +77,7 @@ impl World {
             branches: Vec::new(),
             waiting: Vec::new(),
             noted: HashMap::new(),
+            epoch: 1,
             routes: 0,
             records: 0,
         }
@@ -147,7 +150,8 @@ impl World {
         self.routes -= self.waiting.drain(..).count();
         let died = self.now;
         self.now = self.now + Duration::from_secs(2);
-        self.core = Core::new(settings(), 2);
+        self.epoch += 1;
+        self.core = Core::new(settings(), self.epoch);
         // A note lives until its call's record: it may be needed again.
         for (open, facts) in self.noted.values() {
             self.core.restore(self.now, open.clone(), *facts, died);
