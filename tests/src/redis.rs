@@ -10,6 +10,7 @@ use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
+use crate::pki::Certificate;
 use crate::ports::free_tcp;
 use crate::process::Process;
 
@@ -22,15 +23,32 @@ pub struct Redis {
     server: Option<Process>,
     folder: TempDir,
     address: SocketAddr,
+    /// What it is started with beside what all are.
+    more: Vec<String>,
 }
 
 impl Redis {
     /// Starts it and waits until it answers.
     pub fn start() -> Result<Self> {
         let folder = TempDir::with_prefix("trunkline-redis-").context("no temporary folder")?;
-        let mut redis = Self { server: None, folder, address: free_tcp()? };
+        let mut redis = Self { server: None, folder, address: free_tcp()?, more: Vec::new() };
         redis.resume()?;
         Ok(redis)
+    }
+
+    /// Starts one that speaks TLS too, with this certificate, to those whom this authority has signed. Where it does so,
+    /// for the configuration.
+    pub fn start_with_tls(own: &Certificate, authority: &Path) -> Result<(Self, String)> {
+        let folder = TempDir::with_prefix("trunkline-redis-").context("no temporary folder")?;
+        let (address, tls) = (free_tcp()?, free_tcp()?);
+        let port = tls.port().to_string();
+        let files =
+            [("--tls-cert-file", &*own.certificate), ("--tls-key-file", &*own.key), ("--tls-ca-cert-file", authority)];
+        let mut more = vec!["--tls-port".to_owned(), port.clone()];
+        more.extend(files.iter().flat_map(|(key, file)| [(*key).to_owned(), file.display().to_string()]));
+        let mut redis = Self { server: None, folder, address, more };
+        redis.resume()?;
+        Ok((redis, format!("rediss://localhost:{port}/")))
     }
 
     /// Where it listens.
@@ -81,7 +99,8 @@ impl Redis {
             command
                 .args(["--bind", &host, "--port", &port, "--save", "", "--appendonly", "no", "--daemonize", "no"])
                 .arg("--dir")
-                .arg(self.folder.path());
+                .arg(self.folder.path())
+                .args(&self.more);
         })?;
         server.wait_until(START, |_| self.answers().unwrap_or(false))?;
         self.server = Some(server);

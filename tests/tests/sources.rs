@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -9,7 +10,7 @@ use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 use trunkline::config::model::Config;
 use trunkline::lookup::{self, Answer, LookupError, Probe, Services, Table, Tables};
-use trunkline_tests::{Dns, Memcached, Postgres, Redis, until};
+use trunkline_tests::{Dns, Fault, LrnServer, Memcached, Pki, Postgres, Redis, until};
 
 /// The tables of a configuration, as a running node has them.
 struct Node {
@@ -329,5 +330,134 @@ fn a_file_that_changes_is_swapped_whole_and_a_bad_one_changes_nothing() -> Resul
         Ok((stats.errors_of(lookup::Trouble::Nonsense) > 0).then_some(()))
     })?;
     assert_eq!(node.row("b", "2")?, "why=robocalls", "the rows stay as they were");
+    Ok(())
+}
+
+#[test]
+fn redis_is_reached_by_tls_with_certificates_on_both_sides_and_a_stranger_s_is_not_believed() -> Result<()> {
+    let (pki, stranger) = (Pki::new()?, Pki::new()?);
+    let server = pki.sign("redis", "localhost", "DNS:localhost,IP:127.0.0.1")?;
+    let own = pki.sign("node", "node", "")?;
+    let (redis, url) = Redis::start_with_tls(&server, &pki.authority())?;
+    redis.command(&["SET", "1212", "12125550000"])?;
+    let node = |authority: &Pki| {
+        Node::start(&format!(
+            r#"
+            [services.redis]
+            url = "{url}"
+            deadline = "5s"
+            tls = {{ ca = "{}", certificate = "{}", key = "{}" }}
+            [tables.lrn]
+            source.redis = {{ service = "redis", field = "lrn" }}
+            "#,
+            authority.authority().display(),
+            own.certificate.display(),
+            own.key.display()
+        ))
+    };
+    assert_eq!(node(&pki)?.row("lrn", "1212")?, "lrn=12125550000");
+    let wary = node(&stranger)?.ask("lrn", "1212")?;
+    assert!(matches!(wary, Err(LookupError::Unavailable(..))), "{wary:?}");
+    Ok(())
+}
+
+#[test]
+fn a_table_s_own_deadline_is_longer_than_its_redis_lets_others_wait() -> Result<()> {
+    let redis = Redis::start()?;
+    redis.command(&["MSET", "1", "one", "2", "two"])?;
+    let node = Node::start(&format!(
+        "[services.redis]\nurl = \"{}\"\ndeadline = \"100ms\"\nbreaker = {{ failures = 1000 }}\n\
+         [tables.hasty]\nsource.redis = {{ service = \"redis\" }}\n\
+         [tables.patient]\nsource.redis = {{ service = \"redis\" }}\ndeadline = \"20s\"\n",
+        redis.url()
+    ))?;
+    node.wait_for("hasty", "1", "value=one")?;
+    // It answers nobody for a second.
+    redis.command(&["CLIENT", "PAUSE", "1000"])?;
+    assert_eq!(node.ask("hasty", "2")?, Err(LookupError::Deadline));
+    assert_eq!(node.row("patient", "2")?, "value=two");
+    Ok(())
+}
+
+/// As many calls as never come at once: each asks for another key, and none waits for longer than its own deadline.
+#[test]
+fn ten_thousand_keys_asked_for_at_once_keep_their_deadline_and_reach_the_source_a_few_at_a_time() -> Result<()> {
+    const KEYS: usize = 10_000;
+    const AT_ONCE: usize = 16;
+    let deadline = Duration::from_millis(500);
+    let lrn = LrnServer::start()?;
+    lrn.fail(Fault::Slow);
+    let node = Node::start(&format!(
+        "[services.api]\nurl = \"http://{}\"\ndeadline = \"1s\"\nmax-concurrent = {AT_ONCE}\n\
+         [tables.lrn]\nsource.http = {{ service = \"api\", path = \"/lrn/{{key}}\", field = \"lrn\" }}\n",
+        lrn.address
+    ))?;
+    let table = node.table("lrn")?;
+    let until = Instant::now() + deadline;
+    let loads: Vec<_> = (0..KEYS)
+        .map(|key| match table.probe(&format!("20255{key:05}")) {
+            Probe::Pending(load) => Ok(load),
+            Probe::Ready(answer) => Err(anyhow::anyhow!("{key}: {answer:?}")),
+        })
+        .collect::<Result<_>>()?;
+    let asked = loads.into_iter().map(|load| tokio::time::timeout_at(until.into(), load));
+    let answers = node.office.block_on(async { futures_util::future::join_all(asked).await });
+    let late = until.elapsed();
+    assert!(late < Duration::from_secs(5), "the last was told {late:?} after its deadline");
+    let answered = answers.iter().filter(|answer| matches!(answer, Ok(Ok(Some(_))))).count();
+    let cut = answers.iter().filter(|answer| answer.is_err()).count();
+    assert!(answered >= AT_ONCE, "{answered} were answered in time");
+    assert_eq!(answered + cut, KEYS, "nobody is refused while there is room to wait");
+
+    // The rest goes on without them: each key once, until its own wait for a turn is over.
+    trunkline_tests::until("the queue to be worked off", Duration::from_secs(30), || {
+        let stats = table.stats();
+        let ended = stats.entries + stats.errors_of(lookup::Trouble::Busy);
+        Ok((ended == KEYS as u64).then_some(()))
+    })?;
+    assert!(lrn.most_at_once() <= AT_ONCE && lrn.requests() <= KEYS, "{} requests", lrn.requests());
+    assert_eq!(lrn.requests() as u64, table.stats().entries);
+    ensure!(node.services.stats("api").context("its service")?.times_opened == 0, "to be busy is not to be down");
+    assert_eq!(node.row("lrn", "99")?, "lrn=9195550000");
+    Ok(())
+}
+
+/// One HTTP/2 server without TLS, which answers each request with the last segment of its path; how many connections it
+/// got.
+async fn http2_server(listener: tokio::net::TcpListener, connections: Arc<AtomicUsize>) -> Result<()> {
+    loop {
+        let (stream, _) = listener.accept().await?;
+        connections.fetch_add(1, Ordering::Relaxed);
+        tokio::spawn(async move {
+            let mut connection = h2::server::handshake(stream).await?;
+            while let Some(request) = connection.accept().await {
+                let (request, mut respond) = request?;
+                let key = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
+                respond.send_response(http::Response::new(()), false)?.send_data(key.into(), true)?;
+            }
+            anyhow::Ok(())
+        });
+    }
+}
+
+#[test]
+fn a_service_is_asked_by_http_2_over_one_connection_for_many_keys_at_once() -> Result<()> {
+    let office = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let listener = office.block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))?;
+    let (address, connections) = (listener.local_addr()?, Arc::new(AtomicUsize::new(0)));
+    office.spawn(http2_server(listener, Arc::clone(&connections)));
+    let node = Node::start(&format!(
+        "[services.api]\nurl = \"http://{address}\"\ndeadline = \"10s\"\nhttp2 = true\n\
+         [tables.echo]\nsource.http = {{ service = \"api\", path = \"/echo/{{key}}\", field = \"of\" }}\n"
+    ))?;
+    assert_eq!(node.row("echo", "1212")?, "of=1212");
+    let table = node.table("echo")?;
+    let loads: Vec<_> = (0..100).map(|key| (key, table.probe(&key.to_string()))).collect();
+    for (key, load) in loads {
+        let Probe::Pending(load) = load else { anyhow::bail!("{key} came from nowhere") };
+        let row = node.office.block_on(load).map_err(|error| anyhow::anyhow!("{key}: {error}"))?;
+        assert_eq!(told(row.as_ref()), format!("of={key}"));
+    }
+    assert_eq!(connections.load(Ordering::Relaxed), 1);
     Ok(())
 }
