@@ -13,6 +13,7 @@ mod fuzz;
 mod late;
 mod limits;
 mod measure;
+mod order;
 mod redirects;
 mod refusals;
 mod rig;
