@@ -64,15 +64,14 @@ impl Shared {
                 newest
             }
         };
-        if heard.cut {
-            tracing::info!(table = &*self.table, "purges of other nodes are heard again");
-            heard.cut = false;
-        }
         loop {
             heard.last = Some(from.clone());
             let options = StreamReadOptions::default().block(WAIT.as_millis() as usize).count(STEP);
             let news: Option<StreamReadReply> =
                 connection.xread_options(&[&stream], &[&from], &options).await.map_err(told)?;
+            if std::mem::take(&mut heard.cut) {
+                tracing::info!(table = &*self.table, "purges of other nodes are heard again");
+            }
             for entry in news.into_iter().flat_map(|news| news.keys).flat_map(|stream| stream.ids) {
                 let purge = match (entry.get::<String>("key"), entry.get::<String>("prefix")) {
                     (Some(key), _) => Purge::Key(key),
@@ -97,8 +96,12 @@ fn nothing() -> Purge {
     Purge::Key(String::new())
 }
 
-/// Whether the stream may have dropped what came after `last`.
+/// Whether the stream may have dropped what came after `last`, or is another one: of a Redis that began anew.
 async fn has_forgotten(connection: &mut MultiplexedConnection, stream: &str, last: &str) -> Result<bool, String> {
+    let newest = newest(connection, stream).await?;
+    if order(&newest) < order(last) {
+        return Ok(true);
+    }
     let length: usize = connection.xlen(stream).await.map_err(told)?;
     if length < REMEMBERED {
         return Ok(false);
