@@ -9,6 +9,7 @@ mod splices;
 #[cfg(test)]
 mod tests;
 
+pub use self::callee::is_callee_number;
 pub use self::claims::without_claims;
 pub use self::splices::Splices;
 

@@ -83,7 +83,7 @@ const fn slot(word: &[u8]) -> usize {
     (word.len().wrapping_mul(5) ^ first.wrapping_mul(3) ^ last.wrapping_mul(11)) % SLOTS
 }
 
-// The fields of an ordinary INVITE come first: they are found first.
+// The fields of an ordinary INVITE come first: of those that share a slot, the first is found first.
 names! {
     Via = "Via" b'v',
     From = "From" b'f',

@@ -24,6 +24,8 @@ pub struct Customer {
     pub(super) attributes: Vec<Attribute>,
     /// Its digest credentials.
     pub digest: Option<DigestRealm>,
+    /// What its dialled numbers begin with; empty for nothing.
+    pub(super) tech_prefix: Box<str>,
     /// Whether it is believed who calls.
     pub(super) trust: TrustIdentity,
     /// Its place in the snapshot's list.

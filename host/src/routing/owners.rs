@@ -1,6 +1,8 @@
 //! Customers that share a way in, told apart by tech prefixes: digits that the carrier of the customer dials before the
 //! called number.
 
+use crate::sip::edit::is_callee_number;
+
 /// Whose calls come by one network or certificate: the customer's with the longest prefix that the dialled number begins
 /// with, else of the one that has none.
 #[derive(Debug, Clone, Default)]
@@ -27,16 +29,14 @@ impl Owners {
     }
 
     pub(super) fn of(&self, dialled: &str) -> Option<Owner> {
-        let fits = |prefix: &str| prefix.is_empty() || dialled.strip_prefix(prefix).is_some_and(is_number);
-        let owner = self.0.iter().find(|(prefix, _)| fits(prefix));
+        let owner = self.0.iter().find(|(prefix, _)| is_before_number(prefix, dialled));
         owner.map(|(prefix, customer)| Owner { customer: *customer, prefix: prefix.len() })
     }
 }
 
-/// What can be called once the prefix is off (as [`Edit::CalleeNumber`](crate::sip::edit::Edit::CalleeNumber)).
-fn is_number(text: &str) -> bool {
-    let digits = text.strip_prefix('+').unwrap_or(text);
-    (1..=32).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'*' | b'#'))
+/// Whether a tech prefix stands before what can be called; an empty one stands before everything.
+pub(super) fn is_before_number(prefix: &str, dialled: &str) -> bool {
+    prefix.is_empty() || dialled.strip_prefix(prefix).is_some_and(is_callee_number)
 }
 
 #[cfg(test)]

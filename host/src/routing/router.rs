@@ -8,6 +8,7 @@ use super::call::NewCall;
 use super::digest::DigestRealm;
 use super::entry::{Entry, dialled};
 use super::facts::{Routed, RoutingFacts};
+use super::owners::is_before_number;
 use super::pipeline::{Lane, Passage};
 use super::snapshot::Snapshot;
 use super::view::Parties;
@@ -79,14 +80,20 @@ impl Router {
         let inner = Rc::clone(&self.0);
         async move {
             let snapshot = &inner.snapshot;
-            let found = snapshot.customer_of(call.source.ip(), call.identities.as_deref(), &dialled(&call.message));
+            let dialled = dialled(&call.message);
+            let found = snapshot.customer_of(call.source.ip(), call.identities.as_deref(), &dialled);
             let (customer, prefix, digest) = match found {
                 Some((customer, prefix)) => {
                     let verify = |realm: &DigestRealm| realm.verify(&snapshot.nonces, &call);
                     (customer, prefix, customer.digest.as_ref().map_or(contract::Digest::Absent, verify))
                 }
                 None => match snapshot.customer_by_login(&call) {
-                    Ok((customer, user)) => (customer, 0, contract::Digest::Verified(user)),
+                    Ok((customer, user)) => {
+                        // From elsewhere it may dial as from home.
+                        let prefix =
+                            if is_before_number(&customer.tech_prefix, &dialled) { &*customer.tech_prefix } else { "" };
+                        (customer, prefix.len(), contract::Digest::Verified(user))
+                    }
                     Err((code, headers)) => return inner.refuse_stranger(&call, code, headers),
                 },
             };

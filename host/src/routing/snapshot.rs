@@ -314,6 +314,7 @@ fn resolve(
         pipeline,
         attributes: attributes.map(|(name, value)| Attribute { name: name.clone(), value: value.clone() }).collect(),
         digest: customer.digest.as_ref().map(DigestRealm::of),
+        tech_prefix: customer.tech_prefix.as_deref().unwrap_or_default().into(),
         trust: customer.trust_identity.clone(),
         index,
         account,

@@ -10,11 +10,14 @@ use crate::message::Message;
 use crate::span::Span;
 use crate::uri::{Scheme, Uri, unescaped};
 
+/// Whether this can be called: 1 to 32 digits, `*` or `#`, with or without a `+` before them.
+pub fn is_callee_number(text: &str) -> bool {
+    let digits = text.strip_prefix('+').unwrap_or(text);
+    (1..=32).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'*' | b'#'))
+}
+
 pub(super) fn check_number(number: &str) -> Result<(), EditFault> {
-    let digits = number.strip_prefix('+').unwrap_or(number);
-    let fit =
-        (1..=32).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'*' | b'#'));
-    if fit { Ok(()) } else { Err(EditFault::CalleeNumber) }
+    if is_callee_number(number) { Ok(()) } else { Err(EditFault::CalleeNumber) }
 }
 
 /// RFC 3966 section 3: `pname` is letters, digits and hyphens.

@@ -75,6 +75,7 @@ const CUSTOMERS: &str = r#"
     sources = ["203.0.113.0/24"]
     tls-identities = ["delta.example"]
     [customers.echo]
+    tech-prefix = "888"
     digest = { realm = "here", users = { ed = "secret" }, from-anywhere = true }
     [customers.foxtrot]
     digest = { realm = "here", users = { fox = "secret" }, from-anywhere = true }
@@ -149,6 +150,10 @@ async fn a_stranger_with_right_credentials_is_their_customer_once_and_with_wrong
         let Decision::Dismiss { code: 407, headers } = &again.decision else { panic!("{:?}", again.decision) };
         assert!(headers[0].1.contains("stale=true"), "{headers:?}");
     }
+    let roaming = NewCall { received, ..calling("88813105550123", "198.51.100.1:5060") };
+    let routed = router.route(with_credentials(&roaming, &ask().1, "ed", "secret"), Cancel::default()).await;
+    let Decision::Hunt { message, .. } = &routed.decision else { panic!("{:?}", routed.decision) };
+    assert!(message.uri().starts_with(b"sip:13105550123@"), "it dials as from home");
     for (user, password) in [("ed", "guess"), ("nobody", "secret")] {
         let call = with_credentials(&stranger, &challenge, user, password);
         let routed = router.route(call, Cancel::default()).await;
