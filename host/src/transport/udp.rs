@@ -12,7 +12,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use nix::sys::socket::{setsockopt, sockopt};
@@ -97,11 +97,12 @@ impl Socket {
     ) -> Poll<io::Result<usize>> {
         let fd = self.io.as_raw_fd();
         let returned = self.errors.poll(cx, &mut unreachable);
-        if returned > 0 {
-            return Poll::Ready(Ok(returned));
-        }
         loop {
-            ready!(self.io.poll_recv_ready(cx))?;
+            match self.io.poll_recv_ready(cx)? {
+                Poll::Ready(()) => {}
+                Poll::Pending if returned > 0 => return Poll::Ready(Ok(returned)),
+                Poll::Pending => return Poll::Pending,
+            }
             let mut count = 0;
             let inbound = &mut self.inbound;
             let received = self.io.try_io(Interest::READABLE, || {
@@ -117,12 +118,12 @@ impl Socket {
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
                     Poll::Ready(match errors::drain(fd, unreachable) {
                         0 if !is_undelivered(&error) => Err(error),
-                        count => Ok(count.max(1)),
+                        count => Ok(returned + count.max(1)),
                     })
                 }
                 _ => {
                     self.carried.0 += count as u64;
-                    Poll::Ready(Ok(count))
+                    Poll::Ready(Ok(returned + count))
                 }
             };
         }
@@ -140,9 +141,15 @@ impl Socket {
     /// Send what is queued, as far as the kernel takes it; woken when it takes more.
     pub fn flush(&mut self, cx: &mut Context<'_>, mut unreachable: impl FnMut(&[u8])) {
         let fd = self.io.as_raw_fd();
-        let mut tried_again = false;
+        let (mut tried_again, mut full) = (false, false);
         while !self.queue.is_empty() {
             if !matches!(self.io.poll_send_ready(cx), Poll::Ready(Ok(()))) {
+                return;
+            }
+            if full {
+                // After an error the runtime takes a socket for closed, and so for ready, for ever. The worker does what
+                // else there is to do, and comes back.
+                cx.waker().wake_by_ref();
                 return;
             }
             let (outbound, waiting) = (&mut self.outbound, self.queue.make_contiguous());
@@ -153,7 +160,7 @@ impl Socket {
                     tried_again = false;
                 }
                 // No longer ready: ask to be woken.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => full = true,
                 // An earlier datagram's error, as a rule; it must not cost this one its way. One that is too large can
                 // put its own error into the queue: it is tried once more and no oftener.
                 Err(error)
