@@ -81,12 +81,15 @@ impl Slate {
     /// Appends the frame of what is handed over next, in the place of a [`Slate::keep`] to come.
     pub(super) fn frame(&self, kind: Kind, call: u64, payload: &[u8], frames: &mut Vec<u8>) {
         let number = self.handed.fetch_add(1, Ordering::Relaxed) + 1;
-        // Too long a payload is no frame: the journal does not take it either.
-        let _encoded = frame::append(frames, kind, number, |out| {
+        let encoded = frame::append(frames, kind, number, |out| {
             out.extend_from_slice(&call.to_le_bytes());
             out.extend_from_slice(payload);
             Ok(())
         });
+        if encoded.is_err() {
+            // Too long, as it will be for the journal: an empty frame stands for it, so that the numbers go on.
+            let _empty = frame::append(frames, kind, number, |_| Ok(()));
+        }
     }
 
     /// The journal did not take what the last frame holds.
@@ -94,7 +97,7 @@ impl Slate {
         self.handed.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Keeps the last `count` frames that were made. False when there is no room for them.
+    /// Keeps the last `count` frames that were made, all or none. False when there is no room for them.
     pub(super) fn keep(&self, frames: &[u8], count: u64) -> bool {
         let (handed, written) = (self.handed.load(Ordering::Relaxed), self.written.load(Ordering::Acquire));
         if written == handed {
