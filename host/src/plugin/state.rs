@@ -97,7 +97,7 @@ impl State {
     /// Has the call's record say this of a table's answer, once of each table.
     pub(super) fn remark(&mut self, table: &str, remark: &str) {
         let Some(call) = &mut self.call else { return };
-        if call.remarks.len() > MOST_REMARKS || call.remarks.split("; ").any(|told| told.starts_with(table)) {
+        if call.remarks.len() > MOST_REMARKS || call.remarks.split("; ").any(|told| is_of(told, table)) {
             return;
         }
         let between = if call.remarks.is_empty() { "" } else { "; " };
@@ -110,4 +110,8 @@ impl State {
             call.outage = true;
         }
     }
+}
+
+fn is_of(remark: &str, table: &str) -> bool {
+    remark.strip_prefix(table).is_some_and(|rest| rest.starts_with(": "))
 }

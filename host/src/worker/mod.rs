@@ -293,6 +293,7 @@ impl Driver {
                 Mail::Reload(snapshot) => {
                     self.prober = Prober::of(&snapshot, self.outbox.place(), now);
                     self.strain.limit(snapshot.overload);
+                    self.core.overloaded(self.strain.retry_after());
                     let door = Doorman { snapshot: Arc::clone(&snapshot), streams: self.streams.clone() };
                     self.core.put_before(Box::new(door));
                     self.pipelines.reload(snapshot);

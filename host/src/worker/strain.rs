@@ -70,7 +70,8 @@ impl Strain {
         Self {
             limits,
             cause: None,
-            parked: None,
+            // What it does before its first round is no work that waited.
+            parked: Some(now),
             caught_up: now,
             window: now,
             idle: Duration::ZERO,

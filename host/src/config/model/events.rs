@@ -40,9 +40,9 @@ fn default_exchange() -> String {
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct PeerTls {
-    /// Who may have signed the broker's certificate. Default: the system's authorities.
+    /// Who may have signed the server's certificate. Default: the system's authorities.
     pub ca: Option<PathBuf>,
-    /// Our own certificate, where the broker asks for one; `key` belongs to it.
+    /// Our own certificate, where the server asks for one; `key` belongs to it.
     pub certificate: Option<PathBuf>,
     /// The key of `certificate`.
     pub key: Option<PathBuf>,
