@@ -188,8 +188,9 @@ impl Driver {
                 self.core.overloaded(self.strain.retry_after());
                 self.stats.turned(turn);
             }
-            let mut progress = self.receive(now, cx);
-            progress |= self.read_mail(now, cx);
+            // What the node has told this worker is older than what the network has for it.
+            let mut progress = self.read_mail(now, cx);
+            progress |= self.receive(now, cx);
             progress |= self.fire_timers(now, cx);
             progress |= self.collect_decisions(cx);
             self.act(cx);
