@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use trunkline::cdr::record::{AttemptOutcome, End};
-use trunkline_tests::{Dialog, Fault, LrnServer, Message, Phone, Router, Setup, free_tcp};
+use trunkline_tests::{Fault, LrnServer, Message, Phone, Router, Setup, answered, free_tcp, hang_up};
 
 const CALLER: &str = "12125550100";
 const CALLEE: &str = "19195550101";
@@ -140,10 +140,7 @@ fn a_re_invite_is_cancelled_as_a_call_is_and_the_call_goes_on() -> Result<()> {
     let sent = caller.invite(CALLER, CALLEE);
     caller.say(&sent)?;
     let got = callee.hear("INVITE")?;
-    callee.say(&callee.answer(&got, "200 OK", ""))?;
-    let mut near = Dialog::of_caller(&caller.hear("200")?);
-    caller.say(&near.ack(&caller, 1))?;
-    callee.hear("ACK")?;
+    let (mut near, _) = answered(&mut caller, &mut callee, &got)?;
     let again = near.request(&caller, "INVITE", "");
     let number = again.header("CSeq").replace(" INVITE", "");
     caller.say(&again)?;
@@ -165,10 +162,7 @@ fn a_re_invite_is_cancelled_as_a_call_is_and_the_call_goes_on() -> Result<()> {
     cancelled(&mut callee, &offered)?;
     caller.hear("487")?;
     caller.say(&ack)?;
-    caller.say(&near.request(&caller, "BYE", ""))?;
-    let bye = callee.hear("BYE")?;
-    callee.say(&callee.answer(&bye, "200 OK", ""))?;
-    caller.hear("200")?;
+    hang_up(&mut caller, &mut near, &mut callee)?;
     let record = router.record_of(sent.header("Call-ID"))?;
     assert_eq!((record.code, record.end), (200, End::CallerHungUp));
     Ok(())

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use anyhow::Result;
 use trunkline::cdr::record::End;
-use trunkline_tests::{Dialog, Message, Phone, Setup, free_tcp};
+use trunkline_tests::{Dialog, Message, Phone, Setup, answered, free_tcp, hang_up};
 
 const CALLER: &str = "12125550100";
 const CALLEE: &str = "19195550101";
@@ -58,10 +58,7 @@ fn forked_behind_the_gateway(mut caller: Phone, mut callee: Phone, router: &trun
         answered.push(dialog);
     }
     for dialog in &mut answered {
-        caller.say(&dialog.request(&caller, "BYE", ""))?;
-        let bye = callee.hear("BYE")?;
-        callee.say(&callee.answer(&bye, "200 OK", ""))?;
-        caller.hear("200")?;
+        hang_up(&mut caller, dialog, &mut callee)?;
     }
     let record = router.record_of(sent.header("Call-ID"))?;
     assert_eq!((record.code, record.end), (200, End::CallerHungUp));
@@ -93,12 +90,7 @@ fn re_invites_that_cross_are_each_refused_491_and_the_next_one_goes_through() ->
     let sent = caller.invite(CALLER, CALLEE);
     caller.say(&sent)?;
     let got = callee.hear("INVITE")?;
-    let answer = callee.answer(&got, "200 OK", "");
-    callee.say(&answer)?;
-    let mut near = Dialog::of_caller(&caller.hear("200")?);
-    let mut far = Dialog::of_callee(&got, &answer);
-    caller.say(&near.ack(&caller, 1))?;
-    callee.hear("ACK")?;
+    let (mut near, mut far) = answered(&mut caller, &mut callee, &got)?;
 
     let (ours, theirs) = (near.request(&caller, "INVITE", ""), far.request(&callee, "INVITE", ""));
     caller.say(&ours)?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use trunkline::cdr::record::{AttemptOutcome, CallRecord, End};
-use trunkline_tests::{Dialog, Message, Phone, Router, Setup, free_udp, until};
+use trunkline_tests::{Message, Phone, Router, Setup, answered, free_udp, hang_up, until};
 
 const CALLER: &str = "12125550100";
 const CALLEE: &str = "19195550101";
@@ -38,22 +38,6 @@ fn refuse(gateway: &mut Phone, status: &str, more: &str) -> Result<Message> {
 }
 
 /// A gateway answers the call; both ends of its dialog.
-fn answer(caller: &mut Phone, gateway: &mut Phone, got: &Message) -> Result<(Dialog, Dialog)> {
-    let answer = gateway.answer(got, "200 OK", "");
-    gateway.say(&answer)?;
-    let near = Dialog::of_caller(&caller.hear("200")?);
-    caller.say(&near.ack(caller, 1))?;
-    gateway.hear("ACK")?;
-    Ok((near, Dialog::of_callee(got, &answer)))
-}
-
-fn hang_up(caller: &mut Phone, near: &mut Dialog, gateway: &mut Phone) -> Result<()> {
-    caller.say(&near.request(caller, "BYE", ""))?;
-    let bye = gateway.hear("BYE")?;
-    gateway.say(&gateway.answer(&bye, "200 OK", ""))?;
-    caller.hear("200").map(drop)
-}
-
 fn attempts(record: &CallRecord) -> Vec<(&str, u16, AttemptOutcome)> {
     record.attempts.iter().map(|attempt| (&*attempt.gateway, attempt.code, attempt.outcome)).collect()
 }
@@ -71,7 +55,7 @@ fn a_408_a_503_and_a_dead_port_lead_on_and_a_gateway_that_wants_rest_is_left_alo
     refuse(&mut late, "408 Request Timeout", "")?;
     refuse(&mut resting, "503 Service Unavailable", "Retry-After: 60\r\n")?;
     let got = last.hear("INVITE")?;
-    let (mut near, _) = answer(&mut caller, &mut last, &got)?;
+    let (mut near, _) = answered(&mut caller, &mut last, &got)?;
     hang_up(&mut caller, &mut near, &mut last)?;
 
     let tried = [("late", 408, Response), ("resting", 503, Response), ("dead", 503, Unreachable)];
@@ -81,7 +65,7 @@ fn a_408_a_503_and_a_dead_port_lead_on_and_a_gateway_that_wants_rest_is_left_alo
     let second = call(&caller)?;
     refuse(&mut late, "408 Request Timeout", "")?;
     let got = last.hear("INVITE")?;
-    let (mut near, _) = answer(&mut caller, &mut last, &got)?;
+    let (mut near, _) = answered(&mut caller, &mut last, &got)?;
     hang_up(&mut caller, &mut near, &mut last)?;
 
     let record = router.record_of(second.header("Call-ID"))?;
@@ -111,7 +95,7 @@ fn a_redirection_is_followed_by_q_where_the_operator_says_so_and_passed_on_elsew
     better.say(&better.answer(&at_better, "500 Server Internal Error", ""))?;
     better.hear("ACK")?;
     let at_worse = worse.hear("INVITE")?;
-    let (mut near, _) = answer(&mut caller, &mut worse, &at_worse)?;
+    let (mut near, _) = answered(&mut caller, &mut worse, &at_worse)?;
     hang_up(&mut caller, &mut near, &mut worse)?;
     let record = router.record_of(sent.header("Call-ID"))?;
     assert_eq!(record.attempts.iter().map(|attempt| attempt.code).collect::<Vec<_>>(), [302, 500, 200]);
@@ -140,7 +124,7 @@ fn of_two_gateways_that_ring_at_once_the_first_to_answer_wins_and_the_other_is_c
     other.say(&other.answer(&at_other, "183 Session Progress", ""))?;
     assert_ne!(caller.hear("183")?.header("To"), early.header("To"), "early media of both, each a dialog");
 
-    let (mut near, _) = answer(&mut caller, &mut other, &at_other)?;
+    let (mut near, _) = answered(&mut caller, &mut other, &at_other)?;
 
     let cancel = one.hear("CANCEL")?;
     assert_eq!(cancel.headers("Via"), [at_one.header("Via")]);
@@ -161,7 +145,7 @@ fn an_answer_of_a_gateway_that_was_given_up_is_acknowledged_and_hung_up_and_in_t
     let sent = call(&caller)?;
     let at_slow = slow.hear("INVITE")?;
     let at_quick = quick.hear("INVITE")?;
-    let (mut near, _) = answer(&mut caller, &mut quick, &at_quick)?;
+    let (mut near, _) = answered(&mut caller, &mut quick, &at_quick)?;
 
     slow.say(&slow.answer(&at_slow, "200 OK", ""))?;
 
@@ -182,11 +166,11 @@ fn a_full_gateway_is_gone_past_until_one_of_its_calls_ends() -> Result<()> {
     let (mut first, mut second) = (Phone::calling(router.sip())?, Phone::calling(router.sip())?);
     call(&first)?;
     let got = small.hear("INVITE")?;
-    let (mut near, _) = answer(&mut first, &mut small, &got)?;
+    let (mut near, _) = answered(&mut first, &mut small, &got)?;
 
     let sent = call(&second)?;
     let got = large.hear("INVITE")?;
-    let (mut beside, _) = answer(&mut second, &mut large, &got)?;
+    let (mut beside, _) = answered(&mut second, &mut large, &got)?;
     hang_up(&mut second, &mut beside, &mut large)?;
     hang_up(&mut first, &mut near, &mut small)?;
     call(&first)?;

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::Result;
 use trunkline::cdr::record::End;
-use trunkline_tests::{Dialog, Load, Phone, Router, Setup, Sipp};
+use trunkline_tests::{Dialog, Load, Phone, Router, Setup, Sipp, answered, hang_up};
 
 const NUMBERS: [(&str, &str); 3] = [("caller", "1212555[field0]"), ("callee", "1919555[field0]"), ("talk", "100")];
 
@@ -150,19 +150,13 @@ fn sigterm_lets_a_call_in_progress_end_and_takes_no_new_one() -> Result<()> {
     let sent = caller.invite("12125550100", "19195550101");
     caller.say(&sent)?;
     let got = callee.hear("INVITE")?;
-    callee.say(&callee.answer(&got, "200 OK", ""))?;
-    let mut near = Dialog::of_caller(&caller.hear("200")?);
-    caller.say(&near.ack(&caller, 1))?;
-    callee.hear("ACK")?;
+    let (mut near, _) = answered(&mut caller, &mut callee, &got)?;
 
     router.drain()?;
     let mut late = Phone::calling(router.sip())?;
     late.say(&late.invite("12125550100", "19195550102"))?;
     late.hear("503")?;
-    caller.say(&near.request(&caller, "BYE", ""))?;
-    let bye = callee.hear("BYE")?;
-    callee.say(&callee.answer(&bye, "200 OK", ""))?;
-    caller.hear("200")?;
+    hang_up(&mut caller, &mut near, &mut callee)?;
 
     router.wait_for_end()?;
     assert_eq!(router.record_of(sent.header("Call-ID"))?.end, End::CallerHungUp);
@@ -220,10 +214,7 @@ fn a_call_in_progress_goes_on_over_a_stop_and_a_kill_and_has_its_record_at_its_e
     router.start_again()?;
     router.crash_and_restart()?;
     assert!(router.records()?.is_empty(), "it has not ended");
-    caller.say(&dialog.request(&caller, "BYE", ""))?;
-    let bye = callee.hear("BYE")?;
-    callee.say(&callee.answer(&bye, "200 OK", ""))?;
-    caller.hear("200")?;
+    hang_up(&mut caller, &mut dialog, &mut callee)?;
 
     let record = router.record_of(sent.header("Call-ID"))?;
     assert_eq!((record.code, record.end), (200, End::CallerHungUp));

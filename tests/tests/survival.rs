@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use anyhow::Result;
 use trunkline::cdr::record::End;
-use trunkline_tests::{Dialog, Load, Phone, Setup, Sipp, free_tcp};
+use trunkline_tests::{Dialog, Load, Phone, Setup, Sipp, answered, free_tcp, hang_up};
 
 const CALLER: &str = "12125550100";
 const CALLEE: &str = "19195550101";
@@ -57,10 +57,7 @@ fn a_call_over_tcp_goes_on_when_the_router_is_killed_and_started_again() -> Resu
     let sent = caller.invite(CALLER, CALLEE);
     caller.say(&sent)?;
     let got = callee.hear("INVITE")?;
-    callee.say(&callee.answer(&got, "200 OK", ""))?;
-    let mut near = Dialog::of_caller(&caller.hear("200")?);
-    caller.say(&near.ack(&caller, 1))?;
-    callee.hear("ACK")?;
+    let (mut near, _) = answered(&mut caller, &mut callee, &got)?;
 
     router.crash_and_restart()?;
 
@@ -70,10 +67,7 @@ fn a_call_over_tcp_goes_on_when_the_router_is_killed_and_started_again() -> Resu
     let info = callee.hear("INFO")?;
     callee.say(&callee.answer(&info, "200 OK", ""))?;
     again.hear("200")?;
-    again.say(&near.request(&again, "BYE", ""))?;
-    let bye = callee.hear("BYE")?;
-    callee.say(&callee.answer(&bye, "200 OK", ""))?;
-    again.hear("200")?;
+    hang_up(&mut again, &mut near, &mut callee)?;
     let record = router.record_of(sent.header("Call-ID"))?;
     assert_eq!((record.code, record.end), (200, End::CallerHungUp));
     Ok(())

@@ -1,0 +1,29 @@
+//! What two phones do in most calls.
+
+use anyhow::Result;
+
+use crate::phone::{Dialog, Message, Phone};
+
+/// The callee answers an INVITE that it got; its side of the call comes second.
+///
+/// # Errors
+/// When one does not hear what it should.
+pub fn answered(caller: &mut Phone, callee: &mut Phone, got: &Message) -> Result<(Dialog, Dialog)> {
+    let answer = callee.answer(got, "200 OK", "");
+    callee.say(&answer)?;
+    let near = Dialog::of_caller(&caller.hear("200")?);
+    caller.say(&near.ack(caller, 1))?;
+    callee.hear("ACK")?;
+    Ok((near, Dialog::of_callee(got, &answer)))
+}
+
+/// The caller hangs up.
+///
+/// # Errors
+/// When one does not hear what it should.
+pub fn hang_up(caller: &mut Phone, near: &mut Dialog, callee: &mut Phone) -> Result<()> {
+    caller.say(&near.request(caller, "BYE", ""))?;
+    let bye = callee.hear("BYE")?;
+    callee.say(&callee.answer(&bye, "200 OK", ""))?;
+    caller.hear("200").map(drop)
+}
