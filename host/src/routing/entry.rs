@@ -1,5 +1,6 @@
 //! How a call comes in: whose it is, and what of it is taken off before anything looks at it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::call::NewCall;
@@ -22,27 +23,32 @@ pub(super) struct Entry {
 impl Entry {
     /// `prefix`: how many characters of the dialled number are a tech prefix.
     pub(super) fn of(customer: &Customer, mut call: NewCall, prefix: usize) -> Self {
-        let dialled = Parties::of(&call.message).callee;
+        let mut received = Parties::of(&call.message);
         // RFC 3325 section 5: what a sender that is not trusted asserts is shown to nobody.
         if !customer.trust.holds(call.source.ip())
             && let Some(bare) = without_claims(&call.message)
         {
             call.message = Arc::new(bare);
+            received.caller = Parties::of(&call.message).caller;
         }
         let mut shortened = false;
-        if let Some(number) = self::dialled(&call.message).get(prefix..).filter(|_| prefix > 0)
+        if prefix > 0
+            && let Some(number) = dialled(&call.message).get(prefix..)
             && let Ok(bare) = edited(&call.message, &[Edit::CalleeNumber(number.to_owned())])
         {
             call.message = Arc::new(bare);
             shortened = true;
         }
-        let received = Parties { callee: dialled, ..Parties::of(&call.message) };
         Self { call, received, shortened }
     }
 }
 
 /// The number in the Request-URI, whatever was dialled before it; empty where there is none.
-pub(super) fn dialled(message: &Message) -> String {
+pub(super) fn dialled(message: &Message) -> Cow<'_, str> {
     let name = Uri::parse(message.uri()).ok().and_then(|uri| uri.user_name());
-    name.map_or_else(String::new, |name| text(&unescaped(name.of(message.uri()))))
+    match name.map(|name| unescaped(name.of(message.uri()))) {
+        Some(Cow::Borrowed(number)) => String::from_utf8_lossy(number),
+        Some(Cow::Owned(number)) => Cow::Owned(text(&number)),
+        None => Cow::Borrowed(""),
+    }
 }
