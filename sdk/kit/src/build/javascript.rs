@@ -16,6 +16,9 @@ const COMPONENTIZE: &str = "componentize-js-0.23.0";
 /// The oldest Node.js that it runs on: Debian 12 has an older one.
 const NODE: u32 = 20;
 
+/// The certificate authorities of a Debian.
+const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
+
 /// What is fetched where this machine's is older.
 const OWN_NODE: &str = "22.20.0";
 
@@ -60,6 +63,10 @@ fn npm(folder: &Path, node: Option<&Path>, what: &[&str]) -> Result<()> {
     if let Some(node) = node {
         let before = env::var_os("PATH").unwrap_or_default();
         npm.env("PATH", env::join_paths(iter::once(node.to_owned()).chain(env::split_paths(&before)))?);
+        // Debian's Node.js believes whom the system believes; others have a list of their own.
+        if env::var_os("NODE_EXTRA_CA_CERTS").is_none() && Path::new(AUTHORITIES).is_file() {
+            npm.env("NODE_EXTRA_CA_CERTS", AUTHORITIES);
+        }
     }
     npm.args(what).args(["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel", "error"]);
     quietly(npm.current_dir(folder))
