@@ -270,14 +270,14 @@ fn a_bye_of_a_dialog_that_nobody_knows_is_answered_481_or_404() -> Result<()> {
 
 #[test]
 fn options_to_the_router_is_answered_200_as_sipsak_sees_it() -> Result<()> {
-    // sipsak cuts the last digit off a port of five.
+    // sipsak cuts the last digit off a port of five, and wants to resolve the name of this machine unless it is told one.
     let free =
         (5_100..10_000).map(|port| SocketAddr::from(([127, 0, 0, 1], port))).find(|port| UdpSocket::bind(port).is_ok());
     let address = free.context("no free port of four digits")?;
     let callee = Phone::waiting()?;
     let _router = Setup::new()?.listen(address).carrier(callee.address()).start()?;
 
-    let sipsak = Command::new("sipsak").args(["-v", "-s", &format!("sip:{address}")]).output()?;
+    let sipsak = Command::new("sipsak").args(["-v", "-H", "127.0.0.1", "-s", &format!("sip:{address}")]).output()?;
 
     let words = String::from_utf8_lossy(&sipsak.stdout).into_owned();
     assert!(sipsak.status.success() && words.contains("200 OK"), "{words}{}", String::from_utf8_lossy(&sipsak.stderr));
