@@ -17,13 +17,13 @@ pub fn answered(caller: &mut Phone, callee: &mut Phone, got: &Message) -> Result
     Ok((near, Dialog::of_callee(got, &answer)))
 }
 
-/// The caller hangs up.
+/// One side hangs up, by its end of the call.
 ///
 /// # Errors
 /// When one does not hear what it should.
-pub fn hang_up(caller: &mut Phone, near: &mut Dialog, callee: &mut Phone) -> Result<()> {
-    caller.say(&near.request(caller, "BYE", ""))?;
-    let bye = callee.hear("BYE")?;
-    callee.say(&callee.answer(&bye, "200 OK", ""))?;
-    caller.hear("200").map(drop)
+pub fn hang_up(phone: &mut Phone, end: &mut Dialog, other: &mut Phone) -> Result<()> {
+    phone.say(&end.request(phone, "BYE", ""))?;
+    let bye = other.hear("BYE")?;
+    other.say(&other.answer(&bye, "200 OK", ""))?;
+    phone.hear("200").map(drop)
 }

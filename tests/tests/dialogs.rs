@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use trunkline::cdr::record::End;
-use trunkline_tests::{Dialog, Message, Phone, Router, Setup};
+use trunkline_tests::{Dialog, Message, Phone, Router, Setup, answered, hang_up};
 
 const CALLER: &str = "12125550100";
 const CALLEE: &str = "19195550101";
@@ -35,13 +35,8 @@ impl Line {
     /// An answered call: the two ends of its dialog.
     fn answered(&mut self) -> Result<(Dialog, Dialog, String)> {
         let (sent, got) = self.invite()?;
-        let answer = self.callee.answer(&got, "200 OK", "");
-        self.callee.say(&answer)?;
-        let heard = self.caller.hear("200")?;
-        let near = Dialog::of_caller(&heard);
-        self.caller.say(&near.ack(&self.caller, 1))?;
-        self.callee.hear("ACK")?;
-        Ok((near, Dialog::of_callee(&got, &answer), sent.header("Call-ID").to_owned()))
+        let (near, far) = answered(&mut self.caller, &mut self.callee, &got)?;
+        Ok((near, far, sent.header("Call-ID").to_owned()))
     }
 }
 
@@ -157,10 +152,7 @@ fn a_cancel_that_crosses_the_200_leaves_the_call_answered() -> Result<()> {
     let mut near = Dialog::of_caller(&heard);
     line.caller.say(&near.ack(&line.caller, 1))?;
     line.callee.hear("ACK")?;
-    line.caller.say(&near.request(&line.caller, "BYE", ""))?;
-    let bye = line.callee.hear("BYE")?;
-    line.callee.say(&line.callee.answer(&bye, "200 OK", ""))?;
-    line.caller.hear("200")?;
+    hang_up(&mut line.caller, &mut near, &mut line.callee)?;
     let record = line.router.record_of(sent.header("Call-ID"))?;
     assert_eq!((record.code, record.end), (200, End::CallerHungUp));
     Ok(())
@@ -171,11 +163,7 @@ fn the_callee_can_hang_up() -> Result<()> {
     let mut line = Line::new()?;
     let (_, mut far, call_id) = line.answered()?;
 
-    line.callee.say(&far.request(&line.callee, "BYE", ""))?;
-
-    let bye = line.caller.hear("BYE")?;
-    line.caller.say(&line.caller.answer(&bye, "200 OK", ""))?;
-    line.callee.hear("200")?;
+    hang_up(&mut line.callee, &mut far, &mut line.caller)?;
     assert_eq!(line.router.record_of(&call_id)?.end, End::CalleeHungUp);
     Ok(())
 }
@@ -197,10 +185,7 @@ fn requests_within_the_dialog_reach_the_other_side_both_ways() -> Result<()> {
         line.caller.say(&line.caller.answer(&got, "202 Accepted", ""))?;
         assert!(line.callee.hear("202")?.header("CSeq").ends_with(method));
     }
-    line.caller.say(&near.request(&line.caller, "BYE", ""))?;
-    let bye = line.callee.hear("BYE")?;
-    line.callee.say(&line.callee.answer(&bye, "200 OK", ""))?;
-    line.caller.hear("200")?;
+    hang_up(&mut line.caller, &mut near, &mut line.callee)?;
     assert_eq!(line.router.record_of(&call_id)?.end, End::CallerHungUp);
     Ok(())
 }
@@ -217,10 +202,7 @@ fn a_re_invite_is_answered_and_acknowledged_end_to_end_and_opens_no_record() -> 
     line.callee.say(&far.ack(&line.callee, 1))?;
     line.caller.hear("ACK")?;
 
-    line.caller.say(&near.request(&line.caller, "BYE", ""))?;
-    let bye = line.callee.hear("BYE")?;
-    line.callee.say(&line.callee.answer(&bye, "200 OK", ""))?;
-    line.caller.hear("200")?;
+    hang_up(&mut line.caller, &mut near, &mut line.callee)?;
     line.router.record_of(&call_id)?;
     assert_eq!(line.router.records()?.len(), 1);
     Ok(())

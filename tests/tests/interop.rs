@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 use trunkline::cdr::record::End;
-use trunkline_tests::{Dialog, Kamailio, Load, Message, Phone, Router, Setup, Sipp, free_udp};
+use trunkline_tests::{Dialog, Kamailio, Load, Message, Phone, Router, Setup, Sipp, answered, free_udp};
 
 const CALLER: &str = "12125550100";
 const CALLEE: &str = "19195550101";
@@ -54,12 +54,8 @@ impl Chain {
         assert_eq!((got.headers("Via").len(), got.headers("Record-Route").len()), (4, 3), "{}", got.0);
         self.callee.say(&self.callee.answer(&got, "180 Ringing", ""))?;
         self.caller.hear("180")?;
-        let answer = self.callee.answer(&got, "200 OK", "");
-        self.callee.say(&answer)?;
-        let near = Dialog::of_caller(&self.caller.hear("200")?);
-        self.caller.say(&near.ack(&self.caller, 1))?;
-        self.callee.hear("ACK").with_context(|| self.logs())?;
-        Ok((sent, near, Dialog::of_callee(&got, &answer)))
+        let (near, far) = answered(&mut self.caller, &mut self.callee, &got).with_context(|| self.logs())?;
+        Ok((sent, near, far))
     }
 
     fn logs(&self) -> String {

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::Result;
 use trunkline::cdr::record::End;
-use trunkline_tests::{Dialog, Load, Phone, Router, Setup, Sipp, answered, hang_up};
+use trunkline_tests::{Load, Phone, Router, Setup, Sipp, answered, hang_up};
 
 const NUMBERS: [(&str, &str); 3] = [("caller", "1212555[field0]"), ("callee", "1919555[field0]"), ("talk", "100")];
 
@@ -204,17 +204,13 @@ fn a_call_in_progress_goes_on_over_a_stop_and_a_kill_and_has_its_record_at_its_e
     let sent = caller.invite("12125550100", "19195550101");
     caller.say(&sent)?;
     let got = callee.hear("INVITE")?;
-    callee.say(&callee.answer(&got, "200 OK", ""))?;
-    let answer = caller.hear("200")?;
-    let mut dialog = Dialog::of_caller(&answer);
-    caller.say(&dialog.ack(&caller, 1))?;
-    callee.hear("ACK")?;
+    let (mut near, _) = answered(&mut caller, &mut callee, &got)?;
 
     router.stop_at_once()?;
     router.start_again()?;
     router.crash_and_restart()?;
     assert!(router.records()?.is_empty(), "it has not ended");
-    hang_up(&mut caller, &mut dialog, &mut callee)?;
+    hang_up(&mut caller, &mut near, &mut callee)?;
 
     let record = router.record_of(sent.header("Call-ID"))?;
     assert_eq!((record.code, record.end), (200, End::CallerHungUp));

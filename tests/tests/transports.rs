@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use trunkline::cdr::record::{AttemptOutcome, End};
-use trunkline_tests::{Counts, Dialog, Load, Message, Phone, Pki, Router, Setup, Sipp, free_tcp, free_tcp_on, until};
+use trunkline_tests::{
+    Counts, Dialog, Load, Message, Phone, Pki, Router, Setup, Sipp, answered, free_tcp, free_tcp_on, hang_up, until,
+};
 
 const CALLER: &str = "12125550100";
 const CALLEE: &str = "19195550101";
@@ -90,12 +92,8 @@ impl Crossing {
     fn answered(&mut self) -> Result<(Message, Dialog, Dialog)> {
         self.caller.say(&self.caller.invite(CALLER, CALLEE))?;
         let got = self.callee.hear("INVITE")?;
-        let answer = self.callee.answer(&got, "200 OK", "");
-        self.callee.say(&answer)?;
-        let near = Dialog::of_caller(&self.caller.hear("200")?);
-        self.caller.say(&near.ack(&self.caller, 1))?;
-        self.callee.hear("ACK")?;
-        Ok((got.clone(), near, Dialog::of_callee(&got, &answer)))
+        let (near, far) = answered(&mut self.caller, &mut self.callee, &got)?;
+        Ok((got, near, far))
     }
 }
 
@@ -108,11 +106,7 @@ fn a_call_that_crosses_transports_has_a_record_route_for_each_and_ends_from_eith
     assert!(routes[0].contains(";transport=tcp;") && !routes[1].contains("transport="), "{routes:?}");
     assert!(invite.header("Via").starts_with("SIP/2.0/TCP ") && invite.header("Via").contains(";alias"));
 
-    line.callee.say(&far.request(&line.callee, "BYE", ""))?;
-
-    let bye = line.caller.hear("BYE")?;
-    line.caller.say(&line.caller.answer(&bye, "200 OK", ""))?;
-    line.callee.hear("200")?;
+    hang_up(&mut line.callee, &mut far, &mut line.caller)?;
     assert_eq!(line.router.record_of(invite.header("Call-ID"))?.end, End::CalleeHungUp);
     Ok(())
 }
@@ -126,11 +120,7 @@ fn a_connection_that_is_killed_in_mid_call_is_opened_anew_for_the_next_request()
     until("the router to notice", PATIENCE, || {
         Ok((line.router.metric("trunkline_connections ")? == 0.0).then_some(()))
     })?;
-    line.caller.say(&near.request(&line.caller, "BYE", ""))?;
-
-    let bye = line.callee.hear("BYE")?;
-    line.callee.say(&line.callee.answer(&bye, "200 OK", ""))?;
-    line.caller.hear("200")?;
+    hang_up(&mut line.caller, &mut near, &mut line.callee)?;
     assert_eq!(line.router.record_of(invite.header("Call-ID"))?.end, End::CallerHungUp);
     Ok(())
 }
@@ -190,13 +180,9 @@ fn a_caller_over_tcp_is_called_back_by_its_own_connection_where_it_says_alias() 
     let invite = Message(text.replace(&format!("{own};transport"), &format!("{}:{closed};transport", own.ip())));
     caller.say(&invite)?;
     let got = callee.hear("INVITE")?;
-    let answer = callee.answer(&got, "200 OK", "");
-    callee.say(&answer)?;
-    let near = Dialog::of_caller(&caller.hear("200")?);
-    caller.say(&near.ack(&caller, 1))?;
-    callee.hear("ACK")?;
+    let (_, mut far) = answered(&mut caller, &mut callee, &got)?;
 
-    callee.say(&Dialog::of_callee(&got, &answer).request(&callee, "BYE", ""))?;
+    callee.say(&far.request(&callee, "BYE", ""))?;
 
     caller.hear("BYE")?;
     Ok(())
