@@ -18,19 +18,19 @@ pub(super) struct Entry {
     pub(super) received: Parties,
     /// Whether a prefix was taken off the dialled number.
     pub(super) shortened: bool,
+    /// Whether what the caller says about who it is counts.
+    pub(super) believed: bool,
 }
 
 impl Entry {
     /// `prefix`: how many characters of the dialled number are a tech prefix.
     pub(super) fn of(customer: &Customer, mut call: NewCall, prefix: usize) -> Self {
-        let mut received = Parties::of(&call.message);
         // RFC 3325 section 5: what a sender that is not trusted asserts is shown to nobody.
-        if !customer.trust.holds(call.source.ip())
-            && let Some(bare) = without_claims(&call.message)
-        {
+        let believed = customer.trust.holds(call.source.ip());
+        if !believed && let Some(bare) = without_claims(&call.message) {
             call.message = Arc::new(bare);
-            received.caller = Parties::of(&call.message).caller;
         }
+        let received = Parties::of(&call.message);
         let mut shortened = false;
         if prefix > 0
             && let Some(number) = dialled(&call.message).get(prefix..)
@@ -39,7 +39,7 @@ impl Entry {
             call.message = Arc::new(bare);
             shortened = true;
         }
-        Self { call, received, shortened }
+        Self { call, received, shortened, believed }
     }
 }
 

@@ -67,6 +67,7 @@ pub(super) struct Passage<'a> {
     call_id: Arc<str>,
     received: Parties,
     shortened: bool,
+    believed: bool,
     stages: Vec<StageRecord>,
     /// Stages run, their fuel and microseconds: for the bill.
     spent: (u64, u64, u64),
@@ -80,7 +81,7 @@ impl<'a> Passage<'a> {
     pub(super) fn new(
         snapshot: &'a Snapshot,
         customer: &'a Customer,
-        Entry { call, received, shortened }: Entry,
+        Entry { call, received, shortened, believed }: Entry,
         digest: contract::Digest,
         cancel: Cancel,
     ) -> Self {
@@ -107,6 +108,7 @@ impl<'a> Passage<'a> {
             customer,
             received,
             shortened,
+            believed,
             message,
             view,
             call_id: id.into(),
@@ -147,8 +149,8 @@ impl<'a> Passage<'a> {
                     return self.answer(407, String::new(), headers);
                 }
                 Ruling::Hunt { targets, facts } => {
-                    let believed = self.customer.trust.holds(self.call.source.ip());
-                    let decision = Decision::Hunt { message: Arc::clone(&self.message), targets, believed };
+                    let message = Arc::clone(&self.message);
+                    let decision = Decision::Hunt { message, targets, believed: self.believed };
                     return self.end(decision, facts);
                 }
             }

@@ -284,8 +284,8 @@ impl Driver {
                         {
                             mirror.copy(self.clock.on_wall(now), true, flow, &bytes);
                         }
-                        let named = self.streams.identities(flow.connection).is_some();
-                        if !hear(&mut self.core, now, flow, bytes) && !named {
+                        if !hear(&mut self.core, now, flow, bytes) && self.streams.identities(flow.connection).is_none()
+                        {
                             self.guard.malformed(now, flow.remote.ip());
                         }
                     }
