@@ -4,6 +4,7 @@
 //! that a malformed request can still be answered; [`Message::check`] says what is wrong with one.
 
 mod check;
+mod head;
 mod lines;
 mod start;
 #[cfg(test)]
@@ -15,6 +16,7 @@ use bytes::Bytes;
 use memchr::memchr;
 
 pub use self::check::Fault;
+pub use self::head::Head;
 pub use self::lines::call_id_of;
 pub use super::method::Method;
 pub use super::name::Name;

@@ -8,11 +8,9 @@
 //! | `mod` | who passes |
 //! | `table` | what each source has sent: a fixed number of places, of atomics alone |
 //! | `rules` | what is configured, and who is known |
-//! | `look` | as much of a message as must be read to know what it is |
 //! | `bans` | the bans by name, for the operator |
 
 mod bans;
-mod look;
 mod rules;
 mod table;
 #[cfg(test)]
@@ -25,9 +23,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use arc_swap::ArcSwap;
 
 use self::bans::Bans;
-use self::look::Look;
 use self::table::{Bucket, Place, Table};
 use crate::events::{self, Event};
+use crate::sip::message::{Head, Method};
 use crate::sip::time::Time;
 use crate::worker::Clock;
 
@@ -145,9 +143,9 @@ impl Guard {
         if place.is_banned(now) {
             return Err(Refusal::Banned);
         }
-        let response = message.starts_with(b"SIP/2.0 ");
+        let head = Head::of(message);
         let requests = rules.requests;
-        let bucket = if response {
+        let bucket = if head.is_response() {
             // The whole stays the same: as much saved up, used in smaller pieces.
             Bucket { cost: (requests.cost / RESPONSES_PER_REQUEST).max(1), ..requests }
         } else {
@@ -161,11 +159,10 @@ impl Guard {
             self.offend(rules, now, source, place);
             return Err(Refusal::Oversized);
         }
-        let look = Look::at(message);
-        if look.agent.is_some_and(|agent| rules.is_scanner(agent)) {
+        if rules.is_scanner(&head) {
             return Err(Refusal::Scanner);
         }
-        if rules.drops_strangers && look.begins {
+        if rules.drops_strangers && begins(&head) {
             return Err(Refusal::Stranger);
         }
         Ok(())
@@ -203,7 +200,8 @@ impl Guard {
 
     /// Whether nothing is taken from this address.
     pub fn is_banned(&self, source: IpAddr) -> bool {
-        self.0.table.find(source).is_banned(self.now()) && !self.0.rules.load().knows(source)
+        // In this order: who is known takes no place in the table.
+        !self.0.rules.load().knows(source) && self.0.table.find(source).is_banned(self.now())
     }
 
     /// The bans that hold.
@@ -229,4 +227,11 @@ impl Guard {
             holding: self.bans().len(),
         }
     }
+}
+
+/// Whether it is a request that belongs to nothing that there is: no To tag, and neither ACK nor CANCEL. Line ends alone
+/// keep a NAT open.
+fn begins(head: &Head<'_>) -> bool {
+    let belongs = head.is_response() || matches!(head.method(), Method::Ack | Method::Cancel);
+    !belongs && !head.is_keep_alive() && !head.has_to_tag()
 }

@@ -6,7 +6,10 @@ use std::time::Duration;
 use super::table::Bucket;
 use crate::config::model::{Abuse, UnknownSources};
 use crate::routing::Known;
+use crate::sip::message::{Head, Name};
 
+/// More of a User-Agent is not looked at.
+const LONGEST_AGENT: usize = 256;
 /// Faults are counted over this time.
 const FAULTS: Duration = Duration::from_mins(1);
 
@@ -42,8 +45,15 @@ impl Rules {
     }
 
     /// Whether one of the configured names stands anywhere in a User-Agent.
-    pub(super) fn is_scanner(&self, agent: &[u8]) -> bool {
-        let agent = agent.to_ascii_lowercase();
-        self.agents.iter().any(|name| memchr::memmem::find(&agent, name).is_some())
+    pub(super) fn is_scanner(&self, head: &Head<'_>) -> bool {
+        !self.agents.is_empty() && head.values(Name::UserAgent).any(|agent| self.names(agent))
+    }
+
+    fn names(&self, agent: &[u8]) -> bool {
+        let mut lower = [0; LONGEST_AGENT];
+        let length = agent.len().min(LONGEST_AGENT);
+        lower[..length].copy_from_slice(&agent[..length]);
+        lower.make_ascii_lowercase();
+        self.agents.iter().any(|name| memchr::memmem::find(&lower[..length], name).is_some())
     }
 }

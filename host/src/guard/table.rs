@@ -78,6 +78,11 @@ impl Table {
         quiet.key.store(key, Relaxed);
         quiet
     }
+
+    #[cfg(test)]
+    pub(super) fn taken(&self) -> usize {
+        self.sets.iter().flatten().filter(|place| place.key.load(Relaxed) != 0).count()
+    }
 }
 
 impl Place {

@@ -1,7 +1,6 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::look::Look;
 use super::*;
 use crate::config::model::Abuse;
 use crate::routing::Known;
@@ -83,7 +82,14 @@ fn scanners_and_what_is_too_long_are_dropped() {
     let guard = guard("max-message = '1KiB'");
     let admit = |text: &[u8]| guard.admit(guard.now(), ip("203.0.113.9"), text);
     assert_eq!(admit(OPTIONS), Ok(()));
-    assert_eq!(admit(b"OPTIONS sip:a SIP/2.0\r\nuser-agent : Friendly-Scanner 2\r\n\r\n"), Err(Refusal::Scanner));
+    for scanner in [
+        "OPTIONS sip:a SIP/2.0\r\nuser-agent : Friendly-Scanner 2\r\n\r\n",
+        "\r\n\r\nOPTIONS sip:a SIP/2.0\r\nUser-Agent: friendly-scanner\r\n\r\n",
+        "OPTIONS sip:a SIP/2.0\r\nUser-Agent:\r\n friendly-scanner\r\n\r\n",
+        "OPTIONS sip:a SIP/2.0\nUser-Agent: phone\nUser-Agent: a\n\tfriendly-scanner\n\n",
+    ] {
+        assert_eq!(admit(scanner.as_bytes()), Err(Refusal::Scanner), "{scanner}");
+    }
     assert_eq!(admit(b"OPTIONS sip:a SIP/2.0\r\nX: a\r\n\r\nUser-Agent: sipcli\r\n"), Ok(()), "in the body");
     assert_eq!(admit(&[b'a'; 1025]), Err(Refusal::Oversized));
 }
@@ -92,14 +98,18 @@ fn scanners_and_what_is_too_long_are_dropped() {
 fn what_belongs_to_something_passes_where_strangers_are_not_answered() {
     for (text, begins) in [
         ("INVITE sip:a SIP/2.0\r\nTo: <sip:a>\r\n\r\n", true),
+        ("INVITE sip:a SIP/2.0\r\nTo: \";tag=x\" <sip:a>\r\n\r\n", true),
+        ("\r\nINVITE sip:a SIP/2.0\r\nX: y\r\n To: <sip:a>;tag=x\r\n\r\n", true),
         ("INVITE sip:a SIP/2.0\r\nt: <sip:a>;Tag=x\r\n\r\n", false),
+        ("\r\nBYE sip:a SIP/2.0\r\nTo: <sip:a>\r\n ;tag = x\r\n\r\n", false),
         ("ACK sip:a SIP/2.0\r\nTo: <sip:a>\r\n\r\n", false),
         ("SIP/2.0 200 OK\r\nTo: <sip:a>\r\n\r\n", false),
+        ("\r\nSIP/2.0 200 OK\r\nTo: <sip:a>\r\n\r\n", false),
         ("\r\n\r\n", false),
         ("garbage", true),
         ("", false),
     ] {
-        assert_eq!(Look::at(text.as_bytes()).begins, begins, "{text}");
+        assert_eq!(super::begins(&Head::of(text.as_bytes())), begins, "{text}");
     }
 }
 
@@ -114,4 +124,25 @@ fn a_storm_of_forged_addresses_does_not_lift_the_ban_of_the_one_that_floods() {
         let _ = guard.admit(now, IpAddr::from((0x0a00_0000 + forged).to_be_bytes()), OPTIONS);
     }
     assert_eq!(guard.admit(now, flooder, OPTIONS), Err(Refusal::Banned));
+}
+
+#[test]
+fn a_response_behind_line_ends_costs_no_more_than_a_response() {
+    let guard = guard("rate = 10\nburst = 10");
+    let (now, gateway) = (guard.now(), ip("203.0.113.9"));
+    let taken = (0..200).filter(|_| guard.admit(now, gateway, b"\r\nSIP/2.0 200 OK\r\n\r\n").is_ok()).count();
+    assert_eq!(taken, 160);
+}
+
+#[test]
+fn to_ask_whether_a_customer_is_banned_takes_no_place_from_those_who_are() {
+    let guard = guard("rate = 10\nburst = 10\nban = '1h'");
+    let (now, flooder) = (guard.now(), ip("203.0.113.9"));
+    for _ in 0..11 {
+        let _ = guard.admit(now, flooder, OPTIONS);
+    }
+    for customer in 0..=u8::MAX {
+        assert!(!guard.is_banned(IpAddr::from([192, 0, 2, customer])));
+    }
+    assert_eq!(guard.0.table.taken(), 1);
 }
