@@ -224,7 +224,7 @@ impl Driver {
 
     /// One batch of each socket: to the core, or to the worker that owns the call.
     fn receive(&mut self, now: Time, cx: &mut Context<'_>) -> bool {
-        let Self { core, sockets, outbox, stats, gather, guard, mirror, clock, .. } = self;
+        let Self { core, sockets, outbox, stats, gather, guard, streams, mirror, clock, .. } = self;
         let mut progress = false;
         for (listener, socket) in sockets.iter_mut().enumerate() {
             let mut lost = Vec::new();
@@ -242,7 +242,7 @@ impl Driver {
                     match outbox.owner(call_id_of(&bytes).unwrap_or_default()) {
                         None => {
                             if !hear(core, now, flow, bytes) {
-                                guard.malformed(now, remote.ip());
+                                streams.malformed(now, flow);
                             }
                         }
                         Some(other) => outbox.push(other, flow, bytes),
@@ -284,9 +284,8 @@ impl Driver {
                         {
                             mirror.copy(self.clock.on_wall(now), true, flow, &bytes);
                         }
-                        if !hear(&mut self.core, now, flow, bytes) && self.streams.identities(flow.connection).is_none()
-                        {
-                            self.guard.malformed(now, flow.remote.ip());
+                        if !hear(&mut self.core, now, flow, bytes) {
+                            self.streams.malformed(now, flow);
                         }
                     }
                 }

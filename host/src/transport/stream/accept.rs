@@ -100,14 +100,14 @@ impl Door {
         } else {
             None
         };
-        let Some(place) = shared.slots.open(limits.queue) else {
+        let Some(place) = shared.slots.open(limits.queue, false) else {
             shared.counts.closed("connections");
             return;
         };
         let _ = io.set_nodelay(true);
         let transport = if self.tls.is_some() { Transport::Tls } else { Transport::Tcp };
         let flow = Flow::to(self.listener, transport, remote);
-        let connection = Connection::new(self.streams.clone(), self.post.clone(), place, flow, false);
+        let connection = Connection::new(self.streams.clone(), self.post.clone(), place, flow);
         let tls = self.tls;
         drop(tokio::spawn(async move {
             match tls {

@@ -38,8 +38,6 @@ pub(super) struct Connection {
     post: Post,
     line: Arc<Line>,
     flow: Flow,
-    /// Opened by us.
-    ours: bool,
     queue: mpsc::Receiver<Bytes>,
     shared: Shared,
 }
@@ -99,7 +97,6 @@ impl Connection {
         post: Post,
         (line, queue): (Arc<Line>, mpsc::Receiver<Bytes>),
         flow: Flow,
-        ours: bool,
     ) -> Self {
         let flow = Flow { connection: Some(line.id), ..flow };
         let shared = Shared {
@@ -108,7 +105,7 @@ impl Connection {
             outstanding: Mutex::default(),
             names: Mutex::new(vec![(flow.transport, flow.remote)]),
         };
-        Self { streams, post, line, flow, ours, queue, shared }
+        Self { streams, post, line, flow, queue, shared }
     }
 
     pub(super) fn line(&self) -> &Line {
@@ -197,10 +194,7 @@ impl Connection {
                     }
                     Err(fault) => {
                         self.refuse(&fault);
-                        if self.is_strange() {
-                            let guard = &self.streams.0.guard;
-                            guard.malformed(guard.now(), self.flow.remote.ip());
-                        }
+                        self.streams.malformed(self.streams.0.guard.now(), self.flow);
                         return End::Unframed;
                     }
                 }
@@ -224,14 +218,9 @@ impl Connection {
         }
     }
 
-    /// Neither opened by us, nor by who has shown a certificate.
-    fn is_strange(&self) -> bool {
-        !self.ours && self.line.identities().is_none()
-    }
-
     fn admit(&self, message: &Bytes) -> Result<(), Refusal> {
         let guard = &self.streams.0.guard;
-        if self.is_strange() { guard.admit(guard.now(), self.flow.remote.ip(), message) } else { Ok(()) }
+        if self.line.is_strange() { guard.admit(guard.now(), self.flow.remote.ip(), message) } else { Ok(()) }
     }
 
     async fn deliver(&self, message: Bytes) -> bool {
@@ -246,7 +235,7 @@ impl Connection {
     /// Where a request says that its sender may be called by this connection (RFC 5923 section 8): at the address that
     /// it came from, and the port of its topmost Via. News only.
     fn alias(&self, message: &Bytes) -> Option<Peer> {
-        if self.ours || message.starts_with(b"SIP/") || memmem::find(message, b"alias").is_none() {
+        if self.line.is_ours() || message.starts_with(b"SIP/") || memmem::find(message, b"alias").is_none() {
             return None;
         }
         let message = Message::parse(message.clone()).ok()?;
@@ -285,7 +274,7 @@ impl Connection {
                 biased;
                 first = queue.recv() => first,
                 () = super::closed(&mut closing) => return End::Stopped,
-                () = tokio::time::sleep(PING), if self.ours => {
+                () = tokio::time::sleep(PING), if self.line.is_ours() => {
                     batch.extend_from_slice(b"\r\n\r\n");
                     Some(Bytes::new())
                 }

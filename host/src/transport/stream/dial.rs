@@ -90,13 +90,13 @@ impl Dialer {
             return self.streams.undelivered(&self.post, &message, "set-aside");
         }
         self.aside.remove(&peer);
-        let Some(place) = self.streams.0.slots.open(self.streams.0.limits.queue) else {
+        let Some(place) = self.streams.0.slots.open(self.streams.0.limits.queue, true) else {
             return self.streams.undelivered(&self.post, &message, "connections");
         };
         // It waits in the queue until the connection is there, with all that follows it.
         let _ = place.0.push(message);
         self.peers.insert(peer, place.0.id);
-        let connection = Connection::new(self.streams.clone(), self.post.clone(), place, flow, true);
+        let connection = Connection::new(self.streams.clone(), self.post.clone(), place, flow);
         let local = self.local.get(usize::from(flow.listener)).copied();
         drop(tokio::spawn(connect(self.streams.clone(), connection, flow, local)));
     }

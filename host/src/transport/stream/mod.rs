@@ -40,6 +40,7 @@ use self::slots::{Push, Slots};
 use self::tls::Tls;
 use crate::guard::Guard;
 use crate::sip::flow::{ConnectionId, Flow, Transport};
+use crate::sip::time::Time;
 
 pub use self::accept::{Listening, bind};
 pub use self::counts::{Event, StreamSample};
@@ -200,6 +201,15 @@ impl Streams {
     /// Whom the certificate of the peer names, where it showed one that was verified.
     pub fn identities(&self, connection: Option<ConnectionId>) -> Option<Arc<[Box<str>]>> {
         self.0.slots.get(connection?)?.identities()
+    }
+
+    /// What came by this flow is no SIP, or broke RFC 3261: its source is charged for it, unless it came by a connection of
+    /// ours or of who has shown a certificate. A datagram comes by none.
+    pub fn malformed(&self, now: Time, flow: Flow) {
+        let line = flow.connection.and_then(|id| self.0.slots.get(id));
+        if line.is_none_or(|line| line.is_strange()) {
+            self.0.guard.malformed(now, flow.remote.ip());
+        }
     }
 
     /// The certificates, to change them at a reload.

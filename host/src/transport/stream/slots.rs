@@ -29,6 +29,8 @@ pub(super) struct Line {
     /// Bytes in the queue.
     waiting: AtomicUsize,
     most: usize,
+    /// Opened by us.
+    ours: bool,
     identities: OnceLock<Arc<[Box<str>]>>,
 }
 
@@ -51,8 +53,9 @@ impl Slots {
         }
     }
 
-    /// A new connection, its queue bounded to so many bytes; `None` when there are as many as there may be.
-    pub(super) fn open(&self, most: usize) -> Option<(Arc<Line>, mpsc::Receiver<Bytes>)> {
+    /// A new connection, opened by us or by a peer, its queue bounded to so many bytes; `None` when there are as many as
+    /// there may be.
+    pub(super) fn open(&self, most: usize, ours: bool) -> Option<(Arc<Line>, mpsc::Receiver<Bytes>)> {
         let (slot, generation) = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
         let (queue, messages) = mpsc::channel(MESSAGES);
         let line = Arc::new(Line {
@@ -60,6 +63,7 @@ impl Slots {
             queue,
             waiting: AtomicUsize::new(0),
             most,
+            ours,
             identities: OnceLock::new(),
         });
         self.places[slot as usize].store(Some(Arc::clone(&line)));
@@ -116,6 +120,15 @@ impl Line {
     pub(super) fn identities(&self) -> Option<Arc<[Box<str>]>> {
         self.identities.get().cloned()
     }
+
+    pub(super) fn is_ours(&self) -> bool {
+        self.ours
+    }
+
+    /// Neither opened by us, nor by who has shown a certificate.
+    pub(super) fn is_strange(&self) -> bool {
+        !self.ours && self.identities.get().is_none()
+    }
 }
 
 #[cfg(test)]
@@ -125,10 +138,10 @@ mod tests {
     #[test]
     fn a_late_use_of_an_id_finds_nothing_though_its_place_is_taken_again() {
         let slots = Slots::new(1);
-        let (first, _messages) = slots.open(100).expect("a place");
-        assert!(slots.open(100).is_none(), "there is one place");
+        let (first, _messages) = slots.open(100, false).expect("a place");
+        assert!(slots.open(100, false).is_none(), "there is one place");
         slots.close(first.id);
-        let (second, _messages) = slots.open(100).expect("the place is free again");
+        let (second, _messages) = slots.open(100, false).expect("the place is free again");
         assert_eq!(first.id.slot, second.id.slot);
         assert!(slots.get(first.id).is_none());
         assert!(slots.get(second.id).is_some());
@@ -137,7 +150,7 @@ mod tests {
     #[test]
     fn a_queue_takes_no_more_than_its_bytes_until_some_are_written() {
         let slots = Slots::new(1);
-        let (line, _messages) = slots.open(10).expect("a place");
+        let (line, _messages) = slots.open(10, false).expect("a place");
         assert!(matches!(line.push(Bytes::from_static(b"123456")), Push::Taken));
         assert!(matches!(line.push(Bytes::from_static(b"12345")), Push::Full(_)));
         line.written(6);
@@ -147,7 +160,7 @@ mod tests {
     #[test]
     fn the_queue_of_an_ended_connection_gives_its_message_back() {
         let slots = Slots::new(1);
-        let (line, messages) = slots.open(10).expect("a place");
+        let (line, messages) = slots.open(10, false).expect("a place");
         drop(messages);
         assert!(matches!(line.push(Bytes::from_static(b"1")), Push::Closed(_)));
         assert!(matches!(line.push(Bytes::from_static(b"0123456789")), Push::Closed(_)), "it counts for nothing");

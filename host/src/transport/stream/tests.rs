@@ -267,3 +267,20 @@ async fn a_response_whose_connection_is_gone_goes_by_a_new_one_to_where_its_requ
     let (mut peer, _) = timeout(PATIENCE, sent_by.accept()).await.expect("dialled").expect("accepted");
     assert_eq!(read(&mut peer).await, "SIP/2.0 200 OK\r\n\r\n");
 }
+
+#[tokio::test]
+async fn a_fault_is_charged_to_a_peer_that_came_and_not_to_one_that_we_have_called() {
+    let mut node = Node::new(LIMITS);
+    let far = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a socket");
+    let called = Flow::to(0, Transport::Tcp, far.local_addr().expect("its address"));
+    node.streams.send(called, ours()).expect("queued");
+    let (mut far, _) = far.accept().await.expect("a connection");
+    let mut near = node.peer().await;
+    let guard = node.streams.0.guard.clone();
+    for (peer, charged) in [(&mut far, false), (&mut near, true)] {
+        peer.write_all(request("call", "c").as_bytes()).await.expect("written");
+        let (flow, _) = node.hear().await;
+        (0..100).for_each(|_| node.streams.malformed(guard.now(), flow));
+        assert_eq!(guard.is_banned(Ipv4Addr::LOCALHOST.into()), charged);
+    }
+}
