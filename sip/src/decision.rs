@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::codes::CodeSet;
 use super::digest::Login;
+use super::door::Dismissal;
 use super::edit::Edit;
 use super::flow::{Flow, Transport};
 use super::gate::Gate;
@@ -42,14 +43,8 @@ pub enum Decision {
         /// taken out of what it sends within the call; of `message` the routing side has taken them.
         believed: bool,
     },
-    /// The sender is nobody's: answer once with this failure code, and forget the request. Nothing is sent again, so
-    /// that a forged source address turns no storm of requests into a larger one on its victim.
-    Dismiss {
-        /// Status code, 400 to 699.
-        code: u16,
-        /// Header fields to add.
-        headers: Vec<(String, String)>,
-    },
+    /// The sender is nobody's.
+    Dismiss(Dismissal),
     /// Answer with this final response, 300 to 699.
     Respond {
         /// Status code.

@@ -10,6 +10,7 @@ use trunkline_sip::codes::{CodeSet, Pattern};
 use trunkline_sip::core::{Action, Core, Listener, OpenCall, Probe, Settings};
 use trunkline_sip::decision::{Decision, Destination, NextHop, RouteRequest, Target};
 use trunkline_sip::digest::Login;
+use trunkline_sip::door::Dismissal;
 use trunkline_sip::edit::Edit;
 use trunkline_sip::flow::{Flow, Transport};
 use trunkline_sip::gate::{Closed, Gate, Sign};
@@ -189,7 +190,7 @@ impl World {
                 reason: "\r\nX: y".into(),
                 headers: Vec::new(),
             },
-            1 => Decision::Dismiss { code: 403, headers: Vec::new() },
+            1 => Decision::Dismiss(Dismissal::with(403)),
             _ => {
                 let count = script.below(5);
                 let targets = (0..count).map(|_| self.target(script)).collect();

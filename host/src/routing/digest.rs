@@ -8,6 +8,7 @@ use super::call::NewCall;
 use crate::config::model;
 use crate::plugin::contract;
 use crate::sip::digest::{DigestStatus, Nonces, Realm};
+use crate::sip::door::Dismissal;
 use crate::sip::message::Message;
 
 /// Microseconds of a second.
@@ -65,14 +66,6 @@ pub(super) struct Roaming {
     customers: HashMap<String, usize>,
 }
 
-/// What the credentials of a stranger come to.
-pub(super) enum Stranger {
-    /// It is this customer's.
-    Customer(usize, String),
-    /// It is nobody's: this answer.
-    Nobody(u16, Vec<(String, String)>),
-}
-
 impl Roaming {
     /// Adds a customer's users.
     ///
@@ -104,21 +97,22 @@ impl Roaming {
     }
 
     /// Asks a stranger who has shown none, at `now` in microseconds since 1970.
-    pub(super) fn ask(&self, nonces: &Nonces, now: u64) -> (u16, Vec<(String, String)>) {
-        (407, self.all.challenge(nonces, now, false))
+    pub(super) fn ask(&self, nonces: &Nonces, now: u64) -> Dismissal {
+        Dismissal { code: 407, headers: self.all.challenge(nonces, now, false) }
     }
 
-    pub(super) fn verify(&self, nonces: &Nonces, call: &NewCall) -> Stranger {
+    /// Whose the credentials of a stranger are, and the user that they name; or the answer to what is nobody's.
+    pub(super) fn verify(&self, nonces: &Nonces, call: &NewCall) -> Result<(usize, String), Dismissal> {
         match self.all.verify(nonces, call) {
-            contract::Digest::Verified(user) => match self.customers.get(&user) {
-                Some(customer) => Stranger::Customer(*customer, user),
-                None => Stranger::Nobody(403, Vec::new()),
-            },
+            contract::Digest::Verified(user) => {
+                let customer = self.customers.get(&user).copied();
+                customer.map(|customer| (customer, user)).ok_or(Dismissal::with(403))
+            }
             // Wrong credentials are not challenged again: guessing must not be made cheaper than asking.
-            contract::Digest::Failed => Stranger::Nobody(403, Vec::new()),
+            contract::Digest::Failed => Err(Dismissal::with(403)),
             status => {
                 let stale = matches!(status, contract::Digest::Stale);
-                Stranger::Nobody(407, self.all.challenge(nonces, call.received, stale))
+                Err(Dismissal { code: 407, headers: self.all.challenge(nonces, call.received, stale) })
             }
         }
     }

@@ -15,6 +15,7 @@ use super::view::Parties;
 use crate::cdr::record::Sides;
 use crate::plugin::{Cancel, Runners, Stage, contract};
 use crate::sip::decision::Decision;
+use crate::sip::door::Dismissal;
 use crate::sip::edit::without_claims;
 
 /// Routes the calls of one worker. Stays on its thread.
@@ -94,7 +95,7 @@ impl Router {
                             if is_before_number(&customer.tech_prefix, &dialled) { &*customer.tech_prefix } else { "" };
                         (customer, prefix.len(), contract::Digest::Verified(user))
                     }
-                    Err((code, headers)) => return inner.refuse_stranger(&call, code, headers),
+                    Err(dismissal) => return inner.refuse_stranger(&call, dismissal),
                 },
             };
             let lanes = inner.lanes.get(customer.index).map_or(&[][..], Vec::as_slice);
@@ -106,12 +107,12 @@ impl Router {
 
 impl Inner {
     /// What is no customer's runs no stage.
-    fn refuse_stranger(&self, call: &NewCall, code: u16, headers: Vec<(String, String)>) -> Routed {
+    fn refuse_stranger(&self, call: &NewCall, dismissal: Dismissal) -> Routed {
         let bare = without_claims(&call.message);
         let Parties { caller, callee } = Parties::of(bare.as_ref().unwrap_or(&call.message));
         let side = |received: String| Sides { received, sent: String::new() };
         Routed {
-            decision: Decision::Dismiss { code, headers },
+            decision: Decision::Dismiss(dismissal),
             facts: RoutingFacts {
                 customer: Arc::clone(&self.nobody),
                 stages: Vec::new(),

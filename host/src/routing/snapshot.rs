@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 
 use super::call::{NewCall, unix_micros};
 use super::customer::{Customer, Sources};
-use super::digest::{DigestRealm, Roaming, Stranger};
+use super::digest::{DigestRealm, Roaming};
 use super::entry;
 use super::gateway::{Gateway, Gateways};
 use super::judge::MAX_ATTRIBUTES;
@@ -28,6 +28,7 @@ use crate::plugin::shadow::Shadows;
 use crate::plugin::versions::{SeatName, Versions};
 use crate::plugin::{Components, Limits};
 use crate::sip::digest::Nonces;
+use crate::sip::door::Dismissal;
 use crate::sip::message::Message;
 
 /// What a snapshot is made with and does not own. `components`, `limits` and `nonces` outlive reloads: counts go on,
@@ -55,9 +56,6 @@ pub struct Parts {
     /// Runs versions that are compared only; none in a dry run.
     pub shadows: Option<Shadows>,
 }
-
-/// Header fields of a refusal.
-type Refusal = Vec<(String, String)>;
 
 /// The routing part of a configuration. Never changes; a reload or a swap makes another.
 #[derive(Clone)]
@@ -154,31 +152,19 @@ impl Snapshot {
     }
 
     /// Whose call it is by its credentials, where neither address nor certificate says so.
-    pub(super) fn customer_by_login(&self, call: &NewCall) -> Result<(&Customer, String), (u16, Refusal)> {
-        let stranger = match &self.roaming {
-            None => Stranger::Nobody(403, Vec::new()),
-            Some(roaming) => roaming.verify(&self.nonces, call),
-        };
-        match stranger {
-            Stranger::Customer(customer, user) => {
-                self.customers.get(customer).map(|customer| (customer, user)).ok_or((403, Vec::new()))
-            }
-            Stranger::Nobody(code, headers) => Err((code, headers)),
-        }
+    pub(super) fn customer_by_login(&self, call: &NewCall) -> Result<(&Customer, String), Dismissal> {
+        let roaming = self.roaming.as_ref().ok_or(Dismissal::with(403))?;
+        let (customer, user) = roaming.verify(&self.nonces, call)?;
+        self.customers.get(customer).map(|customer| (customer, user)).ok_or(Dismissal::with(403))
     }
 
     /// The answer to an INVITE of nobody's; `None` where it is a customer's, or shows credentials that must be looked at.
-    pub fn turns_away(
-        &self,
-        source: IpAddr,
-        identities: Option<&[Box<str>]>,
-        invite: &Message,
-    ) -> Option<(u16, Refusal)> {
+    pub fn turns_away(&self, source: IpAddr, identities: Option<&[Box<str>]>, invite: &Message) -> Option<Dismissal> {
         if self.customer_of(source, identities, &entry::dialled(invite)).is_some() {
             return None;
         }
         match &self.roaming {
-            None => Some((403, Vec::new())),
+            None => Some(Dismissal::with(403)),
             Some(roaming) if roaming.is_asked(invite) => None,
             Some(roaming) => Some(roaming.ask(&self.nonces, unix_micros())),
         }

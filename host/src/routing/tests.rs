@@ -19,6 +19,7 @@ use crate::plugin::testing::{Bed, Guest, proceed, reject};
 use crate::plugin::versions::Versions;
 use crate::sip::decision::Decision;
 use crate::sip::digest::Nonces;
+use crate::sip::door::Dismissal;
 use crate::sip::flow::Transport;
 use crate::sip::message::Message;
 
@@ -124,7 +125,7 @@ fn routing(routes: Vec<Route>) -> Outcome {
 
 fn code(routed: &Routed) -> u16 {
     match &routed.decision {
-        Decision::Respond { code, .. } | Decision::Dismiss { code, .. } => *code,
+        Decision::Respond { code, .. } | Decision::Dismiss(Dismissal { code, .. }) => *code,
         Decision::Hunt { .. } => panic!("a hunt"),
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::routing::Snapshot;
-use crate::sip::door::{Door, Turned};
+use crate::sip::door::{Dismissal, Door};
 use crate::sip::flow::Flow;
 use crate::sip::message::Message;
 use crate::transport::stream::Streams;
@@ -16,9 +16,8 @@ pub(super) struct Doorman {
 }
 
 impl Door for Doorman {
-    fn turns_away(&self, invite: &Message, flow: Flow) -> Option<Turned> {
+    fn turns_away(&self, invite: &Message, flow: Flow) -> Option<Dismissal> {
         let identities = self.streams.identities(flow.connection);
-        let (code, headers) = self.snapshot.turns_away(flow.remote.ip(), identities.as_deref(), invite)?;
-        Some(Turned { code, headers })
+        self.snapshot.turns_away(flow.remote.ip(), identities.as_deref(), invite)
     }
 }

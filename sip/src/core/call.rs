@@ -162,9 +162,9 @@ impl<F> Call<F> {
                 hunt::next(self, cx);
                 cx.actions.push_back(Action::Started(self.id));
             }
-            Decision::Dismiss { code, headers } => {
-                let headers: Vec<(&str, &str)> = headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-                self.answer_setup(cx, code, "", &headers);
+            Decision::Dismiss(dismissal) => {
+                let code = dismissal.code;
+                self.answer_setup(cx, code, "", &dismissal.fields());
                 if let Some(server) = self.setup().and_then(|setup| setup.server.as_mut()) {
                     server.forget();
                 }

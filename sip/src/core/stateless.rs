@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::loops::is_loop;
 use super::within::Incoming;
 use super::{Action, Core};
-use crate::door::Turned;
 use crate::message::{Method, Name};
 use crate::reply::reply;
 
@@ -37,11 +36,10 @@ impl<F> Core<F> {
 
     /// Whether a new INVITE is a stranger's, and was answered.
     pub(super) fn turned_away(&mut self, request: &Incoming) -> bool {
-        let turned = self.door.as_ref().and_then(|door| door.turns_away(&request.message, request.flow));
-        let Some(Turned { code, headers }) = turned else { return false };
+        let dismissal = self.door.as_ref().and_then(|door| door.turns_away(&request.message, request.flow));
+        let Some(dismissal) = dismissal else { return false };
         self.counters.strangers += 1;
-        let headers: Vec<(&str, &str)> = headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-        self.refuse(request, code, "", &headers);
+        self.refuse(request, dismissal.code, "", &dismissal.fields());
         true
     }
 

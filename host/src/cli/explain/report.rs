@@ -65,7 +65,7 @@ impl Explained {
     pub(super) fn of(source: SocketAddr, routed: Routed, stories: Vec<StageStory>) -> Self {
         let facts = routed.facts;
         let result = match routed.decision {
-            Decision::Dismiss { code, .. } => Outcome::Respond { code, reason: String::new() },
+            Decision::Dismiss(dismissal) => Outcome::Respond { code: dismissal.code, reason: String::new() },
             Decision::Respond { code, reason, .. } => Outcome::Respond { code, reason },
             Decision::Hunt { targets, .. } => {
                 let routes = targets.iter().zip(&facts.targets).map(|(target, known)| Route {

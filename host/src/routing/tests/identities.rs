@@ -134,24 +134,25 @@ async fn a_stranger_with_right_credentials_is_their_customer_once_and_with_wrong
     let received = unix_micros();
     let stranger = NewCall { received, ..call_from("198.51.100.1:5060") };
     let ask = || router.snapshot().turns_away(stranger.source.ip(), None, &stranger.message).expect("a challenge");
-    let (code, challenge) = ask();
+    let Dismissal { code, headers: challenge } = ask();
     assert_eq!((code, challenge.len()), (407, 2), "no MD5: {challenge:?}");
     assert!(challenge.iter().all(|(name, value)| name == "Proxy-Authenticate" && value.contains("realm=\"here\"")));
 
     for (user, customer) in [("ed", "echo"), ("fox", "foxtrot")] {
-        let (_, challenge) = ask();
-        let call = with_credentials(&stranger, &challenge, user, "secret");
+        let call = with_credentials(&stranger, &ask().headers, user, "secret");
         assert!(router.snapshot().turns_away(call.source.ip(), None, &call.message).is_none());
         let routed = router.route(call.clone(), Cancel::default()).await;
         assert_eq!(&*routed.facts.customer, customer);
         assert!(matches!(routed.decision, Decision::Hunt { .. }));
         // The same once more is a replay: it is asked again.
         let again = router.route(call, Cancel::default()).await;
-        let Decision::Dismiss { code: 407, headers } = &again.decision else { panic!("{:?}", again.decision) };
+        let Decision::Dismiss(Dismissal { code: 407, headers }) = &again.decision else {
+            panic!("{:?}", again.decision)
+        };
         assert!(headers[0].1.contains("stale=true"), "{headers:?}");
     }
     let roaming = NewCall { received, ..calling("88813105550123", "198.51.100.1:5060") };
-    let routed = router.route(with_credentials(&roaming, &ask().1, "ed", "secret"), Cancel::default()).await;
+    let routed = router.route(with_credentials(&roaming, &ask().headers, "ed", "secret"), Cancel::default()).await;
     let Decision::Hunt { message, .. } = &routed.decision else { panic!("{:?}", routed.decision) };
     assert!(message.uri().starts_with(b"sip:13105550123@"), "it dials as from home");
     for (user, password) in [("ed", "guess"), ("nobody", "secret")] {

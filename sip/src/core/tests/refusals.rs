@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::rig::{Answered, CALLER, Rig, URI};
 use super::ua::{self, parse, text};
-use crate::door::{Door, Turned};
+use crate::door::{Dismissal, Door};
 use crate::message::Name;
 
 /// The answer to one request that opens no call.
@@ -149,7 +149,7 @@ fn who_is_nobodys_is_answered_once_and_forgotten() {
     let mut rig = Rig::new();
     rig.receive(CALLER, request("INVITE"));
     rig.next(CALLER, "100 INVITE");
-    rig.decide(crate::decision::Decision::Dismiss { code: 403, headers: Vec::new() });
+    rig.decide(crate::decision::Decision::Dismiss(Dismissal::with(403)));
     rig.next(CALLER, "403 INVITE");
     assert_eq!(rig.record().code, 403);
     assert_eq!(rig.core.held(), 0);
@@ -175,8 +175,8 @@ fn a_challenge_that_nobody_acknowledges_is_sent_four_times_and_no_oftener() {
 struct Shut(Vec<(String, String)>);
 
 impl Door for Shut {
-    fn turns_away(&self, _: &crate::message::Message, flow: crate::flow::Flow) -> Option<Turned> {
-        (flow.remote.to_string() == CALLER).then(|| Turned { code: 407, headers: self.0.clone() })
+    fn turns_away(&self, _: &crate::message::Message, flow: crate::flow::Flow) -> Option<Dismissal> {
+        (flow.remote.to_string() == CALLER).then(|| Dismissal { code: 407, headers: self.0.clone() })
     }
 }
 
