@@ -199,6 +199,10 @@ impl Consumer {
 fn read(message: &[u8]) -> Result<(CallRecord, Arc<str>), String> {
     let json = std::str::from_utf8(message).map_err(|error| format!("is no UTF-8: {error}"))?;
     let record: CallRecord = serde_json::from_str(json).map_err(|error| format!("is no call record: {error}"))?;
+    let key = &record.key;
+    if i64::try_from(key.epoch.max(key.sequence)).is_err() {
+        return Err(format!("is numbered {}/{}: the database holds no such numbers", key.epoch, key.sequence));
+    }
     Ok((record, json.into()))
 }
 

@@ -30,6 +30,16 @@ impl Money {
         self.0
     }
 
+    /// Without zeros at its end: an integer, and how many of its digits stand after the point.
+    pub const fn shortest(self) -> (i128, u8) {
+        let (mut digits, mut scale) = (self.0, PLACES);
+        while scale > 0 && digits % 10 == 0 {
+            digits /= 10;
+            scale -= 1;
+        }
+        (digits, scale)
+    }
+
     /// What `seconds` cost at `rate` per minute, with `fee` on top for the connection: reckoned exactly, and rounded
     /// once, to `places` (at most [`PLACES`]) after the point. `None` where the figures are too large to reckon with.
     pub fn of_call(rate: Decimal, seconds: u64, fee: Decimal, places: u8, rounding: Rounding) -> Option<Self> {

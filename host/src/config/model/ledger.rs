@@ -30,7 +30,7 @@ pub struct Ledger {
     /// Consumers in the one that works, each with a connection of its own. Default 2.
     #[serde(default = "default_consumers")]
     pub consumers: usize,
-    /// Records in a transaction, at most. Default 2,000.
+    /// Records in a transaction, at most. Default 5,000.
     #[serde(default = "default_batch")]
     pub batch: usize,
     /// How long a transaction waits for more records. Default 100 ms.
@@ -75,7 +75,7 @@ fn default_consumers() -> usize {
 }
 
 fn default_batch() -> usize {
-    2_000
+    5_000
 }
 
 fn default_linger() -> TimeSpan {
