@@ -3,9 +3,10 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use futures_util::StreamExt;
 use lapin::options::{
     BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions,
@@ -29,6 +30,7 @@ const STOP: Duration = Duration::from_mins(1);
 
 /// Debian's wrapper in the path wants another user; these scripts are what it calls.
 const SERVER: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
+const CONTROL: &str = "/usr/lib/rabbitmq/bin/rabbitmqctl";
 
 /// A private broker with its own port mapper. Both end when dropped.
 #[derive(Debug)]
@@ -140,19 +142,14 @@ impl Rabbit {
     /// Starts the broker again in the same folder.
     pub fn resume(&mut self) -> Result<()> {
         let folder = self.folder.path().to_owned();
-        let (mapper_port, dist_port) = (self.mapper_port.to_string(), self.dist_port.to_string());
         let mut server = Process::start(Path::new(SERVER), folder.join("rabbit.log"), |command| {
-            command
-                .env("HOME", &folder)
-                .env("RABBITMQ_NODENAME", format!("trunkline{}@localhost", self.address.port()))
+            self.named(command)
                 .env("RABBITMQ_MNESIA_BASE", folder.join("mnesia"))
                 .env("RABBITMQ_LOG_BASE", folder.join("log"))
                 .env("RABBITMQ_CONFIG_FILE", folder.join("rabbitmq"))
                 .env("RABBITMQ_ENABLED_PLUGINS_FILE", folder.join("enabled_plugins"))
                 .env("RABBITMQ_PID_FILE", self.pid_file())
-                .env("RABBITMQ_DIST_PORT", dist_port)
-                .env("ERL_EPMD_PORT", mapper_port)
-                .env("ERL_EPMD_ADDRESS", "127.0.0.1");
+                .env("RABBITMQ_DIST_PORT", self.dist_port.to_string());
         })?;
         let url = self.url();
         server.wait_until(START, |_| {
@@ -236,6 +233,23 @@ impl Rabbit {
             }
             Ok(taken)
         })
+    }
+
+    /// Runs the broker's own administration program: what it wrote.
+    pub fn control(&self, words: &[&str]) -> Result<String> {
+        let output =
+            self.named(&mut Command::new(CONTROL)).arg("--quiet").args(words).output().context("rabbitmqctl")?;
+        ensure!(output.status.success(), "rabbitmqctl: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
+    /// What the programs of this broker find it and each other by.
+    fn named<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        command
+            .env("HOME", self.folder.path())
+            .env("RABBITMQ_NODENAME", format!("trunkline{}@localhost", self.address.port()))
+            .env("ERL_EPMD_PORT", self.mapper_port.to_string())
+            .env("ERL_EPMD_ADDRESS", "127.0.0.1")
     }
 
     fn pid_file(&self) -> PathBuf {

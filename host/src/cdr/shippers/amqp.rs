@@ -10,6 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use futures_util::{StreamExt as _, stream};
 use lapin::options::{
     BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
 };
@@ -26,6 +27,11 @@ use crate::config::model::{AmqpFanout, QueueType};
 const CONNECT: Duration = Duration::from_secs(10);
 /// From one confirm to the next, while the broker does not say that it blocks publishers.
 const CONFIRM: Duration = Duration::from_secs(15);
+const BLOCKED: &str = "the broker blocks publishers: it is short of memory or disk";
+/// How soon a broker that blocks publishers is told.
+const LOOK: Duration = Duration::from_secs(1);
+/// Records that were published and are not confirmed yet. The broker confirms many at once, after its disk has them.
+const AHEAD: usize = 2_000;
 /// Persistent: the broker confirms a message once it is on disk in every durable queue.
 const PERSISTENT: u8 = 2;
 
@@ -127,28 +133,12 @@ impl AmqpSink {
 
     /// Publishes a batch and waits for all of its confirms. How many of them no queue took.
     async fn publish(&self, link: &Link, batch: &[CallRecord]) -> anyhow::Result<u64> {
-        let mut confirms = Vec::with_capacity(batch.len());
-        for record in batch {
-            let key = &record.key;
-            let json = serde_json::to_vec(record)?;
-            let properties = BasicProperties::default()
-                .with_delivery_mode(PERSISTENT)
-                .with_content_type("application/json".into())
-                .with_app_id("trunkline".into())
-                .with_message_id(format!("{}/{}/{}", key.node, key.epoch, key.sequence).into());
-            let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-            let published = link.channel.basic_publish(
-                self.tier(record).exchange.as_str().into(),
-                "".into(),
-                options,
-                &json,
-                properties,
-            );
-            confirms.push(link.patiently(published).await?);
-        }
+        // None of them begins before it is asked for.
+        let records: Vec<_> = batch.iter().map(|record| self.publish_one(&link.channel, record)).collect();
+        let mut confirms = stream::iter(records).buffer_unordered(AHEAD);
         let mut returned = 0;
-        for confirm in confirms {
-            match link.patiently(confirm).await? {
+        while let Some(confirm) = link.patiently(confirms.next()).await? {
+            match confirm? {
                 Confirmation::Ack(None) => {}
                 Confirmation::Ack(Some(_)) => returned += 1,
                 Confirmation::Nack(_) => bail!("the broker refused a record (basic.nack)"),
@@ -156,6 +146,21 @@ impl AmqpSink {
             }
         }
         Ok(returned)
+    }
+
+    async fn publish_one(&self, channel: &Channel, record: &CallRecord) -> anyhow::Result<Confirmation> {
+        let key = &record.key;
+        let json = serde_json::to_vec(record)?;
+        let properties = BasicProperties::default()
+            .with_delivery_mode(PERSISTENT)
+            .with_content_type("application/json".into())
+            .with_app_id("trunkline".into())
+            .with_message_id(format!("{}/{}/{}", key.node, key.epoch, key.sequence).into());
+        let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+        let exchange = self.tier(record).exchange.as_str().into();
+        // lapin answers once the message is in the socket: one at a time would cost a switch of threads each.
+        let confirm = channel.basic_publish(exchange, "".into(), options, &json, properties).await?;
+        Ok(confirm.await?)
     }
 
     /// Whether every configured queue is still there.
@@ -167,7 +172,7 @@ impl AmqpSink {
             let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
             let declared = link.channel.queue_declare(queue.as_str().into(), passive, FieldTable::default());
             link.patiently(declared)
-                .await
+                .await?
                 .with_context(|| format!("cannot see whether the queue `{queue}` is there"))?;
         }
         Ok(())
@@ -183,7 +188,7 @@ impl AmqpSink {
         };
         if link.connection.status().blocked() {
             self.link = Some(link);
-            bail!("the broker blocks publishers: it is short of memory or disk");
+            bail!(BLOCKED);
         }
         let returned = self.publish(&link, batch).await?;
         self.unroutable += returned;
@@ -204,22 +209,27 @@ impl AmqpSink {
 
 impl Link {
     /// Waits for the broker, longer only while it says that it blocks publishers.
-    async fn patiently<T>(&self, answer: impl Future<Output = lapin::Result<T>>) -> anyhow::Result<T> {
+    async fn patiently<T>(&self, answer: impl Future<Output = T>) -> anyhow::Result<T> {
         let mut answer = std::pin::pin!(answer);
-        loop {
-            match timeout(CONFIRM, &mut answer).await {
-                Ok(answer) => return Ok(answer?),
-                Err(_) if self.connection.status().blocked() => {
-                    tracing::warn!("the broker blocks publishers: it is short of memory or disk");
+        let (mut waited, mut told) = (Duration::ZERO, false);
+        while waited < CONFIRM {
+            if let Ok(answer) = timeout(LOOK, &mut answer).await {
+                return Ok(answer);
+            }
+            waited += LOOK;
+            if self.connection.status().blocked() {
+                waited = Duration::ZERO;
+                if !std::mem::replace(&mut told, true) {
+                    tracing::warn!("{BLOCKED}: records wait until it has room again");
                 }
-                Err(_) => bail!("no confirm within {CONFIRM:?}"),
             }
         }
+        bail!("no confirm within {CONFIRM:?}")
     }
 }
 
 impl Sink for AmqpSink {
-    const BATCH: usize = 1_000;
+    const BATCH: usize = 4_000;
     const LINGER: Duration = Duration::from_millis(20);
 
     async fn deliver(&mut self, batch: &[CallRecord]) -> anyhow::Result<()> {
