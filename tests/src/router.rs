@@ -30,13 +30,21 @@ pub struct Router {
     config: PathBuf,
     listen: Vec<SocketAddr>,
     admin: SocketAddr,
+    /// Of the process, beside that of the tests.
+    environment: Vec<(String, String)>,
     process: Process,
 }
 
 impl Router {
-    pub(crate) fn start(folder: TempDir, config: &Path, listen: Vec<SocketAddr>, admin: SocketAddr) -> Result<Self> {
-        let process = launch(folder.path(), config, admin)?;
-        Ok(Self { folder, config: config.to_owned(), listen, admin, process })
+    pub(crate) fn start(
+        folder: TempDir,
+        config: PathBuf,
+        listen: Vec<SocketAddr>,
+        admin: SocketAddr,
+        environment: Vec<(String, String)>,
+    ) -> Result<Self> {
+        let process = launch(folder.path(), &config, admin, &environment)?;
+        Ok(Self { folder, config, listen, admin, environment, process })
     }
 
     /// The `trunkline` program that was built together with this one.
@@ -172,13 +180,12 @@ impl Router {
     pub fn crash_and_restart(&mut self) -> Result<()> {
         self.process.signal(Signal::SIGKILL)?;
         self.process.wait(Duration::from_secs(5))?;
-        self.process = launch(self.folder.path(), &self.config, self.admin)?;
-        Ok(())
+        self.start_again()
     }
 
     /// Starts it again with the same folder after it has ended.
     pub fn start_again(&mut self) -> Result<()> {
-        self.process = launch(self.folder.path(), &self.config, self.admin)?;
+        self.process = launch(self.folder.path(), &self.config, self.admin, &self.environment)?;
         Ok(())
     }
 
@@ -222,9 +229,10 @@ impl Drop for Router {
     }
 }
 
-fn launch(folder: &Path, config: &Path, admin: SocketAddr) -> Result<Process> {
+fn launch(folder: &Path, config: &Path, admin: SocketAddr, environment: &[(String, String)]) -> Result<Process> {
     let mut process = Process::start(&Router::program()?, folder.join("trunkline.log"), |command| {
         command.args(["run", "-c"]).arg(config).env("TRUNKLINE_PLUGINS", crate::plugins_folder().unwrap_or_default());
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
     })?;
     process.wait_until(START, |_| request(admin, "GET", "/readyz").is_ok_and(|(code, _)| code == 200))?;
     compiled::keep(folder)?;

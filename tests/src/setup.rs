@@ -14,6 +14,7 @@ use crate::lrn::{LrnServer, ROUTING_NUMBER};
 use crate::pki::Certificate;
 use crate::ports::{free_tcp, free_udp};
 use crate::router::Router;
+use crate::wall_clock::WallClock;
 
 /// The configuration of a router, not yet running.
 #[derive(Debug)]
@@ -34,6 +35,8 @@ pub struct Setup {
     sqlite: bool,
     /// Further keys of `[cdr]`.
     cdr_keys: String,
+    /// Of the router's process.
+    environment: Vec<(String, String)>,
 }
 
 impl Setup {
@@ -71,6 +74,7 @@ impl Setup {
             more: String::new(),
             sqlite: true,
             cdr_keys: String::new(),
+            environment: Vec::new(),
         })
     }
 
@@ -189,6 +193,12 @@ impl Setup {
         self
     }
 
+    /// The router goes by this clock.
+    pub fn clock(mut self, clock: &WallClock) -> Self {
+        self.environment = clock.environment();
+        self
+    }
+
     /// Records go to this broker too: a fanout exchange with two queues, `a` and `b`.
     pub fn fanout(self, url: &str) -> Self {
         self.section(&format!(
@@ -232,7 +242,7 @@ impl Setup {
     /// Starts a router with it and waits until it is ready.
     pub fn start(self) -> Result<Router> {
         let config = self.write()?;
-        Router::start(self.folder, &config, self.listen, self.admin)
+        Router::start(self.folder, config, self.listen, self.admin, self.environment)
     }
 
     fn text(&self) -> String {

@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Result;
-use trunkline_tests::{Counts, Load, Router, Setup, Sipp, SmallDisk, until};
+use trunkline_tests::{Counts, FailingDisk, Load, Router, Setup, Sipp, SmallDisk, until};
 
 const NUMBERS: [(&str, &str); 3] = [("caller", "1212555[field0]"), ("callee", "1919555[field0]"), ("talk", "50")];
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -52,6 +52,30 @@ fn a_full_disk_stops_no_call_is_told_and_costs_no_record_once_it_has_room() -> R
     disk.free()?;
     wait_for_failing(&router, 0.0)?;
     router.wait_for_rows(1 + calls + 1)
+}
+
+/// As a disk does that loses a sector: the kernel lets nobody write to it any more, while the router has files open there.
+#[test]
+fn a_disk_that_turns_read_only_under_a_running_router_stops_no_call_and_is_told() -> Result<()> {
+    let callee = Sipp::callee("callee", &[])?;
+    let setup = Setup::new()?.carrier(callee.address()).without_sqlite();
+    let journal = setup.folder().join("var/journal");
+    let disk = match FailingDisk::mount(&journal, &setup.folder().join("disk.img")) {
+        Ok(disk) => disk,
+        Err(error) => {
+            println!("not tested, as this process may not mount: {error:#}");
+            return Ok(());
+        }
+    };
+    let router = setup.start()?;
+    assert_eq!(call(&router)?.successful, 1);
+    router.wait_for_records(1)?;
+    disk.turn_read_only()?;
+    call_until_failing(&router)?;
+    assert_eq!(call(&router)?.successful, 1);
+    let log = router.log();
+    assert!(log.contains("the journal's disk refuses call records") && log.contains("Read-only file system"), "{log}");
+    Ok(())
 }
 
 #[test]

@@ -19,7 +19,7 @@ pub(crate) struct Arguments {
 }
 
 /// The programs that the end-to-end tests run, and the Debian packages they come in.
-pub(crate) const PROGRAMS: [(&str, &str); 12] = [
+pub(crate) const PROGRAMS: [(&str, &str); 14] = [
     ("sipp", "sip-tester"),
     ("sipsak", "sipsak"),
     ("kamailio", "kamailio"),
@@ -31,6 +31,8 @@ pub(crate) const PROGRAMS: [(&str, &str); 12] = [
     ("memcached", "memcached"),
     ("dnsmasq", "dnsmasq-base"),
     ("prometheus", "prometheus"),
+    ("mkfs.ext4", "e2fsprogs"),
+    ("faketime", "faketime"),
     // The server itself is not in the path; this comes with it.
     ("pg_createcluster", "postgresql"),
 ];
