@@ -166,3 +166,13 @@ fn a_node_drains_for_half_a_minute_unless_it_is_told_otherwise() {
     assert_eq!(drain("[node]\ndrain = '10m'"), TimeSpan::from_secs(600));
     assert_eq!(drain("[node]\ndrain = '0s'"), TimeSpan::from_secs(0), "cut at once");
 }
+
+#[test]
+fn the_journal_syncs_every_ten_milliseconds_or_always() {
+    let load = |keys: &str| load_text(&format!("[listen]\nudp = ['127.0.0.1:5060']\n[cdr]\n{keys}\n"));
+    let sync = |keys: &str| load(keys).expect("a configuration").config.cdr.sync;
+    assert_eq!(sync(""), TimeSpan::from_millis(10));
+    assert_eq!(sync("sync = 'always'"), TimeSpan::default());
+    let told = said(load("sync = '0ms'"));
+    assert!(told.contains("cdr.sync") && told.contains("`always`"), "{told}");
+}

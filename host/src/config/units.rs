@@ -40,6 +40,17 @@ impl<'de> Deserialize<'de> for TimeSpan {
     }
 }
 
+/// A time span above zero, or `always`, which is zero: nothing is waited for.
+pub(super) fn always_or_span<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TimeSpan, D::Error> {
+    deserializer.deserialize_str(Text {
+        wanted: "`always`, or a duration above zero, such as `10ms`",
+        parse: |text| match text {
+            "always" => Some(TimeSpan::default()),
+            text => parse_duration(text).filter(|span| !span.is_zero()).map(TimeSpan),
+        },
+    })
+}
+
 fn parse_duration(text: &str) -> Option<Duration> {
     let (number, unit) = split_unit(text)?;
     let micros: u64 = match unit {

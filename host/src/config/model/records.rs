@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::super::units::{Size, TimeSpan};
+use super::super::units::{Size, TimeSpan, always_or_span};
 use super::{Named, PeerTls};
 
 /// `[cdr]`
@@ -13,7 +13,8 @@ use super::{Named, PeerTls};
 pub struct Cdr {
     /// The journal's folder. Default `var/journal`.
     pub journal: PathBuf,
-    /// Records are synced to disk at least this often. Default 10 ms.
+    /// Records are synced to disk at least this often; zero, written `always`: as soon as they come. Default 10 ms.
+    #[serde(deserialize_with = "always_or_span")]
     pub sync: TimeSpan,
     /// Records that may wait in memory while the journal's disk refuses them. Default 65,536, about 200 MB.
     pub queue: usize,

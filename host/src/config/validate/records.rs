@@ -23,7 +23,6 @@ pub(super) fn validate(config: &Config, folder: &Path, report: &mut Report<'_>) 
     if cdr.journal.as_os_str().is_empty() {
         report.error("cdr.journal", "is empty: name a folder");
     }
-    not_zero("cdr.sync", cdr.sync, report);
     if cdr.journal_limit.bytes() < MIN_LIMIT {
         report.error("cdr.journal-limit", "must be at least `256MiB`: a segment of the journal takes 64 MiB");
     }
