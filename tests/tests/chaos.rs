@@ -2,7 +2,7 @@
 //!
 //! `cargo xtask chaos --minutes 10 --seed 7` runs it for longer.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -15,13 +15,15 @@ use trunkline_tests::{Ledger, Load, Postgres, Process, Rabbit, Router, Setup, Si
 const LONGEST: Duration = Duration::from_secs(10);
 /// For stores to catch up, on a machine that does other things too.
 const PATIENCE: Duration = Duration::from_secs(90);
+/// How long the database is away the first time, in a run that lasts long enough for it.
+const LONG_OUTAGE: Duration = Duration::from_secs(20);
 const NUMBERS: [(&str, &str); 3] = [("caller", "1212555[field0]"), ("callee", "1919555[field0]"), ("talk", "1500")];
 
 fn from_environment(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Fault {
     BrokerKilled,
     DatabaseStopped,
@@ -61,22 +63,27 @@ fn whatever_dies_every_completed_call_has_one_record_in_each_store() -> Result<(
         Fault::DiskFull,
     ];
     let mut lost_with_queues = 0;
+    let mut struck: BTreeMap<Fault, u32> = BTreeMap::new();
     while Instant::now() < end {
         // Each in its turn, in an order that only the seed knows.
         fates.shuffle(&mut faults);
         for fault in faults {
             let begin = Instant::now();
-            let pause = Duration::from_millis(fates.u64(200..2_500));
+            let mut pause = Duration::from_millis(fates.u64(200..2_500));
+            *struck.entry(fault).or_default() += 1;
+            if seconds >= 60 && fault == Fault::DatabaseStopped && struck[&fault] == 1 {
+                pause = LONG_OUTAGE;
+            }
             lost_with_queues += scene.strike(fault, pause).with_context(|| format!("{fault:?}, seed {seed}"))?;
             println!("{fault:?}: {:?}", begin.elapsed());
-            std::thread::sleep(pause);
+            std::thread::sleep(pause.min(Duration::from_secs(2)));
             if Instant::now() >= end {
                 break;
             }
         }
     }
     let completed = callers.completed()?;
-    println!("{} of {} calls were completed", completed.len(), load.calls);
+    println!("{} of {} calls were completed, beside {struck:?}", completed.len(), load.calls);
     ensure!(completed.len() as u32 > load.calls / 4, "chaos, and not the end of all calls");
 
     scene.settle()?;
