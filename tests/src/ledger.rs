@@ -26,11 +26,16 @@ impl Ledger {
     /// Takes records from the queue `a` of this broker to this database. Every call is charged 0.0120 a minute in 30/6,
     /// and costs what the router recorded.
     pub fn new(broker: &str, database: &str) -> Result<Self> {
+        Self::of_queue("a", broker, database)
+    }
+
+    /// As [`Ledger::new`], from another queue.
+    pub fn of_queue(queue: &str, broker: &str, database: &str) -> Result<Self> {
         let folder = TempDir::with_prefix("trunkline-ledger-").context("no temporary folder")?;
         fs::write(folder.path().join("retail.csv"), "prefix,rate,increment\n1,0.0120,30/6\n")?;
         let admin = free_tcp()?;
         let config = format!(
-            "[ledger]\namqp = {{ url = \"{broker}\", queue = \"a\" }}\nsql = {{ url = \"{database}\" }}\nlease = \"1s\"\n\
+            "[ledger]\namqp = {{ url = \"{broker}\", queue = \"{queue}\" }}\nsql = {{ url = \"{database}\" }}\nlease = \"1s\"\n\
              admin = \"{admin}\"\nbatch = 200\n[ledger.prices]\n\"*\" = \"retail\"\n[ledger.decks.retail]\n\
              versions = [{{ from = \"2026-01-01T00:00:00Z\", csv = \"retail.csv\" }}]\n"
         );

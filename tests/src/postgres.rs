@@ -28,16 +28,24 @@ pub struct Postgres {
     folder: TempDir,
     programs: PathBuf,
     address: SocketAddr,
+    /// Further settings, as `name=value`.
+    settings: Vec<String>,
 }
 
 impl Postgres {
     /// Makes the cluster, starts it and waits until it takes connections: some two seconds.
     pub fn start() -> Result<Self> {
+        Self::start_with(&[])
+    }
+
+    /// As [`Postgres::start`], with further settings, as `name=value`.
+    pub fn start_with(settings: &[&str]) -> Result<Self> {
         let folder = TempDir::with_prefix("trunkline-postgres-").context("no temporary folder")?;
         if let Some((user, group)) = servant()? {
             chown(folder.path(), Some(user.as_raw()), Some(group.as_raw())).context("the cluster's folder")?;
         }
-        let mut postgres = Self { server: None, folder, programs: programs()?, address: free_tcp()? };
+        let settings = settings.iter().map(|&setting| setting.to_owned()).collect();
+        let mut postgres = Self { server: None, folder, programs: programs()?, address: free_tcp()?, settings };
         postgres.make()?;
         postgres.resume()?;
         postgres.query_in("postgres", &format!("create database {NAME}"))?;
@@ -47,6 +55,12 @@ impl Postgres {
     /// For the configuration.
     pub fn url(&self) -> String {
         format!("postgres://{NAME}@{}/{NAME}", self.address)
+    }
+
+    /// Makes another database in the cluster; its URL.
+    pub fn database(&self, name: &str) -> Result<String> {
+        self.query_in("postgres", &format!("create database {name}"))?;
+        Ok(format!("postgres://{NAME}@{}/{name}", self.address))
     }
 
     /// Where it listens.
@@ -100,7 +114,8 @@ impl Postgres {
             "shared_buffers=16MB",
             "max_connections=50",
         ];
-        words.extend(settings.iter().flat_map(|setting| ["-c".to_owned(), (*setting).to_owned()]));
+        let settings = settings.map(str::to_owned);
+        words.extend(settings.iter().chain(&self.settings).flat_map(|setting| ["-c".to_owned(), setting.clone()]));
         let mut server = Process::start(&program, self.folder.path().join("postgres.log"), |command| {
             command.args(&words);
         })?;
@@ -121,7 +136,8 @@ impl Postgres {
         Ok(())
     }
 
-    fn query_in(&self, database: &str, sql: &str) -> Result<String> {
+    /// As [`Postgres::query`], in another database.
+    pub fn query_in(&self, database: &str, sql: &str) -> Result<String> {
         let (host, port) = (self.address.ip().to_string(), self.address.port().to_string());
         let output = Command::new(self.programs.join("psql"))
             .args(["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-U", NAME, "-h", &host, "-p", &port])
