@@ -75,7 +75,8 @@ fn capacity(arguments: &Arguments) -> Result<()> {
 }
 
 fn ledger() -> Result<()> {
-    tools::need(&[("pg_createcluster", "postgresql")], "the ledger's database")?;
+    let servers = [("pg_createcluster", "postgresql"), ("rabbitmq-server", "rabbitmq-server")];
+    tools::need(&servers, "the ledger's database and the broker before it")?;
     build()?;
     setup::run(&mut program("ledger"))
 }

@@ -1,24 +1,33 @@
 //! What the ledger takes: records read, rated, summed up and written to PostgreSQL, and sums alone in memory.
 //!
 //! `ledger --url postgres://…` writes to that database (tables in the schema `ledger` are made); without it, to a
-//! private one that does not wait for the disk. Messages come from memory: the broker is not part of this.
+//! private one that does not wait for the disk. First records come from memory, then from a private RabbitMQ; beside each
+//! stands what the server does alone: COPY of the same rows, and messages that nobody reads.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use arc_swap::ArcSwap;
 use clap::Parser;
 use trunkline::cdr::record::CallRecord;
-use trunkline::ledger::rating::RateBook;
+use trunkline::config::model::AmqpQueue;
+use trunkline::ledger::consumer::{Consumer, Shared};
+use trunkline::ledger::counters::Counters;
+use trunkline::ledger::queue::Queue;
+use trunkline::ledger::rating::{RateBook, Rules};
 use trunkline::ledger::store::batch::{self, Rated};
 use trunkline::ledger::store::lease::Lease;
 use trunkline::ledger::store::prepare;
 use trunkline::ledger::usage::Usage;
 use trunkline::postgres::Database;
+use trunkline_benches::broker;
 use trunkline_benches::record::message;
-use trunkline_tests::Postgres;
+use trunkline_tests::{Postgres, Rabbit};
 
-const LEASE: std::time::Duration = std::time::Duration::from_secs(30);
+const LEASE: Duration = Duration::from_secs(30);
+/// Where a server keeps what it reads and writes, by default of Debian's package.
+const AS_INSTALLED: &str = "shared_buffers=128MB";
 
 #[derive(Parser)]
 struct Arguments {
@@ -26,13 +35,13 @@ struct Arguments {
     #[arg(long)]
     url: Option<String>,
     /// Records to write
-    #[arg(long, default_value_t = 200_000)]
+    #[arg(long, default_value_t = 100_000)]
     records: u64,
     /// Connections that write at once: `ledger.consumers`
     #[arg(long, default_value_t = 2)]
     writers: u64,
     /// Records in a transaction: `ledger.batch`
-    #[arg(long, default_value_t = 2_000)]
+    #[arg(long, default_value_t = 5_000)]
     batch: u64,
     /// Records to sum up in memory
     #[arg(long, default_value_t = 10_000_000)]
@@ -48,9 +57,14 @@ async fn main() -> Result<()> {
     let arguments = Arguments::parse();
     println!("a record has {} bytes of JSON", message(1).len());
     sums(arguments.sums)?;
-    let private = if arguments.url.is_none() { Some(Postgres::start()?) } else { None };
+    let private = if arguments.url.is_none() { Some(Postgres::start_with(&[AS_INSTALLED])?) } else { None };
     let url = arguments.url.clone().or(private.as_ref().map(Postgres::url)).context("no database")?;
-    write(&arguments, &Database::new(&url)?).await
+    let database = Database::new(&url)?;
+    write(&arguments, &database).await?;
+    if let Some(private) = private {
+        copied(&private, arguments.records)?;
+    }
+    from_broker(&arguments, &database).await
 }
 
 /// Rating and adding up, without a database, in batches as the ledger does.
@@ -120,5 +134,68 @@ async fn write(arguments: &Arguments, database: &Database) -> Result<()> {
         arguments.batch,
         written as f64 / seconds
     );
+    lease.release(&mut connection).await
+}
+
+/// The rows that were written, once more into an empty table with the same indices, by one COPY and nothing else.
+fn copied(server: &Postgres, count: u64) -> Result<()> {
+    server.query("COPY ledger.calls TO '/dev/shm/trunkline-bench' (FORMAT binary)")?;
+    server.query("CREATE TABLE copied (LIKE ledger.calls INCLUDING ALL)")?;
+    let begin = Instant::now();
+    server.query("COPY copied FROM '/dev/shm/trunkline-bench' (FORMAT binary)")?;
+    let seconds = begin.elapsed().as_secs_f64();
+    server.query("DROP TABLE copied")?;
+    std::fs::remove_file("/dev/shm/trunkline-bench")?;
+    println!("the same rows by one COPY alone in {seconds:.1} s: {:.0} a second", count as f64 / seconds);
+    Ok(())
+}
+
+/// From a queue of a private RabbitMQ into the database, as `trunkline ledger` does it.
+async fn from_broker(arguments: &Arguments, database: &Database) -> Result<()> {
+    let rabbit = Rabbit::start()?;
+    let (url, count) = (rabbit.url(), arguments.records);
+    let bodies: Vec<_> = (arguments.records + 1..=2 * arguments.records).map(message).collect();
+    broker::publish(&url, "bench", &["a", "b"], &bodies, count).await?;
+    drop(bodies);
+    let seconds = broker::drain(&url, "b", count).await?.as_secs_f64();
+    println!(
+        "{count} messages taken from RabbitMQ and dropped in {seconds:.1} s: {:.0} a second",
+        count as f64 / seconds
+    );
+
+    let mut connection = database.connect("trunkline-bench", LEASE).await?;
+    let lease = Lease::take(&mut connection, "bench", "bench", LEASE).await?.context("another bench is at work")?;
+    let counters = Arc::new(Counters::default());
+    let mut rules = Rules::default();
+    rules.book = book();
+    let shared = Shared {
+        queue: Queue::new(&AmqpQueue { url, queue: "a".to_owned() }, arguments.batch as usize)?,
+        database: database.clone(),
+        rules: Arc::new(ArcSwap::from_pointee(rules)),
+        counters: Arc::clone(&counters),
+        batch: arguments.batch as usize,
+        linger: Duration::from_millis(100),
+        lease: LEASE,
+    };
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let begin = Instant::now();
+    let consumers: Vec<_> = (0..arguments.writers)
+        .map(|_| tokio::spawn(Consumer::new(shared.clone(), lease.clone(), stopped.clone()).run()))
+        .collect();
+    while counters.read().records < count {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let seconds = begin.elapsed().as_secs_f64();
+    println!(
+        "{count} records from RabbitMQ to {} by {} consumers in {} transactions in {seconds:.1} s: {:.0} a second",
+        database.place(),
+        arguments.writers,
+        counters.read().batches,
+        count as f64 / seconds
+    );
+    stop.send(true)?;
+    for consumer in consumers {
+        consumer.await?;
+    }
     lease.release(&mut connection).await
 }

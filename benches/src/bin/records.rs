@@ -11,6 +11,7 @@ use trunkline::cdr::journal::{Journal, Options, slates};
 use trunkline::cdr::record::CallRecord;
 use trunkline::cdr::{Cdr, JournalHandle};
 use trunkline::config::model;
+use trunkline_benches::broker;
 use trunkline_benches::record::message;
 use trunkline_tests::Rabbit;
 
@@ -133,5 +134,10 @@ fn shipped(record: &CallRecord, count: u64) -> Result<()> {
         "{count} records to two queues of RabbitMQ, confirmed, in {seconds:.1} s: {:.0} a second",
         count as f64 / seconds
     );
-    runtime.block_on(cdr.shutdown(PATIENCE)).context("the journal")
+    runtime.block_on(cdr.shutdown(PATIENCE)).context("the journal")?;
+    let (url, bodies) = (rabbit.url(), (0..100).map(message).collect::<Vec<_>>());
+    let alone = runtime.block_on(broker::publish(&url, "trunkline.alone", &["c", "d"], &bodies, count))?;
+    let seconds = alone.as_secs_f64();
+    println!("the same without journal and JSON, in {seconds:.1} s: {:.0} a second", count as f64 / seconds);
+    Ok(())
 }
