@@ -1,10 +1,11 @@
-//! Who listens hears at once, and what is counted on arrives: both over TLS, with certificates on both sides.
+//! Who listens hears at once what calls, gateways and breakers do, and what is counted on arrives: over TLS too, with
+//! certificates on both sides.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Result;
-use trunkline_tests::{Load, Pki, Rabbit, Setup, Sipp, until};
+use trunkline_tests::{Fault, Load, LrnServer, Pki, Rabbit, Setup, Sipp, until};
 
 const NUMBERS: [(&str, &str); 3] = [("caller", "1212555[field0]"), ("callee", "1919555[field0]"), ("talk", "50")];
 
@@ -63,5 +64,48 @@ fn calls_and_gateways_are_told_by_amqps_and_an_unknown_authority_is_not_believed
         Ok(wary.log().contains("records wait in the journal for this store").then_some(()))
     })?;
     assert!(wary.metric("trunkline_store_behind{store=\"fanout\"")? > 0.0);
+    Ok(())
+}
+
+#[test]
+fn the_opening_and_the_closing_of_a_breaker_are_told_once_each_by_the_service_s_name() -> Result<()> {
+    let (rabbit, lrn) = (Rabbit::start()?, LrnServer::start()?);
+    rabbit.listen("heard", "trunkline.events")?;
+    let callee = Sipp::callee("callee", &[])?;
+    let router = Setup::new()?
+        .lrn(&lrn, 50)
+        .section("breaker = { failures = 3, open = \"300ms\" }")
+        .section(&format!("[events]\namqp = {{ url = \"{}\" }}", rabbit.url()))
+        .carrier(callee.address())
+        .without_sqlite()
+        .start()?;
+    let mut calls = 0;
+    let mut call = |count| {
+        calls += count;
+        Sipp::caller("caller", &NUMBERS, router.sip(), Load { calls: count, rate: 20 })?.wait()
+    };
+    lrn.fail(Fault::Error);
+    assert_eq!(call(10)?.failed, 0);
+    assert!((router.metric("trunkline_breaker_opened_total{kind=\"service\",name=\"lrn-api\"}")? - 1.0).abs() < 0.1);
+    lrn.fail(Fault::None);
+    until("the breaker to close", Duration::from_secs(20), || {
+        assert_eq!(call(1)?.failed, 0);
+        Ok((router.metric("trunkline_breaker_state{kind=\"service\",name=\"lrn-api\"}")? < 1.0).then_some(()))
+    })?;
+    // Three of each call, and the breaker's.
+    let all = calls * 3 + 2;
+    rabbit.wait_for_depth("heard", all)?;
+    let heard = rabbit.take_messages("heard", all as usize)?;
+    let of_breakers: Vec<(String, serde_json::Value)> = heard
+        .into_iter()
+        .filter(|(key, _)| key.starts_with("system."))
+        .map(|(key, body)| Ok((key, serde_json::from_slice(&body)?)))
+        .collect::<Result<_>>()?;
+    let keys: Vec<&str> = of_breakers.iter().map(|(key, _)| key.as_str()).collect();
+    assert_eq!(keys, ["system.breaker-open.lrn-api", "system.breaker-closed.lrn-api"]);
+    for ((_, body), event) in of_breakers.iter().zip(["breaker-open", "breaker-closed"]) {
+        let told = ["event", "kind", "name", "node"].map(|field| body[field].as_str());
+        assert_eq!(told, [event, "service", "lrn-api", "test"].map(Some), "{body}");
+    }
     Ok(())
 }

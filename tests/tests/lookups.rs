@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
-use trunkline_tests::{Load, LrnServer, Setup, Sipp};
+use anyhow::{Context, Result};
+use trunkline_tests::{Fault, Load, LrnServer, Router, Setup, Sipp, until};
 
 #[test]
 fn an_answer_is_asked_for_once_and_then_comes_from_memory() -> Result<()> {
@@ -15,6 +15,34 @@ fn an_answer_is_asked_for_once_and_then_comes_from_memory() -> Result<()> {
 
     assert_eq!((caller.successful, caller.failed), (50, 0));
     assert_eq!(lrn.requests(), 1);
+    Ok(())
+}
+
+/// A sample of the load times of the table `lrn`.
+fn load_times(router: &Router, sample: &str, label: &str) -> Result<f64> {
+    let (_, page) = router.admin("GET", "/metrics")?;
+    let name = format!("trunkline_table_load_seconds_{sample}{{");
+    let wanted = |line: &&str| line.starts_with(&name) && line.contains("table=\"lrn\"") && line.contains(label);
+    let line = page.lines().find(wanted).with_context(|| format!("no {name} with {label} in\n{page}"))?;
+    Ok(line.rsplit(' ').next().context("no value")?.parse()?)
+}
+
+#[test]
+fn the_metrics_page_tells_how_long_loads_took() -> Result<()> {
+    let (lrn, callee) = (LrnServer::start()?, Sipp::callee("callee", &[])?);
+    lrn.fail(Fault::Slow);
+    let router = Setup::new()?.lrn(&lrn, 2_000).carrier(callee.address()).without_sqlite().start()?;
+    let numbers = [("caller", "12125550100"), ("callee", "1919555[field0]"), ("talk", "50")];
+    assert_eq!(Sipp::caller("caller", &numbers, router.sip(), Load { calls: 5, rate: 20 })?.wait()?.successful, 5);
+    until("the loads that no call waited for", Duration::from_secs(10), || {
+        Ok((load_times(&router, "count", "")? > 4.5).then_some(()))
+    })?;
+
+    // The service answers after 20 ms.
+    let below = |bound: &str| -> Result<u64> { Ok(load_times(&router, "bucket", &format!("le=\"{bound}\""))? as u64) };
+    assert_eq!([below("0.01")?, below("5.0")?, below("+Inf")?], [0, 5, 5]);
+    assert!((0.1..10.0).contains(&load_times(&router, "sum", "")?), "{}", load_times(&router, "sum", "")?);
+    assert!((router.metric("trunkline_table_loads_total{table=\"lrn\"}")? - 5.0).abs() < 0.1);
     Ok(())
 }
 

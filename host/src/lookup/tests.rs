@@ -8,6 +8,7 @@ mod files;
 mod policy;
 mod server;
 mod services;
+mod warm;
 
 use std::path::Path;
 use std::sync::Arc;

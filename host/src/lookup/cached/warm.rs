@@ -13,8 +13,8 @@ use crate::lookup::table::Probe;
 
 /// Keys of one table that are loaded beforehand, and kept for the next run.
 const MOST_KEYS: usize = 1_000_000;
-/// Between two times that the most used keys are kept.
-const KEEP: Duration = Duration::from_mins(3);
+/// Between two times that the most used keys are kept. Tests have no minutes.
+const KEEP: Duration = if cfg!(test) { Duration::from_millis(50) } else { Duration::from_mins(3) };
 
 /// How far the warming up of a table is.
 #[derive(Debug, Default)]

@@ -212,3 +212,21 @@ async fn that_a_request_is_refused_opens_no_breaker() {
     }
     assert!(!rig.services.stats("api").unwrap().open, "else one caller's garbage would cut off all");
 }
+
+#[tokio::test]
+async fn the_wait_for_a_turn_and_the_source_together_take_no_longer_than_the_deadline() {
+    let gate = Arc::new(Semaphore::new(0));
+    let server = Server::start(Behaviour::Echo(Arc::clone(&gate))).await;
+    let rig = rig(&server.url, "deadline = \"4s\"\nmax-concurrent = 1", "");
+    let asked = Instant::now();
+    let (Probe::Pending(first), Probe::Pending(second)) = (rig.table.probe("1"), rig.table.probe("2")) else {
+        panic!("answered before the source was")
+    };
+    // The second gets its turn late, and then hangs.
+    tokio::time::sleep(SECOND * 3 / 2).await;
+    gate.add_permits(1);
+    assert_eq!(lrn(first.await).as_deref(), Some("1"));
+    assert_eq!(second.await, Err(LookupError::Deadline));
+    assert!(asked.elapsed() < SECOND * 5, "{:?}: the deadline began anew with its turn", asked.elapsed());
+    assert_eq!(server.requests(), 2);
+}
