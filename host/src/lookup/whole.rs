@@ -49,6 +49,8 @@ struct FileSource {
     path: PathBuf,
     format: FileFormat,
     watch: Duration,
+    /// As it was before it was read: what changes from then on is read again.
+    seen: Option<reload::Face>,
     /// The source's key in the configuration.
     place: String,
 }
@@ -81,12 +83,14 @@ impl WholeTable {
         let place = |kind: &str| format!("tables.{name}.source.{kind}");
         let source = match config {
             model::Source::Csv(csv) => Ok(WholeSource::File(FileSource {
+                seen: reload::face(&folder.join(&csv.path)),
                 path: folder.join(&csv.path),
                 watch: csv.watch.get(),
                 format: FileFormat::Csv(csv.clone()),
                 place: place("csv"),
             })),
             model::Source::Json(json) => Ok(WholeSource::File(FileSource {
+                seen: reload::face(&folder.join(&json.path)),
                 path: folder.join(&json.path),
                 watch: json.watch.get(),
                 format: FileFormat::Json(json.clone()),

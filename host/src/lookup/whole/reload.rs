@@ -18,9 +18,9 @@ const RETRY: Duration = Duration::from_secs(2);
 const NEVER: Duration = Duration::from_hours(24 * 365);
 
 /// What shows that a file is another: when it was written, and its length.
-type Face = (SystemTime, u64);
+pub(super) type Face = (SystemTime, u64);
 
-fn face(path: &Path) -> Option<Face> {
+pub(super) fn face(path: &Path) -> Option<Face> {
     let about = std::fs::metadata(path).ok()?;
     Some((about.modified().ok()?, about.len()))
 }
@@ -28,13 +28,12 @@ fn face(path: &Path) -> Option<Face> {
 /// Reads the file anew when it has changed, and has not changed any further since the last look: one that is being
 /// written is left alone.
 pub(super) async fn watch(table: Weak<WholeTable>) {
-    let Some((path, pause)) = table.upgrade().and_then(|table| match &table.source {
-        WholeSource::File(file) => Some((file.path.clone(), file.watch)),
+    let Some((path, pause, mut loaded)) = table.upgrade().and_then(|table| match &table.source {
+        WholeSource::File(file) => Some((file.path.clone(), file.watch, file.seen)),
         WholeSource::Query(_) => None,
     }) else {
         return;
     };
-    let mut loaded = face(&path);
     let mut seen = loaded;
     loop {
         sleep(pause).await;
