@@ -1,13 +1,12 @@
 //! Rows under digit prefixes: which prefixes begin this number, longest first.
 //!
 //! A deck of millions of prefixes is far larger than the processor's caches, so what a look-up costs is how often it waits
-//! for memory. The layout makes that once or twice:
+//! for memory. The layout makes that once:
 //!
 //! ```text
-//! branches   first keys of every 16th, 256th … leaf, each level an array     a few MB for 10 million prefixes: in the caches
-//! twigs      16 first keys of leaves and where those leaves are
+//! twigs      64 first keys of leaves and where those leaves are      a megabyte for 10 million prefixes: in the caches
 //!               │
-//! leaves     16 × { key, end of its rows, lengths of its own prefixes }, rows    one wait: the lines are asked for together
+//! leaves     64 keys, the lengths of their own prefixes, rows       one wait: the lines are asked for together
 //! ```
 //!
 //! The distinct prefixes stand sorted. The last one that is not greater than the number is found from the top; the longest
@@ -15,8 +14,10 @@
 //! begins with it too. Which of its own prefixes are in the deck, a key tells by the bits of one word: so what does not
 //! match is never looked at, and each further match is one more search.
 //!
-//! Rows are numbers into the table's [`Dictionary`], so that 16 prefixes and their rows are some five lines of memory.
+//! Neighbours share what they begin with (see `keys`), and rows are numbers into the table's [`Dictionary`], so that 64
+//! prefixes and their rows are some thirteen lines of memory.
 
+mod keys;
 mod leaves;
 mod pages;
 mod tree;

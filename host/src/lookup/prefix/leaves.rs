@@ -1,23 +1,23 @@
-//! Up to 16 neighbouring prefixes and their rows, side by side in memory.
+//! Up to 64 neighbouring prefixes and their rows, side by side in memory.
 //!
-//! A leaf is 16 entries of 14 bytes, then the rows. An entry is its key, where its rows end, and the lengths of its own
-//! prefixes that the deck has; entries that are not needed have a key beyond all others. A leaf begins on a line of memory.
+//! A leaf is its keys, of each prefix the lengths of its own prefixes that the deck has, where the rows of each end, and the
+//! rows. It begins on a line of memory.
 
 use std::hint::black_box;
 
+use super::keys::{self, FORM, Form, KEYS};
 use super::pages;
 use crate::lookup::digits::{self, Packed};
 
-/// Prefixes of a leaf.
-const ENTRIES: usize = 16;
-/// Key, end, shorter.
-const ENTRY: usize = 8 + 4 + 2;
-/// Where a leaf's rows begin.
-const ROWS: usize = ENTRIES * ENTRY;
 /// Bytes of a line of memory.
 const LINE: usize = 64;
-/// Greater than every key.
-const BEYOND: Packed = Packed::MAX;
+/// Lines that are asked for together with the first: most leaves have no more. What is asked for one after the other
+/// costs a wait each.
+const TOGETHER: usize = 12;
+/// Bytes of the lengths of a prefix's own prefixes.
+const SHORTER: usize = 2;
+/// What a leaf may need before its rows.
+const MOST_BEFORE_ROWS: usize = FORM + KEYS * (8 + SHORTER + 4);
 
 /// All leaves, one after the other.
 #[derive(Debug, Default)]
@@ -44,7 +44,7 @@ impl Leaves {
         let (mut firsts, mut leaf, mut chain) = (Vec::new(), Growing::default(), Chain::default());
         for (key, row) in rows {
             if leaf.entries.last().is_none_or(|last| last.key != key) {
-                if leaf.entries.len() == ENTRIES {
+                if leaf.entries.len() == KEYS {
                     firsts.extend(leaves.append(&mut leaf));
                 }
                 leaf.entries.push(Entry { key, end: 0, shorter: chain.shorter(key) });
@@ -58,16 +58,19 @@ impl Leaves {
     /// Of the leaf at this place the last prefix that is not greater than `number`.
     pub(super) fn floor(&self, place: u32, number: Packed) -> Option<Found<'_>> {
         let leaf = self.bytes.get(self.begin + place as usize * LINE..)?;
-        // So that the processor asks for the rows' lines together with those of the entries and not after them.
-        for line in 0..2 {
-            black_box(leaf.get(ROWS + line * LINE).copied());
+        for line in 1..=TOGETHER {
+            black_box(leaf.get(line * LINE).copied());
         }
-        let (entries, rows) = leaf.split_at_checked(ROWS)?;
-        let (entries, _) = entries.as_chunks::<ENTRY>();
-        let at = entries.iter().filter(|entry| key(entry) <= number).count().checked_sub(1)?;
-        let entry = Entry::read(&entries[at]);
-        let start = if at == 0 { 0 } else { Entry::read(&entries[at - 1]).end };
-        Some(Found { key: entry.key, shorter: entry.shorter, rows: rows.get(start as usize..entry.end as usize)? })
+        let (form, leaf) = leaf.split_first_chunk::<FORM>()?;
+        let form = Form::read(form);
+        let (keys, leaf) = leaf.split_at_checked(KEYS * form.width())?;
+        let (shorter, leaf) = leaf.split_at_checked(KEYS * SHORTER)?;
+        let width = usize::from(form.note);
+        let (ends, rows) = leaf.split_at_checked(KEYS * width)?;
+        let at = form.rank(keys, number).checked_sub(1)?;
+        let start = if at == 0 { 0 } else { keys::number(ends, width, at - 1)? };
+        let rows = rows.get(start as usize..keys::number(ends, width, at)? as usize)?;
+        Some(Found { key: form.key(keys, at)?, shorter: keys::number(shorter, SHORTER, at)? as u16, rows })
     }
 
     /// Bytes on the heap.
@@ -87,9 +90,16 @@ impl Leaves {
     fn append(&mut self, leaf: &mut Growing) -> Option<(Packed, u32)> {
         let first = leaf.entries.first()?.key;
         let place = (self.bytes.len() - self.begin) / LINE;
-        leaf.entries.resize(ENTRIES, Entry { key: BEYOND, end: 0, shorter: 0 });
+        let keys = || leaf.entries.iter().map(|entry| entry.key);
+        // The bytes of an end: rows of a leaf can be long, and hardly ever are.
+        let width = if u16::try_from(leaf.rows.len()).is_ok() { 2 } else { 4 };
+        Form::of(keys()).with_note(width).write(keys(), &mut self.bytes);
+        leaf.entries.resize(KEYS, Entry { key: 0, end: 0, shorter: 0 });
+        for entry in &leaf.entries {
+            self.bytes.extend_from_slice(&entry.shorter.to_le_bytes());
+        }
         for entry in leaf.entries.drain(..) {
-            entry.write(&mut self.bytes);
+            self.bytes.extend_from_slice(&entry.end.to_le_bytes()[..width.into()]);
         }
         self.bytes.append(&mut leaf.rows);
         self.bytes.resize(self.begin + (self.bytes.len() - self.begin).next_multiple_of(LINE), 0);
@@ -97,7 +107,8 @@ impl Leaves {
     }
 }
 
-/// Bytes that the leaves of these rows can need, the beginning that is no leaf's included.
+/// Bytes that the leaves of these rows can need, the beginning that is no leaf's included. What they do not need is never
+/// written to, and so takes no memory.
 fn most_bytes<'a>(rows: impl Iterator<Item = (Packed, &'a [u8])>) -> usize {
     let (mut last, mut prefixes, mut bytes) = (0, 0_usize, 0);
     for (key, row) in rows {
@@ -105,7 +116,7 @@ fn most_bytes<'a>(rows: impl Iterator<Item = (Packed, &'a [u8])>) -> usize {
         last = key;
         bytes += row.len();
     }
-    LINE + prefixes.div_ceil(ENTRIES) * (ROWS + LINE) + bytes
+    LINE + prefixes.div_ceil(KEYS) * (MOST_BEFORE_ROWS + LINE) + bytes
 }
 
 /// A leaf in the making.
@@ -131,24 +142,6 @@ struct Entry {
     key: Packed,
     end: u32,
     shorter: u16,
-}
-
-impl Entry {
-    fn read(bytes: &[u8; ENTRY]) -> Self {
-        let [.., e0, e1, e2, e3, s0, s1] = *bytes;
-        Self { key: key(bytes), end: u32::from_le_bytes([e0, e1, e2, e3]), shorter: u16::from_le_bytes([s0, s1]) }
-    }
-
-    fn write(self, into: &mut Vec<u8>) {
-        into.extend_from_slice(&self.key.to_le_bytes());
-        into.extend_from_slice(&self.end.to_le_bytes());
-        into.extend_from_slice(&self.shorter.to_le_bytes());
-    }
-}
-
-fn key(entry: &[u8; ENTRY]) -> Packed {
-    let [k0, k1, k2, k3, k4, k5, k6, k7, ..] = *entry;
-    Packed::from_le_bytes([k0, k1, k2, k3, k4, k5, k6, k7])
 }
 
 /// The prefixes, each one of the next, that the last one met ends with.

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::lookup::dictionary::DictionaryBuilder;
+use crate::lookup::packed;
 use crate::lookup::row::Value;
 
 /// Each row holds its line.
@@ -50,11 +51,29 @@ fn a_look_up_gives_at_most_64_rows() {
 }
 
 #[test]
+fn rows_may_be_longer_than_any_deck_has_them() {
+    let (mut packed, mut keys) = (Vec::new(), Vec::new());
+    for prefix in ["1", "1212", "1213"] {
+        for row in 0..40 {
+            packed::pack_number(0, &mut packed);
+            packed::pack(Some(&Value::Text(format!("{prefix}-{row}-{}", "x".repeat(5_000)).into())), &mut packed);
+            keys.push((digits::pack(prefix).unwrap(), packed.len() as u32));
+        }
+    }
+    let (dictionary, index) =
+        (DictionaryBuilder::default().finish(["n".into()].into()), PrefixIndex::build(&keys, &packed));
+    let rows = index.matches(&dictionary, "12135551234");
+    let starts: Vec<String> = rows.iter().map(|row| row.get("n").unwrap().to_string()[..6].to_owned()).collect();
+    assert_eq!(starts.len(), MOST_ROWS);
+    assert_eq!((&*starts[0], &*starts[39], &*starts[40], &*starts[63]), ("1213-0", "1213-3", "1-0-xx", "1-23-x"));
+}
+
+#[test]
 fn an_empty_table_matches_nothing() {
     assert!(PrefixIndex::build(&[], &[]).matches(&Dictionary::default(), "1212").is_empty());
 }
 
-/// Several levels of branches, and matches whose keys are far from the number's own leaf.
+/// Several twigs, and matches whose keys are far from the number's own leaf.
 #[test]
 fn a_deck_of_many_leaves_finds_what_a_scan_of_all_rows_finds() {
     let mut prefixes: Vec<String> = (0..20_000).map(|at| format!("{}", 30_000 + at * 3)).collect();
