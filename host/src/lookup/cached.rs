@@ -229,7 +229,7 @@ impl CachedTable {
     }
 
     /// From the second tier where it has something young enough, else from the source; where that fails, from the tier
-    /// after all.
+    /// after all. All of it within the deadline, of which the tier may take half.
     async fn fetch(
         self: &Arc<Self>,
         key: &str,
@@ -237,8 +237,10 @@ impl CachedTable {
         young: Young,
         purges: u64,
     ) -> Result<Fetched, LookupError> {
-        let Some(shared) = &self.shared else { return self.ask(key, admission).await };
-        let found = shared.get(key).await.map(|found| {
+        let deadline = self.deadline();
+        let Some(shared) = &self.shared else { return self.ask(key, admission, deadline).await };
+        let began = Instant::now();
+        let found = shared.get(key, deadline / 2).await.map(|found| {
             let loaded = self.clock.now().saturating_sub(nanos(found.age));
             Fetched { given: Given::from(found.row), loaded, via: Via::Shared }
         });
@@ -250,7 +252,8 @@ impl CachedTable {
             self.counters.was_shared();
             return Ok(found.clone());
         }
-        match (self.ask(key, admission).await, found, times) {
+        let left = deadline.saturating_sub(began.elapsed());
+        match (self.ask(key, admission, left).await, found, times) {
             (Ok(fetched), ..) => {
                 if self.purges.load(Ordering::Acquire) == purges {
                     self.leave(key, &fetched);
@@ -266,13 +269,17 @@ impl CachedTable {
         }
     }
 
-    async fn ask(&self, key: &str, admission: Option<Admission>) -> Result<Fetched, LookupError> {
+    /// For one load, from its beginning to its end.
+    fn deadline(&self) -> Duration {
+        self.config.deadline.map_or_else(|| self.source.service().gate().deadline(), TimeSpan::get)
+    }
+
+    async fn ask(&self, key: &str, admission: Option<Admission>, deadline: Duration) -> Result<Fetched, LookupError> {
         let admission = match admission {
             Some(admission) => admission,
             None => self.source.service().gate().admit()?,
         };
         let began = Instant::now();
-        let deadline = self.config.deadline.map(TimeSpan::get);
         let given = self.source.load(admission, deadline, key).await;
         self.counters.loaded(began.elapsed().as_micros() as u64);
         given.map(|given| {

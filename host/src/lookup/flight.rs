@@ -16,7 +16,7 @@ use super::row::Row;
 /// What a look-up ends with.
 pub type Answer = Result<Option<Arc<Row>>, LookupError>;
 
-/// Waits for a load that is under way, until the service's deadline at the longest. A stage with less time drops it:
+/// Waits for a load that is under way, until the table's deadline at the longest. A stage with less time drops it:
 /// that ends the waiting, never the load, which may serve the next call.
 ///
 /// May be polled on any thread, within any runtime or none.

@@ -69,8 +69,9 @@ impl Gate {
         self.pass_within(self.deadline, admission, work).await
     }
 
-    /// Does `work` when its turn has come, within the deadline: the waiting may take as long, and then the work. Its
-    /// result says whether the answer speaks for the service; the breaker learns by it. Runs on the back office.
+    /// Does `work` when its turn has come; the waiting and the work together end at the deadline. At most half of it is
+    /// waited for the turn: what is sent has the other half at least, and that it was cut says something of the service.
+    /// The work's result says whether the answer speaks for the service; the breaker learns by it. Runs on the back office.
     pub(super) async fn pass_within<T>(
         &self,
         deadline: Duration,
@@ -78,20 +79,24 @@ impl Gate {
         work: impl Future<Output = Result<(bool, T), ServiceError>>,
     ) -> Result<T, ServiceError> {
         let Admission { ticket, permits, _place } = admission;
-        // One that waited in vain says nothing of the service: its ticket is dropped.
-        let turn = tokio::time::timeout(deadline, permits.acquire_owned()).await;
-        let Ok(Ok(_permit)) = turn else { return Err(self.busy.clone()) };
         let began = Instant::now();
-        let outcome = tokio::time::timeout(deadline, work).await.unwrap_or(Err(ServiceError::Deadline));
-        let took = began.elapsed();
-        match outcome {
-            Ok((well, answer)) => {
-                ticket.ended(well, took);
+        // One that waited in vain says nothing of the service: its ticket is dropped.
+        let turn = tokio::time::timeout(deadline / 2, permits.acquire_owned()).await;
+        let Ok(Ok(_permit)) = turn else { return Err(self.busy.clone()) };
+        let sent = Instant::now();
+        match tokio::time::timeout(deadline.saturating_sub(sent - began), work).await {
+            Ok(Ok((well, answer))) => {
+                ticket.ended(well, sent.elapsed());
                 Ok(answer)
             }
-            Err(error) => {
-                ticket.ended(false, took);
+            Ok(Err(error)) => {
+                ticket.ended(false, sent.elapsed());
                 Err(error)
+            }
+            Err(_) => {
+                // As slow as one that did not wait for its turn and was cut.
+                ticket.ended(false, deadline);
+                Err(ServiceError::Deadline)
             }
         }
     }

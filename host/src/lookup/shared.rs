@@ -67,9 +67,11 @@ impl Shared {
         &self.service
     }
 
-    /// What stands under a key; `None` where nothing does, or where the tier fails: then the source is asked.
-    pub(super) async fn get(&self, key: &str) -> Option<Found> {
-        let bytes: Option<Vec<u8>> = self.ask(&Cmd::get(self.key(key))).await.ok()?;
+    /// What stands under a key; `None` where nothing does, or where the tier fails: then the source is asked. Takes no
+    /// longer than this, nor than the tier's own deadline.
+    pub(super) async fn get(&self, key: &str, longest: Duration) -> Option<Found> {
+        let deadline = longest.min(self.service.gate().deadline());
+        let bytes: Option<Vec<u8>> = self.ask_within(deadline, &Cmd::get(self.key(key))).await.ok()?;
         decode(&bytes?)
     }
 
@@ -125,12 +127,16 @@ impl Shared {
     }
 
     async fn ask<T: redis::FromRedisValue>(&self, command: &Cmd) -> Result<T, ServiceError> {
+        self.ask_within(self.service.gate().deadline(), command).await
+    }
+
+    async fn ask_within<T: redis::FromRedisValue>(&self, deadline: Duration, command: &Cmd) -> Result<T, ServiceError> {
         let admission = self.service.gate().admit()?;
         let work = async {
             let answer = self.redis()?.ask(command).await.map_err(|why| self.service.failed(&why))?;
             Ok((true, answer))
         };
-        self.service.gate().pass(admission, work).await
+        self.service.gate().pass_within(deadline, admission, work).await
     }
 
     fn redis(&self) -> Result<&RedisClient, ServiceError> {

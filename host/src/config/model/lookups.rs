@@ -15,7 +15,7 @@ use super::{Named, PeerTls};
 pub struct Service {
     /// Base URL; a request's path is appended.
     pub url: String,
-    /// Resolve, connect, head and body together. Default 50 ms.
+    /// The wait for a turn, resolve, connect, head and body together. Default 50 ms.
     #[serde(default = "default_service_deadline")]
     pub deadline: TimeSpan,
     /// Sent with every request; for credentials.
@@ -24,7 +24,8 @@ pub struct Service {
     /// Requests at once. Default 256.
     #[serde(default = "default_concurrency")]
     pub max_concurrent: usize,
-    /// Requests that wait for one of those to end, as long as the deadline. Default 10,000; one more fails at once.
+    /// Requests that wait for one of those to end, for half of the deadline at most. Default 10,000; one more fails at
+    /// once.
     #[serde(default = "default_queued")]
     pub max_queued: usize,
     /// A table's request without an answer after this time is sent once more, and the first good answer counts.

@@ -87,16 +87,9 @@ impl Source {
         }
     }
 
-    /// The row under a key, when its turn has come and within the deadline, the table's own or the service's. Runs on the
-    /// back office.
-    pub(super) async fn load(
-        &self,
-        admission: Admission,
-        deadline: Option<Duration>,
-        key: &str,
-    ) -> Result<Given, LookupError> {
+    /// The row under a key, its wait for a turn included in the deadline. Runs on the back office.
+    pub(super) async fn load(&self, admission: Admission, deadline: Duration, key: &str) -> Result<Given, LookupError> {
         let service = self.service();
-        let deadline = deadline.unwrap_or_else(|| service.gate().deadline());
         match service.gate().pass_within(deadline, admission, self.ask(key)).await {
             Ok(Ok(given)) => Ok(given),
             Ok(Err((trouble, why))) => Err(service.unavailable(trouble, &why).into()),
