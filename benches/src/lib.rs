@@ -3,6 +3,7 @@
 pub mod broker;
 pub mod cpu;
 pub mod load;
+pub mod outage;
 pub mod peer;
 pub mod record;
 pub mod report;

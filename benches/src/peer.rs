@@ -74,11 +74,19 @@ pub fn trunkline(carrier: SocketAddr, stages: Stages, stores: Stores) -> Result<
 
 /// Debian's Kamailio with the same features on: blocklist, LRN and CNAM in memory, record-route, dialog, accounting.
 pub fn kamailio(carrier: SocketAddr) -> Result<Peer> {
+    kamailio_with(include_str!("../rig/kamailio.cfg"), carrier)
+}
+
+/// The same, but each call's routing number is asked for by HTTP, with the shortest timeout that its module knows: 1 s.
+pub fn kamailio_asking(directory: &LrnServer, carrier: SocketAddr) -> Result<Peer> {
+    let config = include_str!("../rig/kamailio_lrn.cfg").replace("@lrn@", &directory.address.to_string());
+    kamailio_with(&config, carrier)
+}
+
+fn kamailio_with(config: &str, carrier: SocketAddr) -> Result<Peer> {
     let folder = TempDir::with_prefix("trunkline-kamailio-")?;
     let sip = free_udp(IpAddr::V4(Ipv4Addr::LOCALHOST))?;
-    let config = include_str!("../rig/kamailio.cfg")
-        .replace("@listen@", &sip.to_string())
-        .replace("@carrier@", &carrier.to_string());
+    let config = config.replace("@listen@", &sip.to_string()).replace("@carrier@", &carrier.to_string());
     let file = folder.path().join("kamailio.cfg");
     fs::write(&file, config)?;
     let mut process = Process::start(Path::new("kamailio"), folder.path().join("kamailio.log"), |command| {

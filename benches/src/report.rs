@@ -40,14 +40,7 @@ pub struct Report {
 impl Report {
     /// An empty report of this machine.
     pub fn new() -> Self {
-        let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-        let model = info
-            .lines()
-            .find_map(|line| line.strip_prefix("model name"))
-            .map_or("unknown processor", |rest| rest.trim_start_matches([' ', '\t', ':']));
-        let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
-        let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-        Self { machine: format!("{model}, {cores} cores, Linux {}", kernel.trim()), rows: Vec::new() }
+        Self { machine: machine(), rows: Vec::new() }
     }
 
     /// Writes `NAME.json` and `NAME.md` into a folder; returns the Markdown.
@@ -92,6 +85,18 @@ impl Report {
             _ => "–".to_owned(),
         }
     }
+}
+
+/// Processor, cores, kernel.
+pub fn machine() -> String {
+    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"))
+        .map_or("unknown processor", |rest| rest.trim_start_matches([' ', '\t', ':']));
+    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    format!("{model}, {cores} cores, Linux {}", kernel.trim())
 }
 
 /// Side by side: whether they share the load evenly.

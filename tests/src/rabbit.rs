@@ -129,6 +129,16 @@ impl Rabbit {
         Ok(())
     }
 
+    /// Stops the broker where it stands: connections stay open and nothing answers.
+    pub fn freeze(&self) -> Result<()> {
+        self.signal(Signal::SIGSTOP)
+    }
+
+    /// Lets it go on after [`Rabbit::freeze`].
+    pub fn thaw(&self) -> Result<()> {
+        self.signal(Signal::SIGCONT)
+    }
+
     /// Deletes a queue with all that is in it: so many messages.
     pub fn delete(&self, queue: &str) -> Result<u32> {
         let url = self.url();

@@ -13,6 +13,10 @@ use tempfile::TempDir;
 
 use crate::ports::{free_udp, is_bound, is_listening};
 use crate::process::Process;
+use crate::trace::{self, Trace};
+
+/// The file that SIPp writes its counts to, every second.
+const STATISTICS: &str = "stat.csv";
 
 /// How many calls, and how fast.
 #[derive(Debug, Clone, Copy)]
@@ -98,6 +102,13 @@ impl Sipp {
         Ok(Self::start(ip, scenario, words, &arguments(router, load, "u1"))?.calls(load))
     }
 
+    /// Callers from this address who write down how long each call waited for its answer: see [`Sipp::trace`].
+    pub fn traced_caller(ip: IpAddr, words: &[(&str, &str)], router: SocketAddr, load: Load) -> Result<Self> {
+        let mut arguments = arguments(router, load, "u1");
+        arguments.extend(["-trace_rtt", "-rtt_freq", "1"].map(str::to_owned));
+        Ok(Self::start(ip, "caller", words, &arguments)?.calls(load))
+    }
+
     /// A callee that loses so many of a hundred messages, those that come and those that it sends.
     pub fn lossy_callee(percent: u8, scenario: &str, words: &[(&str, &str)]) -> Result<Self> {
         let mut sipp = Self::start(IpAddr::V4(Ipv4Addr::LOCALHOST), scenario, words, &["-lost", &percent.to_string()])?;
@@ -135,7 +146,7 @@ impl Sipp {
                 .current_dir(folder.path())
                 .args(more)
                 .args(["-sf", "scenario.xml", "-inf", "numbers.csv", "-i", &ip, "-p", &port, "-nostdin"])
-                .args(["-trace_stat", "-stf", "stat.csv", "-fd", "1", "-trace_err", "-error_file", "errors.log"])
+                .args(["-trace_stat", "-stf", STATISTICS, "-fd", "1", "-trace_err", "-error_file", "errors.log"])
                 .args(["-trace_logs", "-log_file", "calls.log"]);
         })?;
         Ok(Self { process, folder, address, patience: Duration::from_secs(20) })
@@ -179,6 +190,15 @@ impl Sipp {
         Ok(log.lines().filter_map(|line| Some(line.split_once("completed ")?.1.trim().to_owned())).collect())
     }
 
+    /// Waits until it has made all its calls; when each of them was answered. For [`Sipp::traced_caller`].
+    ///
+    /// # Errors
+    /// When it has not in time.
+    pub fn trace(mut self) -> Result<Trace> {
+        self.process.wait(self.patience).with_context(|| self.why())?;
+        trace::read(self.folder.path(), STATISTICS)
+    }
+
     /// What went wrong, in SIPp's words.
     pub fn why(&self) -> String {
         let errors = fs::read(self.folder.path().join("errors.log")).unwrap_or_default();
@@ -191,7 +211,7 @@ impl Sipp {
     }
 
     fn counts(&self) -> Result<Counts> {
-        let text = fs::read_to_string(self.folder.path().join("stat.csv"))
+        let text = fs::read_to_string(self.folder.path().join(STATISTICS))
             .with_context(|| format!("SIPp wrote no statistics: {}", self.process.last_lines()))?;
         let counts = parse_statistics(&text).context("SIPp's statistics are not as we know them")?;
         if counts.failed > 0 {

@@ -31,12 +31,14 @@ enum Bench {
     Ledger,
     /// What a record costs the worker, and records a second of the journal and to RabbitMQ
     Records,
+    /// What callers notice while LRN service, Redis, DNS or RabbitMQ hang, or a plugin loops, beside Kamailio
+    Outage,
     /// Until a node with fifty plugins and a deck of a million rows is ready, and a reload of it under calls
     Start,
 }
 
 /// Every bench, in the order in which they run.
-const ALL: [Bench; 5] = [Bench::Cost, Bench::Capacity, Bench::Ledger, Bench::Records, Bench::Start];
+const ALL: [Bench; 6] = [Bench::Cost, Bench::Capacity, Bench::Outage, Bench::Ledger, Bench::Records, Bench::Start];
 
 /// Run the benches; results go to `benches/results`.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
@@ -45,6 +47,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         match bench {
             Bench::Cost => cost(arguments)?,
             Bench::Capacity => capacity(arguments)?,
+            Bench::Outage => outage()?,
             Bench::Ledger => ledger()?,
             Bench::Records => records()?,
             Bench::Start => start()?,
@@ -72,6 +75,20 @@ fn capacity(arguments: &Arguments) -> Result<()> {
         capacity.args(["--seconds", &seconds.to_string()]);
     }
     setup::run(&mut capacity)
+}
+
+fn outage() -> Result<()> {
+    let servers =
+        [("redis-server", "redis-server"), ("dnsmasq", "dnsmasq-base"), ("rabbitmq-server", "rabbitmq-server")];
+    tools::need(&servers, "the servers that are to fail")?;
+    build()?;
+    // A module of Kamailio's, which no path leads to.
+    let module = |folder: std::fs::DirEntry| folder.path().join("kamailio/modules/http_client.so").is_file();
+    let there = std::fs::read_dir("/usr/lib").is_ok_and(|mut folders| folders.any(|folder| folder.is_ok_and(module)));
+    if !there {
+        setup::apt_install(&["kamailio-utils-modules"], "Kamailio's HTTP client")?;
+    }
+    setup::run(&mut program("outage"))
 }
 
 fn ledger() -> Result<()> {
