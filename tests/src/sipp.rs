@@ -111,7 +111,7 @@ impl Sipp {
 
     /// A callee that loses so many of a hundred messages, those that come and those that it sends.
     pub fn lossy_callee(percent: u8, scenario: &str, words: &[(&str, &str)]) -> Result<Self> {
-        let mut sipp = Self::start(IpAddr::V4(Ipv4Addr::LOCALHOST), scenario, words, &["-lost", &percent.to_string()])?;
+        let mut sipp = Self::start(IpAddr::V4(Ipv4Addr::LOCALHOST), scenario, words, &losing(percent))?;
         let address = sipp.address;
         sipp.process.wait_until(Duration::from_secs(10), |_| is_bound(address))?;
         Ok(sipp)
@@ -126,7 +126,8 @@ impl Sipp {
         load: Load,
     ) -> Result<Self> {
         let mut arguments = arguments(router, load, "u1");
-        arguments.extend(["-lost", &percent.to_string(), "-recv_timeout", "30000"].map(str::to_owned));
+        arguments.extend(["-recv_timeout", "30000"].map(str::to_owned));
+        arguments.extend(losing(percent));
         Ok(Self::start(IpAddr::V4(Ipv4Addr::LOCALHOST), scenario, words, &arguments)?.calls(load))
     }
 
@@ -219,6 +220,11 @@ impl Sipp {
         }
         Ok(counts)
     }
+}
+
+/// So many of a hundred messages are lost. What then comes again out of its turn is let pass: SIPp would end the call.
+fn losing(percent: u8) -> [String; 4] {
+    ["-lost", &percent.to_string(), "-default_behaviors", "all,-abortunexp"].map(str::to_owned)
 }
 
 /// To this router, so many calls, by this transport in SIPp's words. A caller that hears nothing for 15 s hangs up.

@@ -16,7 +16,6 @@ const WORDS: [(&str, &str); 3] = [("caller", "1212555[field0]"), ("callee", "191
 const PATIENT: &str = "[call]\nattempt-timeout = \"30s\"\n";
 
 #[test]
-#[ignore = "SIPp loses by chance, and not every message of its scenarios is sent again: some runs end one call short"]
 fn with_a_tenth_of_all_messages_lost_on_either_side_every_call_is_answered_and_hung_up() -> Result<()> {
     let callee = Sipp::lossy_callee(LOST, "patient_callee", &[])?;
     let router = Setup::new()?.without_sqlite().carrier(callee.address()).section(PATIENT).start()?;
@@ -34,7 +33,6 @@ fn with_a_tenth_of_all_messages_lost_on_either_side_every_call_is_answered_and_h
 }
 
 #[test]
-#[ignore = "SIPp loses by chance, and not every message of its scenarios is sent again: some runs end one call short"]
 fn with_a_tenth_of_all_messages_lost_every_cancel_ends_its_call_with_487() -> Result<()> {
     let callee = Sipp::lossy_callee(LOST, "cancelled", &[])?;
     let router = Setup::new()?.without_sqlite().carrier(callee.address()).section(PATIENT).start()?;
