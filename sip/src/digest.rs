@@ -11,10 +11,13 @@ mod nonce;
 mod tests;
 mod used;
 
+use bytes::Bytes;
+
 use self::credentials::Credentials;
 use self::hash::{Algorithm, equal};
 pub use self::login::Login;
 pub use self::nonce::{NONCE_LIFETIME, Nonces};
+use super::edit::Splices;
 use super::message::{Message, Name};
 use super::uri::{Uri, unescaped};
 
@@ -96,6 +99,21 @@ fn credentials_for<'a>(message: &'a Message, realm: &str) -> Option<Credentials<
 /// Whether a request has credentials for this realm, good or bad.
 pub fn claims(message: &Message, realm: &str) -> bool {
     credentials_for(message, realm).is_some()
+}
+
+/// A request without its credentials for this realm, every other byte as it was: they are for whoever guards it and for
+/// nobody behind (RFC 3261 section 22.3). `None` where it has none.
+pub fn without_credentials(message: &Message, realm: &str) -> Option<Message> {
+    let mut splices = Splices::new();
+    for field in message.all(Name::ProxyAuthorization).chain(message.all(Name::Authorization)) {
+        if Credentials::read(message.value(field)).is_some_and(|own| login::same_realm(own.realm, realm)) {
+            splices.remove(field.line);
+        }
+    }
+    if splices.is_empty() {
+        return None;
+    }
+    Message::parse(Bytes::from(splices.apply(message.raw()))).ok()
 }
 
 /// Whether these are Digest credentials of this user.

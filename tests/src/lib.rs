@@ -5,6 +5,7 @@
 //! [`LrnServer`] is a number directory that can fail in several ways. Every process belongs to the fixture that started it and ends with it, by its id.
 
 mod acceptor;
+mod challenge;
 mod compiled;
 mod component;
 mod dns;
@@ -34,6 +35,7 @@ mod wall_clock;
 mod webhook;
 mod wire;
 
+pub use challenge::Challenge;
 pub use component::marked;
 pub use dns::Dns;
 pub use failing_disk::FailingDisk;

@@ -125,6 +125,12 @@ impl Phone {
         Self::calling(nowhere)
     }
 
+    /// A phone that waits for datagrams on this address.
+    pub fn waiting_at(address: SocketAddr) -> Result<Self> {
+        let socket = UdpSocket::bind(address).with_context(|| format!("no socket on {address}"))?;
+        Self::by(Wire::Udp(socket), SocketAddr::from((Ipv4Addr::LOCALHOST, 9)))
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.local
@@ -261,8 +267,13 @@ impl Dialog {
             local: response.header("From").to_owned(),
             remote: response.header("To").to_owned(),
             call_id: response.header("Call-ID").to_owned(),
-            sequence: 1,
+            sequence: response.header("CSeq").split(' ').next().and_then(|number| number.parse().ok()).unwrap_or(1),
         }
+    }
+
+    /// The number of its last request, at first of the INVITE.
+    pub const fn sequence(&self) -> u32 {
+        self.sequence
     }
 
     /// The callee's end, from the INVITE that came and the response that it gave.

@@ -144,6 +144,12 @@ impl Setup {
         self
     }
 
+    /// Nobody but this customer, in the words of the configuration.
+    pub fn only_customer(mut self, name: &str, body: &str) -> Self {
+        self.customers = BTreeMap::from([(name.to_owned(), body.to_owned())]);
+        self
+    }
+
     /// The body of `[plugins.NAME]`, in place of the default one.
     pub fn plugin(mut self, name: &str, body: &str) -> Self {
         self.plugins.insert(name.to_owned(), body.to_owned());

@@ -12,7 +12,7 @@ pub fn answered(caller: &mut Phone, callee: &mut Phone, got: &Message) -> Result
     let answer = callee.answer(got, "200 OK", "");
     callee.say(&answer)?;
     let near = Dialog::of_caller(&caller.hear("200")?);
-    caller.say(&near.ack(caller, 1))?;
+    caller.say(&near.ack(caller, near.sequence()))?;
     callee.hear("ACK")?;
     Ok((near, Dialog::of_callee(got, &answer)))
 }

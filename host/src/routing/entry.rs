@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::call::NewCall;
 use super::customer::Customer;
 use super::view::{Parties, text};
+use crate::sip::digest::without_credentials;
 use crate::sip::edit::{Edit, edited, without_claims};
 use crate::sip::message::Message;
 use crate::sip::uri::{Uri, unescaped};
@@ -28,6 +29,11 @@ impl Entry {
         // RFC 3325 section 5: what a sender that is not trusted asserts is shown to nobody.
         let believed = customer.trust.holds(call.source.ip());
         if !believed && let Some(bare) = without_claims(&call.message) {
+            call.message = Arc::new(bare);
+        }
+        if let Some(digest) = &customer.digest
+            && let Some(bare) = without_credentials(&call.message, &digest.realm)
+        {
             call.message = Arc::new(bare);
         }
         let received = Parties::of(&call.message);
