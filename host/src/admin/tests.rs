@@ -79,7 +79,7 @@ fn samples() -> Samples {
         log_lines_dropped: 3,
         copies: Some((9, 1)),
         limits: SharingStats { nodes: 2, exchanges: 20, failures: 1, untold: 0 },
-        guard: GuardSample { dropped: [("banned", 5); 5], begun: [("rate", 2); 2], holding: 1 },
+        guard: GuardSample { dropped: [("banned", 5); 6], begun: [("rate", 2); 2], holding: 1 },
         dns: [("asked", 5), ("timeout", 1), ("error", 0), ("stale", 1)],
         gateways: vec![GatewayStatus {
             name: "carrier-a".to_owned(),

@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use arc_swap::ArcSwap;
 
 use self::bans::Bans;
-use self::table::{Bucket, Place, Table};
+use self::table::{Place, Table};
 use crate::events::{self, Event};
 use crate::sip::message::{Head, Method};
 use crate::sip::time::Time;
@@ -31,10 +31,6 @@ use crate::worker::Clock;
 
 pub use self::bans::Ban;
 pub use self::rules::Rules;
-
-/// A response costs its sender this part of what a request does: an answer may come from where no gateway is known to
-/// be, after a redirection.
-const RESPONSES_PER_REQUEST: u64 = 16;
 
 /// Why a message was dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,10 +45,12 @@ pub enum Refusal {
     Scanner,
     /// It wants to begin something, and strangers are not answered.
     Stranger,
+    /// Its customer sends more than `limits.messages-per-second`.
+    Customer,
 }
 
 /// In the order of the discriminants.
-const REFUSALS: [&str; 5] = ["banned", "rate", "oversized", "scanner", "stranger"];
+const REFUSALS: [&str; 6] = ["banned", "rate", "oversized", "scanner", "stranger", "customer"];
 
 /// Why a source was banned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,13 +127,40 @@ impl Guard {
     pub fn admit(&self, now: Time, source: IpAddr, message: &[u8]) -> Result<(), Refusal> {
         let rules = self.0.rules.load();
         if rules.knows(source) {
-            return Ok(());
+            return self.allow(&rules, now, (source, None), message);
         }
         let judged = self.judge(&rules, now, source, message);
         if let Err(refusal) = judged {
-            self.0.dropped[refusal as usize].fetch_add(1, Relaxed);
+            self.count(refusal);
         }
         judged
+    }
+
+    /// Whether a message from somebody with a verified certificate goes on.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Guard::admit`].
+    pub fn admit_identified(&self, source: IpAddr, identities: &[Box<str>], message: &[u8]) -> Result<(), Refusal> {
+        self.allow(&self.0.rules.load(), self.now(), (source, Some(identities)), message)
+    }
+
+    fn allow(
+        &self,
+        rules: &Rules,
+        now: Time,
+        sender: (IpAddr, Option<&[Box<str>]>),
+        message: &[u8],
+    ) -> Result<(), Refusal> {
+        if rules.allows(now, sender, message) {
+            return Ok(());
+        }
+        self.count(Refusal::Customer);
+        Err(Refusal::Customer)
+    }
+
+    fn count(&self, refusal: Refusal) {
+        self.0.dropped[refusal as usize].fetch_add(1, Relaxed);
     }
 
     fn judge(&self, rules: &Rules, now: Time, source: IpAddr, message: &[u8]) -> Result<(), Refusal> {
@@ -144,14 +169,7 @@ impl Guard {
             return Err(Refusal::Banned);
         }
         let head = Head::of(message);
-        let requests = rules.requests;
-        let bucket = if head.is_response() {
-            // The whole stays the same: as much saved up, used in smaller pieces.
-            Bucket { cost: (requests.cost / RESPONSES_PER_REQUEST).max(1), ..requests }
-        } else {
-            requests
-        };
-        if !place.take_message(now, bucket) {
+        if !place.take_message(now, rules.requests.of(&head)) {
             self.ban(rules, now, source, place, Offence::Rate);
             return Err(Refusal::Rate);
         }

@@ -3,10 +3,11 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::table::Bucket;
+use super::table::{Allowance, Bucket};
 use crate::config::model::{Abuse, UnknownSources};
 use crate::routing::Known;
 use crate::sip::message::{Head, Name};
+use crate::sip::time::Time;
 
 /// More of a User-Agent is not looked at.
 const LONGEST_AGENT: usize = 256;
@@ -24,12 +25,18 @@ pub struct Rules {
     /// In lower case.
     agents: Vec<Box<[u8]>>,
     known: Known,
+    /// By customer; those who may send what they like have none.
+    allowances: Vec<Option<Allowance>>,
+    limits_customers: bool,
 }
 
 impl Rules {
     /// As configured.
     pub fn new(abuse: &Abuse, known: Known) -> Self {
+        let allowances: Vec<_> = known.rates().iter().map(|rate| rate.map(Allowance::of)).collect();
         Self {
+            limits_customers: allowances.iter().any(Option::is_some),
+            allowances,
             requests: Bucket::new(abuse.rate, Duration::from_secs(1), abuse.burst),
             faults: Bucket::new(abuse.malformed, FAULTS, abuse.malformed),
             ban: abuse.ban.get(),
@@ -42,6 +49,27 @@ impl Rules {
 
     pub(super) fn knows(&self, source: IpAddr) -> bool {
         self.known.holds(source)
+    }
+
+    /// Whether a customer may send one more message of this kind. Of several who cannot be told apart yet, one that may is
+    /// enough.
+    pub(super) fn allows(
+        &self,
+        now: Time,
+        (source, identities): (IpAddr, Option<&[Box<str>]>),
+        message: &[u8],
+    ) -> bool {
+        if !self.limits_customers {
+            return true;
+        }
+        let head = Head::of(message);
+        let mut customers = self.known.customers(source, identities).peekable();
+        let nobodys = customers.peek().is_none();
+        nobodys
+            || customers.any(|customer| {
+                let allowance = self.allowances.get(customer).and_then(Option::as_ref);
+                allowance.is_none_or(|own| own.take(now, own.bucket.of(&head)))
+            })
     }
 
     /// Whether one of the configured names stands anywhere in a User-Agent.

@@ -10,11 +10,15 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::sip::message::Head;
 use crate::sip::time::Time;
 
 /// Places: 2 MiB.
 const SETS: usize = 8192;
 const WAYS: usize = 8;
+/// A response costs its sender this part of what a request does: an answer may come from where no gateway is known to
+/// be, after a redirection.
+const RESPONSES_PER_REQUEST: u64 = 16;
 /// Whoever has an address of IPv6 has the rest of its network too (RFC 6177).
 const V6_PREFIX: u8 = 64;
 
@@ -39,6 +43,15 @@ impl Bucket {
     pub(super) fn new(count: u32, span: Duration, burst: u32) -> Self {
         let cost = (span.as_micros() as u64 / u64::from(count.max(1))).max(1);
         Self { cost, most: cost * u64::from(burst.max(1)) }
+    }
+
+    /// For a message of this kind.
+    pub(super) fn of(self, head: &Head<'_>) -> Self {
+        if !head.is_response() {
+            return self;
+        }
+        // The whole stays the same: as much saved up, used in smaller pieces.
+        Self { cost: (self.cost / RESPONSES_PER_REQUEST).max(1), ..self }
     }
 }
 
@@ -110,6 +123,24 @@ impl Place {
         for time in [&self.messages, &self.faults, &self.banned] {
             time.store(0, Relaxed);
         }
+    }
+}
+
+/// What somebody may send whose place nobody can take.
+#[derive(Debug)]
+pub(super) struct Allowance {
+    pub(super) bucket: Bucket,
+    due: AtomicU64,
+}
+
+impl Allowance {
+    /// So many in a second, and as many of two seconds at once.
+    pub(super) fn of(rate: u32) -> Self {
+        Self { bucket: Bucket::new(rate, Duration::from_secs(1), rate.saturating_mul(2)), due: AtomicU64::new(0) }
+    }
+
+    pub(super) fn take(&self, now: Time, bucket: Bucket) -> bool {
+        take(&self.due, now, bucket)
     }
 }
 

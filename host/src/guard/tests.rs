@@ -146,3 +146,19 @@ fn to_ask_whether_a_customer_is_banned_takes_no_place_from_those_who_are() {
     }
     assert_eq!(guard.0.table.taken(), 1);
 }
+
+#[test]
+fn a_customer_has_its_own_rate_beyond_which_it_is_dropped_and_never_banned() {
+    let abuse: Abuse = toml::from_str("rate = 1\nburst = 1").expect("a section");
+    let known = Known::of(&["192.0.2.0/24".parse().expect("a network")], &[ip("198.51.100.1")]).with_rate(100);
+    let guard = Guard::new(Clock::start(), Rules::new(&abuse, known));
+    let (now, one, other) = (guard.now(), ip("192.0.2.7"), ip("192.0.2.8"));
+    let taken = (0..1_000).filter(|_| guard.admit(now, one, OPTIONS).is_ok()).count();
+    assert_eq!(taken, 200, "two seconds' worth");
+    assert_eq!(guard.admit(now, other, OPTIONS), Err(Refusal::Customer), "all of its network");
+    let later = now + Duration::from_secs(1);
+    assert_eq!((0..1_000).filter(|_| guard.admit(later, other, OPTIONS).is_ok()).count(), 100);
+    assert!((0..1_000).all(|_| guard.admit(now, ip("198.51.100.1"), OPTIONS).is_ok()), "a gateway is no customer");
+    assert!(guard.bans().is_empty());
+    assert_eq!(guard.sample().dropped[5], ("customer", 801 + 900));
+}

@@ -28,6 +28,8 @@ pub struct Customer {
     pub(super) tech_prefix: Box<str>,
     /// Whether it is believed who calls.
     pub(super) trust: TrustIdentity,
+    /// What it may send in a second.
+    pub(super) messages_per_second: Option<u32>,
     /// Its place in the snapshot's list.
     pub(super) index: usize,
     /// What its calls take of the node.
@@ -60,6 +62,11 @@ impl Sources {
     /// Whether a network holds the address that is not the whole world.
     pub(super) fn are_naming(&self, address: IpAddr) -> bool {
         self.find_within(address, 1).is_some()
+    }
+
+    /// All owners of the longest network that holds the address.
+    pub(super) fn owners(&self, address: IpAddr) -> Option<&Owners> {
+        self.find_within(address, 0)
     }
 
     fn find_within(&self, address: IpAddr, least: u8) -> Option<&Owners> {

@@ -1,23 +1,44 @@
-//! Who is no stranger: the networks of customers and the addresses of gateways.
+//! Who is no stranger: the networks of customers and the addresses of gateways. And how much each customer may send.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::customer::Sources;
 use super::gateway::Gateways;
+use super::owners::Owners;
 
 /// As one configuration says, with the gateways as they were found last.
 #[derive(Debug, Clone, Default)]
 pub struct Known {
     sources: Arc<Sources>,
     gateways: HashSet<IpAddr>,
+    identities: Arc<HashMap<Box<str>, Owners>>,
+    /// Messages a second, by customer.
+    rates: Vec<Option<u32>>,
 }
 
 impl Known {
-    pub(super) fn new(sources: Arc<Sources>, gateways: &Gateways) -> Self {
+    pub(super) fn new(
+        sources: Arc<Sources>,
+        gateways: &Gateways,
+        identities: Arc<HashMap<Box<str>, Owners>>,
+        rates: Vec<Option<u32>>,
+    ) -> Self {
         let found = gateways.iter().flat_map(|gateway| gateway.destinations());
-        Self { sources, gateways: found.map(|destination| destination.address.ip().to_canonical()).collect() }
+        let gateways = found.map(|destination| destination.address.ip().to_canonical()).collect();
+        Self { sources, gateways, identities, rates }
+    }
+
+    /// What each customer may send in a second; `None` for one without a limit.
+    pub fn rates(&self) -> &[Option<u32>] {
+        &self.rates
+    }
+
+    /// The customers whose this may be: by a name in the sender's certificate, or else by its address.
+    pub fn customers(&self, source: IpAddr, identities: Option<&[Box<str>]>) -> impl Iterator<Item = usize> {
+        let named = || identities.unwrap_or_default().iter().find_map(|identity| self.identities.get(identity));
+        named().or_else(|| self.sources.owners(source)).into_iter().flat_map(Owners::all)
     }
 
     /// Whether this is a customer's or a gateway's. A customer whose network is the whole world has told nobody apart.
@@ -31,6 +52,13 @@ impl Known {
         for network in networks {
             let _ = sources.add(*network, "", 0);
         }
-        Self { sources: Arc::new(sources), gateways: gateways.iter().copied().collect() }
+        let gateways = gateways.iter().copied().collect();
+        Self { sources: Arc::new(sources), gateways, ..Self::default() }
+    }
+
+    /// The same, where the first network's customer may send so many messages a second.
+    #[cfg(test)]
+    pub(crate) fn with_rate(self, rate: u32) -> Self {
+        Self { rates: vec![Some(rate)], ..self }
     }
 }

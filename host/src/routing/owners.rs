@@ -28,6 +28,11 @@ impl Owners {
         Ok(())
     }
 
+    /// Every customer.
+    pub(super) fn all(&self) -> impl Iterator<Item = usize> {
+        self.0.iter().map(|(_, customer)| *customer)
+    }
+
     pub(super) fn of(&self, dialled: &str) -> Option<Owner> {
         let owner = self.0.iter().find(|(prefix, _)| is_before_number(prefix, dialled));
         owner.map(|(prefix, customer)| Owner { customer: *customer, prefix: prefix.len() })

@@ -63,7 +63,7 @@ pub struct Snapshot {
     pub(super) customers: Vec<Customer>,
     sources: Arc<Sources>,
     /// Names in certificates, in lower case, and whose they are.
-    identities: HashMap<Box<str>, Owners>,
+    identities: Arc<HashMap<Box<str>, Owners>>,
     /// Customers who call from anywhere.
     roaming: Option<Roaming>,
     /// All gateways.
@@ -124,7 +124,7 @@ impl Snapshot {
         Ok(Self {
             customers,
             sources: Arc::new(sources),
-            identities,
+            identities: Arc::new(identities),
             roaming,
             gateways: Arc::new(gateways),
             setup_budget: config.call.setup_budget.get(),
@@ -172,7 +172,8 @@ impl Snapshot {
 
     /// Who is no stranger.
     pub fn known(&self) -> Known {
-        Known::new(Arc::clone(&self.sources), &self.gateways)
+        let rates = self.customers.iter().map(|customer| customer.messages_per_second).collect();
+        Known::new(Arc::clone(&self.sources), &self.gateways, Arc::clone(&self.identities), rates)
     }
 
     /// Every stage's place.
@@ -302,6 +303,7 @@ fn resolve(
         digest: customer.digest.as_ref().map(DigestRealm::of),
         tech_prefix: customer.tech_prefix.as_deref().unwrap_or_default().into(),
         trust: customer.trust_identity.clone(),
+        messages_per_second: customer.limits.messages_per_second,
         index,
         account,
     }

@@ -7,7 +7,7 @@
 //! | `trunkline_dialogs` | | those that were answered |
 //! | `trunkline_held_calls` | | those that have ended and absorb retransmissions, too |
 //! | `trunkline_transactions` | | transactions of calls, RFC 3261 section 17 |
-//! | `trunkline_transaction_events_total` | event | messages `retransmitted` by us and `absorbed`, answers `unacknowledged`, late ones `released` |
+//! | `trunkline_transaction_events_total` | event | messages `retransmitted` by us and `absorbed`, answers `unacknowledged`, late ones `released`; requests that went `by-connection` for their size, and of these `by-datagram` after all |
 //! | `trunkline_waiting_pipelines` | | calls whose stages wait for a lookup |
 //! | `trunkline_datagrams_total` | direction | UDP datagrams `received` and `sent` |
 //! | `trunkline_post_dial_delay_seconds` | customer | from the INVITE to the first 18x, or to the 2xx where none came |
@@ -19,7 +19,7 @@
 //! | `trunkline_drops_total` | reason | messages dropped before they became a call's |
 //! | `trunkline_overloaded` | | workers that refuse new calls now, since they have too much to do |
 //! | `trunkline_overloads_total` | cause | times that one began to: `busy`, `behind`, `queue` |
-//! | `trunkline_abuse_drops_total` | reason | messages of strangers dropped: `banned`, `rate`, `oversized`, `scanner`, `stranger` |
+//! | `trunkline_abuse_drops_total` | reason | messages dropped where they came in: strangers' that are `banned`, beyond the `rate`, `oversized`, a `scanner`'s or a `stranger`'s request, and those of a `customer` beyond its own |
 //! | `trunkline_abuse_bans_begun_total` | reason | bans begun for `rate` or `malformed` |
 //! | `trunkline_abuse_bans` | | sources from which nothing is taken now |
 //! | `trunkline_dns_queries_total` | result | questions `asked`, of them `timeout` and `error`; `stale` answers served meanwhile |
@@ -221,7 +221,7 @@ impl Metrics {
         r.register("datagrams", "UDP datagrams by direction", self.datagrams.clone());
         r.register(
             "transaction_events",
-            "Messages sent again by us or absorbed, answers without ACK, and answers too late",
+            "Messages sent again by us or absorbed, answers without ACK or too late, requests by TCP for their size",
             self.transaction_events.clone(),
         );
         r.register("series_folded", "Names that share a series, since there were none left", self.folded.clone());

@@ -231,7 +231,7 @@ fn gateways(encoder: &mut DescriptorEncoder<'_>, all: &[GatewayStatus]) -> fmt::
 
 fn guard(encoder: &mut DescriptorEncoder<'_>, sample: &GuardSample) -> fmt::Result {
     let dropped = sample.dropped.iter().map(|(reason, count)| ([("reason", *reason)], *count));
-    counters(encoder, "abuse_drops", "Messages of strangers dropped without an answer, by reason", dropped)?;
+    counters(encoder, "abuse_drops", "Messages dropped where they came in, without an answer, by reason", dropped)?;
     let begun = sample.begun.iter().map(|(reason, count)| ([("reason", *reason)], *count));
     counters(encoder, "abuse_bans_begun", "Bans begun, by what led to them", begun)?;
     let help = "Sources from which nothing is taken now";

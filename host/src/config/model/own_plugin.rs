@@ -83,7 +83,7 @@ impl<'de> Deserialize<'de> for OwnPlugin {
     }
 }
 
-/// `[customers.NAME.limits]`: what a customer's calls may take of the node, all workers together.
+/// `[customers.NAME.limits]`: what a customer and its calls may take of the node, all workers together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct CustomerLimits {
@@ -93,4 +93,6 @@ pub struct CustomerLimits {
     pub memory: Option<Size>,
     /// Stages of its calls that run at once. Default: no limit.
     pub instances: Option<u32>,
+    /// Messages that it sends in a second; two seconds' worth can be saved up. Default: no limit.
+    pub messages_per_second: Option<u32>,
 }

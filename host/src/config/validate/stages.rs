@@ -156,6 +156,9 @@ fn limits(key: &str, customer: &Customer, report: &mut Report<'_>) {
     if let Some(instances) = limits.instances {
         at_least_one(&format!("{key}.instances"), instances.into(), report);
     }
+    if let Some(messages) = limits.messages_per_second {
+        at_least_one(&format!("{key}.messages-per-second"), messages.into(), report);
+    }
     if limits.memory.is_some_and(|memory| memory.bytes() < MIN_MEMORY) {
         report.error(&format!("{key}.memory"), "is less than one page of WebAssembly memory: at least `64KiB`");
     }

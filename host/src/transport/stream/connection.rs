@@ -220,7 +220,12 @@ impl Connection {
 
     fn admit(&self, message: &Bytes) -> Result<(), Refusal> {
         let guard = &self.streams.0.guard;
-        if self.line.is_strange() { guard.admit(guard.now(), self.flow.remote.ip(), message) } else { Ok(()) }
+        let source = self.flow.remote.ip();
+        match self.line.identities() {
+            _ if self.line.is_ours() => Ok(()),
+            Some(identities) => guard.admit_identified(source, &identities, message),
+            None => guard.admit(guard.now(), source, message),
+        }
     }
 
     async fn deliver(&self, message: Bytes) -> bool {
