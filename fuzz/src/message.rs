@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use trunkline_sip::edit::{Edit, Splices, edited};
 use trunkline_sip::header::{Items, via_fixup};
-use trunkline_sip::message::{Message, Name, call_id_of};
+use trunkline_sip::message::{Head, Message, Name, call_id_of};
 use trunkline_sip::reply::reply;
 
 pub(crate) fn run(data: &[u8]) {
@@ -15,11 +15,23 @@ pub(crate) fn run(data: &[u8]) {
     assert!(raw[line_ends..].starts_with(message.raw()), "a message is a piece of what came");
     assert_eq!(Splices::new().apply(message.raw()), *message.raw());
     assert_eq!(call_id_of(&raw).unwrap_or_default(), message.call_id(), "the quick scan agrees");
+    head(&Head::of(&raw), &message);
     fields(&message);
     let sound = message.check().is_ok();
     if message.is_request() {
         answered(&message, sound);
         forwarded(&message, sound);
+    }
+}
+
+/// What is read of a stranger's message before it is indexed is what the index says.
+fn head(head: &Head<'_>, message: &Message) {
+    assert!(!head.is_keep_alive());
+    assert_eq!(head.is_response(), !message.is_request());
+    assert!(!message.is_request() || head.method() == message.method());
+    assert_eq!(head.has_to_tag(), message.to_tag().is_some());
+    for name in [Name::UserAgent, Name::To, Name::Via] {
+        assert!(head.values(name).eq(message.all(name).map(|field| message.value(field))));
     }
 }
 

@@ -85,6 +85,11 @@ pub struct NextHop {
     pub follows_redirects: bool,
     /// Answers its challenges; else they go to the caller.
     pub login: Option<Arc<Login>>,
+    /// Requests of more bytes than this go by TCP where they would go by UDP (RFC 3261 section 18.1.1), and by UDP after
+    /// all where no connection comes about. `None`: by UDP, whatever their size.
+    pub tcp_above: Option<usize>,
+    /// Whether it is trusted with who calls although that is to be kept private (RFC 3325 section 5).
+    pub trusted: bool,
     /// Whether it takes a call; `None` for one without limits.
     pub gate: Option<Arc<dyn Gate>>,
 }

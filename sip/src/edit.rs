@@ -10,7 +10,7 @@ mod splices;
 mod tests;
 
 pub use self::callee::is_callee_number;
-pub use self::claims::without_claims;
+pub use self::claims::{withheld, without_claims};
 pub use self::splices::Splices;
 
 use bytes::Bytes;

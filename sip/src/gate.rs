@@ -1,6 +1,7 @@
 //! What stands before a gateway: whether it takes another call. The core asks, the routing side knows.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +21,10 @@ pub trait Gate: Send + Sync + fmt::Debug {
 
     /// An attempt has shown how the gateway is.
     fn showed(&self, now: Time, sign: Sign);
+
+    /// This address of it did not answer in time, or cannot be reached (RFC 3263 section 4.3): other addresses that it has
+    /// come first for a time.
+    fn silent(&self, address: SocketAddr);
 
     /// No further call for so long: it asked for that (RFC 3261 section 21.5.4).
     fn set_aside(&self, now: Time, span: Duration);

@@ -18,6 +18,7 @@ mod method;
 mod name;
 #[cfg(test)]
 mod oracle_tests;
+pub mod place;
 pub mod reply;
 mod scan;
 mod span;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use trunkline_tests::{Dns, Phone, Router, Setup, until};
+use trunkline_tests::{Dialog, Dns, Message, Phone, Router, Setup, until};
 
 const CALLER: &str = "12125550100";
 const CALLEE: &str = "19195550101";
@@ -90,4 +90,75 @@ fn naptr_leads_to_the_service_that_it_names() -> Result<()> {
     let router = router(&dns, "sip:carrier.test", "")?;
     rings(&router, &mut callee)?;
     Ok(())
+}
+
+#[test]
+fn an_address_that_did_not_answer_is_tried_last_by_the_calls_that_follow() -> Result<()> {
+    let (mut silent, mut second) = (Phone::waiting()?, Phone::waiting()?);
+    let dns = Dns::start(&[srv(10, &silent), srv(20, &second), host()])?;
+    let router = router(&dns, "sip:carrier.test;transport=udp", "attempt-timeout = \"1s\"\n")?;
+    let first = rings(&router, &mut second)?;
+    silent.hear("INVITE")?;
+    let next = rings(&router, &mut second)?;
+    assert!(first >= Duration::from_millis(950) && next < Duration::from_millis(700), "{first:?}, {next:?}");
+    Ok(())
+}
+
+/// A call of an answering carrier that names `media.test` in its Contact, where `media` is.
+struct Named {
+    caller: Phone,
+    callee: Phone,
+    media: Phone,
+    near: Dialog,
+    router: Router,
+}
+
+fn named(dns: impl Fn(&Dns) -> Result<()>) -> Result<(Named, Dns)> {
+    let (mut callee, media) = (Phone::waiting()?, Phone::waiting()?);
+    let dns_server = Dns::start(&["host-record=media.test,127.0.0.1".to_owned()])?;
+    let router = router(&dns_server, &format!("sip:{};transport=udp", callee.address()), "")?;
+    dns(&dns_server)?;
+    let mut caller = Phone::calling(router.sip())?;
+    caller.say(&caller.invite(CALLER, CALLEE))?;
+    let got = callee.hear("INVITE")?;
+    let answer = callee.answer(&got, "200 OK", "");
+    let contact = answer.header("Contact").to_owned();
+    let named = format!("<sip:callee@media.test:{}>", media.address().port());
+    callee.say(&Message(answer.0.replace(&contact, &named)))?;
+    let near = Dialog::of_caller(&caller.hear("200")?);
+    caller.say(&near.ack(&caller, 1))?;
+    Ok((Named { caller, callee, media, near, router }, dns_server))
+}
+
+#[test]
+fn requests_within_a_call_go_to_where_the_name_in_the_contact_leads() -> Result<()> {
+    let (mut line, _dns) = named(|_| Ok(()))?;
+    until("the name to be asked for", PATIENCE, || {
+        Ok((line.router.metric("trunkline_dns_queries_total{result=\"asked\"}")? > 0.0).then_some(()))
+    })?;
+    // The ACK, or the first of these, may have left before the answer came.
+    let info = until("a request at the name's address", PATIENCE, || {
+        line.caller.say(&line.near.request(&line.caller, "INFO", ""))?;
+        Ok(line.media.hear("INFO").ok())
+    })?;
+    line.media.say(&line.media.answer(&info, "200 OK", ""))?;
+    line.caller.hear("200")?;
+    line.caller.say(&line.near.request(&line.caller, "BYE", ""))?;
+    let bye = line.media.hear("BYE")?;
+    line.media.say(&line.media.answer(&bye, "200 OK", ""))?;
+    line.caller.hear("200")?;
+    Ok(())
+}
+
+#[test]
+fn while_the_dns_hangs_a_call_whose_contact_is_a_name_waits_for_nothing_and_ends_well() -> Result<()> {
+    let (mut line, dns) = named(Dns::hang)?;
+    line.callee.hear("ACK")?;
+    let begin = Instant::now();
+    line.caller.say(&line.near.request(&line.caller, "BYE", ""))?;
+    let bye = line.callee.hear("BYE")?;
+    assert!(begin.elapsed() < Duration::from_millis(400), "{:?}", begin.elapsed());
+    line.callee.say(&line.callee.answer(&bye, "200 OK", ""))?;
+    line.caller.hear("200")?;
+    dns.resume()
 }

@@ -1,6 +1,7 @@
 //! A core, the messages that came and left, and the routing side's answers.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
@@ -48,6 +49,8 @@ impl Gate for Counting {
     }
 
     fn showed(&self, _now: Time, _sign: Sign) {}
+
+    fn silent(&self, _: SocketAddr) {}
 
     fn set_aside(&self, _now: Time, _span: Duration) {}
 
@@ -218,6 +221,8 @@ impl World {
                 continues: CodeSet::of(&[Pattern::Code(408), Pattern::Class(5)]),
                 follows_redirects: is(4),
                 login,
+                tcp_above: (is(0) && is(6)).then_some(600),
+                trusted: !is(5),
                 gate,
             }),
         }
@@ -253,6 +258,10 @@ impl World {
                     }
                 }
                 Action::StopRouting(_) => {}
+                Action::Locate(place) => {
+                    let found = Some((destination(1), Duration::from_secs(5))).filter(|_| place.port.is_none());
+                    self.core.located(self.now, &place, found);
+                }
                 Action::Record(record) => {
                     self.records += 1;
                     self.noted.remove(&record.cookie);

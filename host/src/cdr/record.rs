@@ -108,8 +108,8 @@ pub struct Attempt {
     pub ringing: Option<UnixMicros>,
     /// When its final response came, or the host gave it up.
     pub ended: UnixMicros,
-    /// The final status code; 408 where none came, 503 where the gateway was unreachable or not asked, 487 where it was
-    /// cancelled.
+    /// The final status code; 408 where none came, 503 where the gateway was unreachable or not asked, 513 where the request
+    /// was too large for its transport, 487 where it was cancelled.
     pub code: u16,
     /// `response`, `timeout`, `unreachable`, `cancelled`, `full`, `down`.
     pub outcome: AttemptOutcome,

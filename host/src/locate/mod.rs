@@ -32,19 +32,7 @@ use crate::sip::flow::Transport;
 
 pub use self::names::{Found, Names};
 pub use self::targets::{Order, Ranked, Targets};
-
-/// What a URI says of a host that is a name.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Place {
-    /// The name.
-    pub host: String,
-    /// The port, where one is written.
-    pub port: Option<u16>,
-    /// The `transport` parameter, where there is one.
-    pub transport: Option<Transport>,
-    /// Whether the URI is `sips`.
-    pub secure: bool,
-}
+pub use crate::sip::place::Place;
 
 /// Where a place is.
 #[derive(Debug, Clone)]

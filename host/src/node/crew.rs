@@ -60,6 +60,7 @@ impl Crew {
                 guard: desk.guard.clone(),
                 mirror: desk.mirror.clone(),
                 mailbox,
+                office: tokio::runtime::Handle::current(),
                 snapshot: desk.snapshot(),
                 journal: journal.for_worker(),
                 clock,

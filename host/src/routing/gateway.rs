@@ -1,6 +1,7 @@
 //! Where calls can go. Addresses are known before a call asks for them: the call path resolves nothing.
 
 mod address;
+mod aside;
 mod health;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use self::address::Whereabouts;
+use self::aside::Aside;
 pub use self::health::{Condition, Health};
 use crate::config::model::{self, OnRedirect, RequestUriHost};
 use crate::locate::{Locator, Order};
@@ -41,13 +43,15 @@ pub struct Gateway {
     /// How often it is probed, and how long an answer may take; `None`: never.
     pub probe: Option<(Duration, Duration)>,
     whereabouts: Whereabouts,
+    aside: Arc<Aside>,
 }
 
 impl Gateway {
     pub(super) fn of(name: &str, config: &model::Gateway, call: &model::Call) -> Result<Self, String> {
         let (whereabouts, transport, host_port) = address::read(&config.uri)?;
         let name: Arc<str> = name.into();
-        let health = Arc::new(Health::of(&name, config));
+        let aside = Arc::<Aside>::default();
+        let health = Arc::new(Health::of(&name, config, &aside));
         let login = config.digest.as_ref();
         Ok(Self {
             name,
@@ -61,18 +65,21 @@ impl Gateway {
                 follows_redirects: config.redirect == OnRedirect::Follow,
                 login: login
                     .map(|login| Arc::new(Login { user: login.user.clone(), password: login.password.clone() })),
+                trusted: config.trust_identity,
+                tcp_above: config.tcp_above.map(|size| size.bytes() as usize),
                 gate: Some(Arc::clone(&health) as Arc<dyn Gate>),
             }),
             health,
             probe: config.probe.map(|interval| (interval.get(), config.probe_timeout.get())),
             whereabouts,
+            aside,
         })
     }
 
-    /// Where one call tries it, in order: the last answer that name resolution gave, by priority and weight. Empty where
-    /// there was none yet.
+    /// Where one call tries it, in order: the last answer that name resolution gave, by priority and weight, and addresses
+    /// that did not answer of late behind the others. Empty where there was none yet.
     pub fn order(&self) -> Order {
-        self.whereabouts.order()
+        self.aside.last(self.whereabouts.order())
     }
 
     /// Every address that it is known by.
@@ -130,6 +137,11 @@ impl Gateways {
                 gateway.health.go_on_from(&before.health, gateway.probe.is_some());
             }
         }
+    }
+
+    /// Who is asked for names; `None` where nobody is.
+    pub fn locator(&self) -> Option<&Arc<Locator>> {
+        self.locator.as_ref()
     }
 
     /// Asks for all addresses whose time is over at once, and waits for the answers or their deadline.

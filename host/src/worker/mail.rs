@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
@@ -9,7 +10,9 @@ use tokio::sync::{mpsc, oneshot};
 use super::stats::Stats;
 use crate::routing::{RoutingFacts, Snapshot};
 use crate::sip::core::{Core, branch_owner};
+use crate::sip::decision::Destination;
 use crate::sip::flow::Flow;
+use crate::sip::place::Place;
 use crate::sip::time::Time;
 use crate::transport::udp;
 
@@ -23,6 +26,8 @@ pub enum Mail {
     Datagrams(Vec<(Flow, Bytes)>),
     /// The datagram with this branch, one of its own, could not be delivered.
     Unreachable(Vec<u8>),
+    /// Where a name leads that a call has met, and for how long that holds; `None` where that was not found out.
+    Located(Place, Option<(Destination, Duration)>),
     /// Route new calls by this.
     Reload(Arc<Snapshot>),
     /// Refuse new calls.
@@ -51,6 +56,11 @@ pub fn mailboxes(workers: usize) -> (Vec<Mailbox>, Vec<mpsc::Sender<Mail>>) {
 impl Mailbox {
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Mail>> {
         self.mail.poll_recv(cx)
+    }
+
+    /// The way into it.
+    pub(super) fn address(&self) -> mpsc::Sender<Mail> {
+        self.all[self.me].clone()
     }
 
     /// How full it is, in per cent.

@@ -3,6 +3,7 @@
 
 mod clock;
 mod door;
+mod finder;
 mod gather;
 mod mail;
 mod open;
@@ -26,6 +27,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep};
 
 use self::door::Doorman;
+use self::finder::Finder;
 use self::gather::Gather;
 use self::mail::Outbox;
 use self::pipelines::Pipelines;
@@ -77,6 +79,8 @@ pub struct Worker {
     pub mirror: Option<Mirror>,
     /// Its own mail, and the way to the other workers.
     pub mailbox: Mailbox,
+    /// Where names are asked for.
+    pub office: tokio::runtime::Handle,
     /// What it routes by, until the first reload.
     pub snapshot: Arc<Snapshot>,
     /// Where records go.
@@ -124,6 +128,7 @@ struct Driver {
     gather: Gather,
     strain: Strain,
     prober: Prober,
+    finder: Finder,
     timer: Pin<Box<Sleep>>,
     /// When `timer` will fire.
     armed: Time,
@@ -157,6 +162,7 @@ impl Driver {
         Ok(Self {
             prober: Prober::of(&worker.snapshot, outbox.place(), now),
             strain: Strain::new(worker.snapshot.overload, now),
+            finder: Finder::new(worker.office, worker.mailbox.address()),
             core,
             sockets,
             streams: worker.streams,
@@ -290,6 +296,7 @@ impl Driver {
                     }
                 }
                 Mail::Unreachable(branch) => self.core.unreachable(now, &branch),
+                Mail::Located(place, found) => self.core.located(now, &place, found),
                 Mail::Reload(snapshot) => {
                     self.prober = Prober::of(&snapshot, self.outbox.place(), now);
                     self.strain.limit(snapshot.overload);
@@ -391,6 +398,12 @@ impl Driver {
                     }
                 }
                 Action::StopRouting(call) => self.pipelines.cancel(call),
+                Action::Locate(place) => {
+                    let snapshot = self.pipelines.router().snapshot();
+                    if !self.finder.seek(snapshot.gateways.locator(), place) {
+                        self.stats.name_unasked();
+                    }
+                }
                 Action::Started(call) => self.note(call, Event::CallStarted, JournalHandle::started),
                 Action::Answered(call) => self.note(call, Event::CallAnswered, JournalHandle::answered),
                 Action::Record(report) => {

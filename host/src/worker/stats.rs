@@ -70,6 +70,11 @@ impl Stats {
         self.metrics.records_spared.inc();
     }
 
+    /// A name that a call has met is not asked for: too many are.
+    pub(super) fn name_unasked(&self) {
+        self.metrics.drops("name-unasked").inc();
+    }
+
     /// Datagrams that another worker had no room for.
     pub(super) fn overrun(&self, datagrams: u64) {
         self.overruns.inc_by(datagrams);
@@ -121,6 +126,8 @@ impl Stats {
             ("declined", now.declined - then.declined),
             ("stranger", now.strangers - then.strangers),
             ("amplification", now.amplified - then.amplified),
+            ("too-large", now.too_large - then.too_large),
+            ("name-unasked", now.unasked - then.unasked),
             ("unsent", carried.unsent - self.carried.unsent),
         ] {
             self.metrics.drops(reason).inc_by(count);
@@ -130,6 +137,8 @@ impl Stats {
             ("absorbed", now.absorbed - then.absorbed),
             ("unacknowledged", now.unacknowledged - then.unacknowledged),
             ("released", now.released - then.released),
+            ("by-connection", now.by_connection - then.by_connection),
+            ("by-datagram", now.by_datagram - then.by_datagram),
         ] {
             self.metrics.transaction_events(event).inc_by(count);
         }

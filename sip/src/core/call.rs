@@ -14,11 +14,12 @@ use super::loops::loop_hash;
 use super::report::{AttemptReport, CallReport};
 use super::server::Server;
 use super::session::Session;
+use super::size::Outgoing;
 use super::transaction::{Branch, Role, Side, Transaction};
 use super::within::callee_tag;
 use crate::decision::{CallRef, Decision};
 use crate::digest::Login;
-use crate::edit::without_claims;
+use crate::edit::{withheld, without_claims};
 use crate::end::{AttemptOutcome, End};
 use crate::flow::Flow;
 use crate::gate::Pass;
@@ -63,6 +64,10 @@ pub(super) struct Call<F> {
     pub(super) pass: Option<Pass>,
     /// Answers the challenges of the gateway that answered.
     pub(super) login: Option<Arc<Login>>,
+    /// Of what size requests to it go by a connection.
+    pub(super) tcp_above: Option<usize>,
+    /// Whether it is trusted with what is private.
+    pub(super) confides: bool,
     /// When which side's BYE came.
     pub(super) hung_up: Option<(Time, Side)>,
     /// Set when the call is over.
@@ -120,6 +125,8 @@ impl<F> Call<F> {
             session: Session::default(),
             pass: None,
             login: None,
+            tcp_above: None,
+            confides: true,
             hung_up: None,
             ended: None,
             wake: None,
@@ -159,6 +166,7 @@ impl<F> Call<F> {
                 self.believed = believed;
                 self.hunt = Some(Box::new(Hunt::new(message, targets)));
                 self.restore_from();
+                self.caller.seek(cx);
                 hunt::next(self, cx);
                 cx.actions.push_back(Action::Started(self.id));
             }
@@ -251,6 +259,7 @@ impl<F> Call<F> {
         if code == 100 {
             return;
         }
+        let bare = self.bare(response, side.other());
         let current = &mut self.transactions[transaction];
         let method = current.method;
         // RFC 4320 section 4.2: whoever sent it has given it up by itself.
@@ -258,7 +267,6 @@ impl<F> Call<F> {
             current.keep_silent();
         } else {
             let shift = current.branches[branch].shift;
-            let bare = if side == Side::Callee && !self.believed { without_claims(response) } else { None };
             current.relay(cx, bare.as_ref().unwrap_or(response), shift);
         }
         if matches!(method, Method::Invite | Method::Update) && (200..300).contains(&code) {
@@ -267,9 +275,11 @@ impl<F> Call<F> {
             let tag = callee_tag(response, side);
             if let (Some(contact), Some(leg)) = (asked, self.leg_mut(side, tag)) {
                 leg.contact = contact;
+                leg.seek(cx);
             }
             if let (Some(contact), Some(leg)) = (response.contact(), self.leg_mut(side.other(), tag)) {
                 leg.contact = contact.uri.into();
+                leg.seek(cx);
             }
         }
         match (method, code) {
@@ -278,6 +288,17 @@ impl<F> Call<F> {
             (Method::Bye, 401 | 407) => self.hung_up = None,
             (Method::Bye, 200..) => self.on_bye_over(cx, response, side),
             _ => {}
+        }
+    }
+
+    /// What `side` sends, as the other may have it: without what it claims to be where it is not believed, or where that is
+    /// private and the other is not trusted (RFC 3325 section 5). `None`: as it is.
+    pub(super) fn bare(&self, message: &Message, side: Side) -> Option<Message> {
+        match side {
+            Side::Caller if !self.believed => without_claims(message),
+            Side::Caller if !self.confides => withheld(message),
+            Side::Callee if !self.believed => withheld(message),
+            _ => None,
         }
     }
 
@@ -417,13 +438,13 @@ impl<F> Call<F> {
 
     /// Send BYE to `to` in the name of `from`.
     pub(super) fn bye(&mut self, cx: &mut Cx<'_, F>, from: &Leg, to: &Leg) {
-        let Some(flow) = to.next_hop(cx.settings) else { return };
+        let Some(flow) = to.next_hop(cx) else { return };
         let Some(via) = cx.settings.listener(flow) else { return };
         let branch = cx.branch(self.id, 0);
         let cseq = from.cseq.saturating_add(to.shift).saturating_add(1);
         let request = dialog::request(Method::Bye, cseq, from, to, &self.call_id, via, &branch);
         let patience = Patience { first: cx.settings.timeout(), last: cx.settings.timeout(), renewed: false };
-        let client = Client::start(cx, branch, flow, false, request, patience);
+        let client = Client::start(cx, branch, Outgoing::small(flow, request), false, patience);
         let login = self.login.clone().filter(|_| to.tag != self.caller.tag);
         self.transactions.push(Transaction {
             key: Box::default(),
@@ -536,6 +557,9 @@ impl<F> Call<F> {
     pub(super) fn on_unreachable(&mut self, cx: &mut Cx<'_, F>, transaction: usize, branch: usize) {
         let tag = self.tag();
         let current = &mut self.transactions[transaction];
+        if current.branches[branch].client.falls_back(cx) {
+            return;
+        }
         match current.role {
             Role::Setup => hunt::on_unreachable(self, cx, branch),
             Role::Own => current.branches[branch].client.give_up(),

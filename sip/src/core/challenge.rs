@@ -8,6 +8,7 @@ use super::call::Call;
 use super::client::Client;
 use super::cx::Cx;
 use super::forward;
+use super::size::Outgoing;
 use super::transaction::{Branch, Role, Side};
 use super::within::callee_tag;
 use crate::message::{Message, Method};
@@ -57,6 +58,7 @@ fn again<F>(
     let tag = callee_tag(response, Side::Caller);
     let (flow, patience, attempt, logins) = (from.client.flow, from.patience, from.attempt, from.logins + 1);
     let (pass, hop) = (from.pass.take(), from.hop.clone());
+    let tcp_above = hop.as_ref().map_or(call.tcp_above, |hop| hop.tcp_above);
     // Higher than any that was sent: the caller may have sent others meanwhile.
     let next = match call.leg_mut(Side::Callee, tag) {
         Some(leg) if role == Role::Within(Side::Caller) => {
@@ -71,7 +73,8 @@ fn again<F>(
     };
     let name = cx.branch(id, loop_hash);
     let bytes = forward::again(sent, &name, next, &lines, &login.user)?;
-    let client = Client::start(cx, name, flow, method == Method::Invite, bytes, patience);
+    let outgoing = Outgoing::of(cx, flow, bytes, tcp_above)?;
+    let client = Client::start(cx, name, outgoing, method == Method::Invite, patience);
     call.transactions[transaction].branches.push(Branch {
         attempt,
         shift: next.saturating_sub(original),

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::cx::Cx;
 use super::forward;
+use super::size::Outgoing;
 use crate::flow::Flow;
 use crate::message::Message;
 use crate::time::Time;
@@ -42,6 +43,16 @@ pub(super) struct Client {
     /// Timer C: how long each provisional response puts the end of the wait off.
     renewal: Option<Duration>,
     cancel: Cancel,
+    /// The way that is left where no connection comes about.
+    instead: Option<Box<Instead>>,
+}
+
+/// The same request by datagram, and how long it then waits.
+#[derive(Debug)]
+struct Instead {
+    flow: Flow,
+    request: Bytes,
+    patience: Patience,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,11 +95,11 @@ impl Client {
     pub(super) fn start<F>(
         cx: &mut Cx<'_, F>,
         branch: Box<str>,
-        flow: Flow,
+        request: Outgoing,
         invite: bool,
-        request: Bytes,
         patience: Patience,
     ) -> Self {
+        let Outgoing { flow, bytes: request, instead } = request;
         cx.send(flow, request.clone());
         let retransmit = (!flow.transport.is_reliable()).then(|| (cx.now + cx.settings.t1, cx.settings.t1));
         Self {
@@ -103,7 +114,24 @@ impl Client {
             final_due: cx.now + patience.last,
             renewal: patience.renewed.then_some(patience.last),
             cancel: Cancel::None,
+            instead: instead.map(|(flow, request)| Box::new(Instead { flow, request, patience })),
         }
+    }
+
+    /// No connection came about for a request that only its size has made to go by one: it goes by datagram after all
+    /// (RFC 3261 section 18.1.1). False where there is no such way, where the next hop was heard of, or where nobody waits
+    /// for an answer any more.
+    pub(super) fn falls_back<F>(&mut self, cx: &mut Cx<'_, F>) -> bool {
+        if self.state != State::Calling || !matches!(self.cancel, Cancel::None) {
+            return false;
+        }
+        let Some(instead) = self.instead.take() else { return false };
+        let Instead { flow, request, patience } = *instead;
+        cx.deaf.add(cx.now, flow.remote);
+        cx.counters.by_datagram += 1;
+        let branch = std::mem::take(&mut self.branch);
+        *self = Self::start(cx, branch, Outgoing::small(flow, request), self.invite, patience);
+        true
     }
 
     /// As it was sent.
@@ -133,6 +161,7 @@ impl Client {
     /// A response to the request itself.
     pub(super) fn on_response<F>(&mut self, cx: &mut Cx<'_, F>, response: &Message) -> Received {
         let code = response.code();
+        self.instead = None;
         match (self.state, code) {
             (State::Calling | State::Proceeding, 100..200) => {
                 if let Some(renewal) = self.renewal.filter(|_| code > 100 && matches!(self.cancel, Cancel::None)) {

@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
+use super::names::{Names, Wish};
 use super::settings::Settings;
+use super::size::Deaf;
 use super::{Action, Counters};
 use crate::decision::CallRef;
 use crate::flow::Flow;
@@ -16,11 +18,22 @@ pub(super) struct Cx<'a, F> {
     pub(super) actions: &'a mut VecDeque<Action<F>>,
     pub(super) counters: &'a mut Counters,
     pub(super) rng: &'a mut fastrand::Rng,
+    pub(super) deaf: &'a mut Deaf,
+    pub(super) names: &'a mut Names,
 }
 
 impl<F> Cx<'_, F> {
     pub(super) fn send(&mut self, flow: Flow, bytes: Bytes) {
         self.actions.push_back(Action::Send { flow, bytes });
+    }
+
+    /// Requests will go to this URI: where its host is a name, it is asked for in the background.
+    pub(super) fn seek(&mut self, uri: &[u8]) {
+        match self.names.wish(self.now, uri) {
+            Wish::None => {}
+            Wish::Ask(place) => self.actions.push_back(Action::Locate(place)),
+            Wish::Full => self.counters.unasked += 1,
+        }
     }
 
     /// A branch that names the call, so that a response or an ICMP error finds it without a search. The part after the

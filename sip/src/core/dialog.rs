@@ -1,14 +1,13 @@
 //! The two legs of a call: enough of the dialog to find the next hop of a request within it, and to end it ourselves
 //! (RFC 3261 section 12).
 
-use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
 
+use super::cx::Cx;
 use super::forward;
 use super::settings::{Listener, Settings};
-use crate::decision::Destination;
 use crate::flow::{Flow, Transport};
 use crate::header::NameAddr;
 use crate::message::{Message, Method, Name};
@@ -100,9 +99,17 @@ impl Leg {
     }
 
     /// Where a request of ours to this side goes.
-    pub(super) fn next_hop(&self, settings: &Settings) -> Option<Flow> {
-        let uri = self.routes.first().unwrap_or(&self.contact);
-        reach(uri, self.flow, settings)
+    pub(super) fn next_hop<F>(&self, cx: &Cx<'_, F>) -> Option<Flow> {
+        reach(self.next_uri(), self.flow, cx)
+    }
+
+    /// Have the name of its next hop found, where it has one.
+    pub(super) fn seek<F>(&self, cx: &mut Cx<'_, F>) {
+        cx.seek(self.next_uri());
+    }
+
+    fn next_uri(&self) -> &[u8] {
+        self.routes.first().unwrap_or(&self.contact)
     }
 }
 
@@ -131,30 +138,15 @@ pub(super) fn is_loose(uri: &[u8]) -> bool {
     Uri::parse(uri).is_ok_and(|uri| uri.param("lr").is_some())
 }
 
-/// The flow to a URI whose host is an address. A host name falls back to `known`, the flow that the side's own
-/// messages came by: no name is ever resolved on the way of a call.
-pub(super) fn reach(uri: &[u8], known: Flow, settings: &Settings) -> Option<Flow> {
-    let direct = destination(uri).and_then(|destination| settings.flow_to(destination, known));
-    direct.or_else(|| settings.listener(known).map(|_| known))
+/// The flow to a URI whose host is an address, or a name that was found. Else it is `known`, the flow that the side's own
+/// messages came by: no request waits for a name.
+pub(super) fn reach<F>(uri: &[u8], known: Flow, cx: &Cx<'_, F>) -> Option<Flow> {
+    let direct = cx.names.destination(uri).and_then(|destination| cx.settings.flow_to(destination, known));
+    direct.or_else(|| cx.settings.listener(known).map(|_| known))
 }
 
 fn is_sip(uri: &Uri<'_>) -> bool {
     matches!(uri.scheme, Scheme::Sip | Scheme::Sips)
-}
-
-fn destination(uri: &[u8]) -> Option<Destination> {
-    let uri = Uri::parse(uri).ok().filter(is_sip)?;
-    let transport = match uri.param("transport").flatten() {
-        // `sips` over a stream is TLS over that stream (RFC 3261 section 26.2.2).
-        Some(name) if name.eq_ignore_ascii_case(b"tcp") && uri.scheme == Scheme::Sip => Transport::Tcp,
-        Some(name) if name.eq_ignore_ascii_case(b"tcp") || name.eq_ignore_ascii_case(b"tls") => Transport::Tls,
-        Some(name) if name.eq_ignore_ascii_case(b"udp") => Transport::Udp,
-        Some(_) => return None,
-        None if uri.scheme == Scheme::Sips => Transport::Tls,
-        None => Transport::Udp,
-    };
-    let port = uri.port.unwrap_or(transport.default_port());
-    Some(Destination { transport, address: (uri.ip_addr()?, port).into() })
 }
 
 /// A request of our own within the call, in the name of `from`.
@@ -177,14 +169,8 @@ pub(super) fn request(
         _ => (target, 0, None),
     };
     let mut head = String::with_capacity(160);
-    let _ = write!(
-        head,
-        " SIP/2.0\r\nVia: SIP/2.0/{} {}:{};rport;branch={branch}{}\r\n",
-        via.transport.via(),
-        via.host,
-        via.port,
-        forward::alias(via.transport)
-    );
+    head.push_str(" SIP/2.0\r\n");
+    forward::push_via(&mut head, via, branch);
     let mut out = Vec::with_capacity(512);
     out.extend_from_slice(name);
     out.push(b' ');

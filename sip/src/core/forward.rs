@@ -68,15 +68,7 @@ pub(super) fn request(message: &Message, onward: &Onward<'_>) -> Bytes {
     replace_value(message, onward.caller, &mut splices);
     let mut top = String::with_capacity(192);
     let listener = onward.via;
-    let _ = write!(
-        top,
-        "Via: SIP/2.0/{} {}:{};rport;branch={}{}\r\n",
-        listener.transport.via(),
-        listener.host,
-        listener.port,
-        onward.branch,
-        alias(listener.transport)
-    );
+    push_via(&mut top, listener, onward.branch);
     for listener in onward.record.iter().flat_map(|(listeners, _)| listeners.iter()) {
         let cookie = onward.record.map_or(0, |(_, cookie)| cookie);
         let _ = write!(top, "Record-Route: <sip:{}:{};", listener.host, listener.port);
@@ -115,9 +107,24 @@ pub(super) fn request(message: &Message, onward: &Onward<'_>) -> Bytes {
     splices.apply(message.raw()).into()
 }
 
-/// RFC 5923 section 5: the next hop may send its own requests to us by the connection that this one comes by.
-pub(super) fn alias(transport: Transport) -> &'static str {
-    if transport.is_reliable() { ";alias" } else { "" }
+/// A request of ours with the Via of another listener, on the same branch.
+pub(super) fn by_other_listener(request: &Bytes, listener: &Listener) -> Option<Bytes> {
+    let message = Message::parse(request.clone()).ok()?;
+    let branch = std::str::from_utf8(message.top_via()?.branch?).ok()?;
+    let mut splices = Splices::new();
+    let mut via = String::with_capacity(96);
+    push_via(&mut via, listener, branch);
+    splices.replace(message.first(Name::Via)?.line, via.as_bytes());
+    frame(&message, listener.transport, &mut splices);
+    Some(splices.apply(message.raw()).into())
+}
+
+/// Our Via, as a whole line.
+pub(super) fn push_via(out: &mut String, listener: &Listener, branch: &str) {
+    let Listener { transport, host, port, .. } = listener;
+    // RFC 5923 section 5: the next hop may send its own requests to us by the connection that this one comes by.
+    let alias = if transport.is_reliable() { ";alias" } else { "" };
+    let _ = write!(out, "Via: SIP/2.0/{} {host}:{port};rport;branch={branch}{alias}\r\n", transport.via());
 }
 
 /// Where a datagram may leave the body's length to its own, a stream may not (RFC 3261 section 18.3).

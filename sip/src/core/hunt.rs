@@ -29,9 +29,10 @@ use super::dialog;
 use super::forward::{self, Onward};
 use super::report::AttemptReport;
 use super::settings::Listener;
+use super::size::{Outgoing, TOO_LARGE};
 use super::transaction::Branch;
 use crate::decision::{Destination, Target};
-use crate::edit::edited;
+use crate::edit::{edited, withheld};
 use crate::end::AttemptOutcome;
 use crate::gate::{Closed, Pass};
 use crate::message::{Message, Name};
@@ -186,13 +187,14 @@ fn attempt<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, step: &Step) -> bool {
     // The routing side has tried the edits before; one that fails here makes this attempt unreachable, no more.
     let own = (!target.edits.is_empty()).then(|| edited(&hunt.message, &target.edits).ok().map(Arc::new));
     let message = own.unwrap_or_else(|| Some(hunt.message.clone()));
+    let private = message.as_ref().filter(|_| !target.hop.trusted).and_then(|message| withheld(message));
+    let message = private.map(Arc::new).or(message);
     let (Some((flow, out, inward)), Some(message)) = (ways, message) else {
         report.end(cx.now, 503, AttemptOutcome::Unreachable);
         call.attempts.push(report);
         hunt.best.add(Failure::Local(503), false);
         return false;
     };
-    hunt.sent = true;
     let request_uri = step.redirect.as_ref().map(|redirect| &redirect.uri[..]);
     report.redirected = request_uri.map(user_part);
     let branch = cx.branch(call.id, call.loop_hash);
@@ -208,12 +210,19 @@ fn attempt<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, step: &Step) -> bool {
             ..Onward::by(out, &branch)
         },
     );
+    let Some(outgoing) = Outgoing::of(cx, flow, request, target.hop.tcp_above) else {
+        report.end(cx.now, TOO_LARGE.code, AttemptOutcome::Unreachable);
+        call.attempts.push(report);
+        hunt.best.add(Failure::Local(TOO_LARGE.code), false);
+        return false;
+    };
     let patience = Patience { first: target.attempt_timeout, last: target.ring_timeout, renewed: false };
+    hunt.sent = true;
     // Its login is for the gateway alone, not for where it sends us.
     let foreign = step.redirect.as_ref().is_some_and(|redirect| !redirect.own);
     let login = target.hop.login.clone().filter(|_| !foreign);
     let hop = if foreign { target.hop.elsewhere() } else { Arc::clone(&target.hop) };
-    let client = Client::start(cx, branch, flow, true, request, patience);
+    let client = Client::start(cx, branch, outgoing, true, patience);
     let attempt = call.attempts.len();
     call.attempts.push(report);
     if let Some(setup) = call.setup() {

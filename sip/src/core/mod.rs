@@ -14,6 +14,8 @@
 //! | `probe` | OPTIONS to gateways |
 //! | `transaction`, `server`, `client` | RFC 3261 section 17 |
 //! | `forward` | the messages that leave |
+//! | `names` | names of those whom calls talk to |
+//! | `size` | what is too large for a datagram, or for all |
 //! | `dialog` | the two legs, and our own requests |
 //! | `open` | a call in progress, written down and taken up again |
 //! | `stateless` | what is answered or dropped without a call |
@@ -26,12 +28,14 @@ mod dialog;
 mod forward;
 mod hunt;
 mod loops;
+mod names;
 mod open;
 mod probe;
 mod report;
 mod server;
 mod session;
 mod settings;
+mod size;
 mod stateless;
 #[cfg(test)]
 mod tests;
@@ -49,16 +53,19 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 
 use self::call::{Call, Phase};
 use self::cx::{Cx, read_branch};
+use self::names::Names;
 use self::probe::Probes;
 use self::server::Server;
+use self::size::{Deaf, TOO_LARGE};
 use self::transaction::{Role, Transaction, key};
 use self::wheel::Wheel;
 use self::within::{Incoming, cookie};
-use crate::decision::{CallRef, Decision, RouteRequest};
+use crate::decision::{CallRef, Decision, Destination, RouteRequest};
 use crate::door::Door;
 use crate::flow::Flow;
 use crate::header::{Rport, via_fixup};
 use crate::message::{Message, Method};
+use crate::place::Place;
 use crate::reply::reply;
 use crate::time::Time;
 
@@ -94,6 +101,8 @@ pub enum Action<F> {
     Started(CallRef),
     /// It was answered, or answered by one more callee: the same.
     Answered(CallRef),
+    /// Find out where a name leads, and tell [`Core::located`]. Nothing waits for it.
+    Locate(Place),
     /// A call is over: write its record. Once per call.
     Record(Box<CallReport<F>>),
 }
@@ -127,6 +136,14 @@ pub struct Counters {
     pub declined: u64,
     /// Answers that came too late, and were acknowledged and hung up by us.
     pub released: u64,
+    /// Requests that no transport carries with what a proxy must add: answered 513.
+    pub too_large: u64,
+    /// Requests that went by a connection for their size.
+    pub by_connection: u64,
+    /// Of these, those that went by datagram after all, since no connection came about.
+    pub by_datagram: u64,
+    /// Names that were not asked for, since too many are known already.
+    pub unasked: u64,
 }
 
 /// All calls of one worker.
@@ -151,6 +168,8 @@ pub struct Core<F> {
     overload: Option<Duration>,
     door: Option<Box<dyn Door>>,
     probes: Probes,
+    deaf: Deaf,
+    names: Names,
 }
 
 #[derive(Debug)]
@@ -168,6 +187,8 @@ macro_rules! cx {
             actions: &mut $core.actions,
             counters: &mut $core.counters,
             rng: &mut $core.rng,
+            deaf: &mut $core.deaf,
+            names: &mut $core.names,
         }
     };
 }
@@ -194,6 +215,8 @@ impl<F> Core<F> {
             overload: None,
             door: None,
             probes: Probes::default(),
+            deaf: Deaf::default(),
+            names: Names::default(),
         }
     }
 
@@ -276,9 +299,11 @@ impl<F> Core<F> {
         let fault = message.check().err();
         if message.is_request() {
             // Every response to it, and whoever gets it next, wants to see where it came from.
-            let seen =
-                via_fixup(&message, &flow.remote).and_then(|fix| Message::parse(fix.apply(message.raw()).into()).ok());
-            self.on_request(now, flow, seen.unwrap_or(message), fault);
+            match via_fixup(&message, &flow.remote).map(|fix| Message::parse(fix.apply(message.raw()).into())) {
+                None => self.on_request(now, flow, message, fault),
+                Some(Ok(seen)) => self.on_request(now, flow, seen, fault),
+                Some(Err(_)) => self.on_request(now, flow, message, fault.or(Some(TOO_LARGE))),
+            }
         } else if fault.is_none() {
             self.on_response(now, flow, &message);
         } else {
@@ -290,6 +315,12 @@ impl<F> Core<F> {
     /// this: its record waits for the facts.
     pub fn decide(&mut self, now: Time, call: CallRef, decision: Decision, facts: F) {
         self.with(now, call, |call, cx| call.on_decision(cx, decision, facts));
+    }
+
+    /// What came of [`Action::Locate`]: where the name leads and for how long that holds; `None` where that was not found
+    /// out.
+    pub fn located(&mut self, now: Time, place: &Place, found: Option<(Destination, Duration)>) {
+        self.names.learn(now, place, found);
     }
 
     /// A message could not be delivered; `branch` is that of its topmost Via.
@@ -374,7 +405,8 @@ impl<F> Core<F> {
         };
         let request = Incoming { reply_flow: reply_flow(&message, flow), message: Arc::new(message), flow, key };
         if let Some(fault) = fault {
-            self.counters.malformed += 1;
+            let count = if fault == TOO_LARGE { &mut self.counters.too_large } else { &mut self.counters.malformed };
+            *count += 1;
             self.refuse(&request, fault.code, fault.reason, &[]);
             return;
         }

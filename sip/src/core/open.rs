@@ -223,12 +223,17 @@ impl<F> Core<F> {
             session: Session::default(),
             pass: None,
             login: None,
+            tcp_above: None,
+            confides: true,
             hung_up: None,
             ended: None,
             wake: None,
         };
         self.admit(id, hash, Box::new(call));
         self.with(now, id, |call, cx| {
+            for leg in std::iter::once(&call.caller).chain(&call.callee).chain(&call.forks) {
+                leg.seek(cx);
+            }
             if !goes_on {
                 let code = if call.answered.is_some() { 200 } else { 503 };
                 let last = [call.answered, call.ringing, call.routed].into_iter().flatten().max();

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::Core;
 use super::client::{Client, Patience, Received};
 use super::cx::Cx;
+use super::size::Outgoing;
 use crate::decision::{CallRef, Destination};
 use crate::gate::Gate;
 use crate::message::Message;
@@ -78,7 +79,7 @@ impl Probes {
              CSeq: 1 OPTIONS\r\nContact: <sip:{host}:{port}>\r\nAccept: application/sdp\r\nContent-Length: 0\r\n\r\n"
         );
         let patience = Patience { first: timeout, last: timeout, renewed: false };
-        let client = Client::start(cx, branch, flow, false, text.into(), patience);
+        let client = Client::start(cx, branch, Outgoing::small(flow, text.into()), false, patience);
         self.running.push(Running { client, call_id, gate });
     }
 
@@ -145,6 +146,8 @@ impl<F> Core<F> {
             actions: &mut self.actions,
             counters: &mut self.counters,
             rng: &mut self.rng,
+            deaf: &mut self.deaf,
+            names: &mut self.names,
         }
     }
 }

@@ -13,8 +13,8 @@ use super::forward::{self, Onward};
 use super::loops::loop_hash;
 use super::server::Server;
 use super::settings::Settings;
+use super::size::{Outgoing, TOO_LARGE};
 use super::transaction::{Branch, Role, Side, Transaction};
-use crate::edit::without_claims;
 use crate::flow::Flow;
 use crate::header::NameAddr;
 use crate::message::{Message, Method, Name};
@@ -125,11 +125,21 @@ impl<F> Call<F> {
             transaction.answer(cx, 100, "", &tag, &[]);
         }
         if let Some((to, branch, bytes, shift)) = self.onward(cx, &message, side) {
+            let tcp_above = self.tcp_above.filter(|_| side == Side::Caller);
+            let Some(outgoing) = Outgoing::of(cx, to, bytes, tcp_above) else {
+                transaction.answer(cx, TOO_LARGE.code, TOO_LARGE.reason, &tag, &[]);
+                if message.method() == Method::Bye {
+                    // It has hung up on nobody.
+                    self.hung_up = None;
+                }
+                self.transactions.push(transaction);
+                return;
+            };
             let first = cx.settings.timeout();
             // Timer C (RFC 3261 section 16.6 item 11).
             let last = if invite { TIMER_C } else { first };
             let patience = Patience { first, last, renewed: invite };
-            let client = Client::start(cx, branch, to, invite, bytes, patience);
+            let client = Client::start(cx, branch, outgoing, invite, patience);
             let login = self.login.clone().filter(|_| side == Side::Caller);
             transaction.branches.push(Branch { shift, login, ..Branch::new(client, patience) });
             if invite && let Some(leg) = self.leg_mut(side.other(), callee) {
@@ -144,14 +154,19 @@ impl<F> Call<F> {
 
     /// Pass an ACK on: it has no transaction (RFC 3261 section 13.2.2.4).
     pub(super) fn on_ack_within(&mut self, cx: &mut Cx<'_, F>, ack: &Message, side: Side) {
-        if let Some((to, _, bytes, _)) = self.onward(cx, ack, side) {
-            cx.send(to, bytes);
+        let Some((to, _, bytes, _)) = self.onward(cx, ack, side) else { return };
+        // It has no transaction that would send it by datagram after all: whatever its size, it goes as the dialog does.
+        if let Some(outgoing) = Outgoing::of(cx, to, bytes, None) {
+            cx.send(outgoing.flow, outgoing.bytes);
         }
     }
 
     /// Where to, by which branch, the bytes, and what their CSeq number is ahead by.
     fn onward(&self, cx: &mut Cx<'_, F>, message: &Message, side: Side) -> Option<(Flow, Box<str>, Bytes, u32)> {
-        let path = self.path(cx.settings, message, side)?;
+        if let Some(leg) = self.leg(side.other(), callee_tag(message, side)) {
+            leg.seek(cx);
+        }
+        let path = self.path(cx, message, side)?;
         let via = cx.settings.listener(path.flow)?;
         let branch = cx.branch(self.id, loop_hash(message));
         let callee = self.leg(Side::Callee, callee_tag(message, side)).filter(|_| side == Side::Caller);
@@ -159,7 +174,7 @@ impl<F> Call<F> {
             (Method::Ack, Some(callee)) => (callee.invite_shift, callee.credentials.as_deref().unwrap_or_default()),
             (_, callee) => (callee.map_or(0, |callee| callee.shift), &[][..]),
         };
-        let bare = if side == Side::Caller && !self.believed { without_claims(message) } else { None };
+        let bare = self.bare(message, side);
         let bytes = forward::request(
             bare.as_ref().unwrap_or(message),
             &Onward {
@@ -176,16 +191,17 @@ impl<F> Call<F> {
         Some((path.flow, branch, bytes, shift))
     }
 
-    fn path(&self, settings: &Settings, message: &Message, side: Side) -> Option<Path> {
+    fn path(&self, cx: &Cx<'_, F>, message: &Message, side: Side) -> Option<Path> {
+        let settings = cx.settings;
         let leg = self.leg(side.other(), callee_tag(message, side));
         let known = self.known_flow(side.other(), leg);
         let routes: Vec<NameAddr<'_>> = message.routes().collect();
         let slice = |bytes: &[u8]| Bytes::copy_from_slice(bytes);
         let own = self.own_routes(settings, &routes);
         let to = |uri: &[u8], taken| {
-            let flow = reach(uri, known, settings)?;
+            let flow = reach(uri, known, cx)?;
             // The sender names its peer, and no other place: what the dialog has learned decides.
-            let hop = leg.and_then(|leg| leg.next_hop(settings));
+            let hop = leg.and_then(|leg| leg.next_hop(cx));
             let flow = if flow == known || Some(flow) == hop { flow } else { hop.unwrap_or(known) };
             Some(Path { flow, taken, request_uri: None, add_routes: SmallVec::new() })
         };
@@ -209,7 +225,7 @@ impl<F> Call<F> {
             None if uri_is_us(message.uri(), settings) => {
                 let leg = leg.or(self.callee.as_ref())?;
                 Some(Path {
-                    flow: leg.next_hop(settings)?,
+                    flow: leg.next_hop(cx)?,
                     taken: (own, 0),
                     request_uri: (!leg.contact.is_empty()).then(|| slice(&leg.contact)),
                     add_routes: leg.routes.iter().map(|route| slice(route)).collect(),

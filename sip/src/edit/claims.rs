@@ -21,6 +21,15 @@ pub fn without_claims(message: &Message) -> Option<Message> {
     Message::parse(Bytes::from(splices.apply(message.raw()))).ok()
 }
 
+/// The message as those may have it whom nobody trusts with who calls: without what it claims, where its Privacy says
+/// `id` (RFC 3325 section 7). `None` where it may be had as it is.
+pub fn withheld(message: &Message) -> Option<Message> {
+    let asks =
+        |value: &[u8]| value.split(|byte| *byte == b';').any(|word| word.trim_ascii().eq_ignore_ascii_case(b"id"));
+    let private = message.all(Name::Privacy).any(|field| asks(message.value(field)));
+    if private { without_claims(message) } else { None }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -36,6 +45,18 @@ mod tests {
             P-Preferred-Identity: <sip:911@x>\r\nP-Asserted-Identity: <tel:+1>\r\nRemote-Party-ID: <sip:911@x>;screen=yes\r\n";
         let left = without_claims(&message(claims)).expect("something to take out");
         assert_eq!(left.raw(), message("X-Kept: 1\r\n").raw());
+    }
+
+    #[test]
+    fn what_is_private_is_withheld_and_all_else_is_not() {
+        let claim = "P-Asserted-Identity: <tel:+1911>\r\n";
+        for privacy in ["Privacy: id\r\n", "privacy: user; ID;critical\r\n", "Privacy: user\r\nPrivacy:\r\n id\r\n"] {
+            let left = withheld(&message(&format!("{claim}{privacy}"))).expect("something to take out");
+            assert_eq!(left.raw(), message(privacy).raw(), "{privacy}");
+        }
+        for privacy in ["", "Privacy: none\r\n", "Privacy: user;header\r\n", "Privacy: idle\r\n"] {
+            assert!(withheld(&message(&format!("{claim}{privacy}"))).is_none(), "{privacy}");
+        }
     }
 
     #[test]

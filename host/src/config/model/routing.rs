@@ -3,7 +3,7 @@
 use ipnet::IpNet;
 use serde::Deserialize;
 
-use super::super::units::{self, TimeSpan};
+use super::super::units::{self, Size, TimeSpan};
 use super::Named;
 use super::own_plugin::{CustomerLimits, OwnPlugin};
 use super::trust::TrustIdentity;
@@ -19,6 +19,9 @@ pub struct Gateway {
     pub attempt_timeout: Option<TimeSpan>,
     /// From an attempt's INVITE to its final response. Default: `call.ring-timeout`.
     pub ring_timeout: Option<TimeSpan>,
+    /// Requests larger than this go by TCP where its URI says UDP (RFC 3261 section 18.1.1), and by UDP after all where
+    /// no connection comes about. Default: none do, since many carriers take UDP alone.
+    pub tcp_above: Option<Size>,
     /// What the Request-URI's host becomes. Default `gateway`.
     #[serde(default)]
     pub request_uri: RequestUriHost,
@@ -33,6 +36,9 @@ pub struct Gateway {
     pub redirect: OnRedirect,
     /// Answers its challenges.
     pub digest: Option<GatewayLogin>,
+    /// Whether it is told who calls where the caller wants that to be private (RFC 3325 section 5). Default true.
+    #[serde(default = "default_trust_identity")]
+    pub trust_identity: bool,
     /// Calls at once. Default: no limit.
     pub max_calls: Option<u32>,
     /// Calls in a second. Default: no limit.
@@ -55,6 +61,10 @@ pub struct Gateway {
     /// How many failing calls set it aside.
     #[serde(default)]
     pub failures: Failures,
+}
+
+const fn default_trust_identity() -> bool {
+    true
 }
 
 fn default_probe_timeout() -> TimeSpan {

@@ -1,12 +1,27 @@
 //! `[gateways]`: limits, health, and which codes mean what.
 
-use super::super::model::Gateway;
+use super::super::model::{Gateway, Listen};
 use super::super::problem::Report;
-use super::super::units::TimeSpan;
+use super::super::units::{Size, TimeSpan};
 use super::{at_least_one, not_zero};
+use crate::sip::flow::Transport;
 
+/// No request is smaller, and a datagram of IPv4 holds no more.
+const TCP_ABOVE: std::ops::RangeInclusive<u64> = 500..=65_507;
 /// What the counters of one second hold.
 const MAX_CPS: u32 = 1_000_000;
+
+/// The size above which requests to a gateway that is reached by `transport` go by TCP.
+pub(super) fn tcp_above(key: &str, above: Size, transport: Transport, listen: &Listen, report: &mut Report<'_>) {
+    if !TCP_ABOVE.contains(&above.bytes()) {
+        report.error(key, "is out of range: 500B to 65507B; RFC 3261 section 18.1.1 has 1300B");
+    }
+    if transport != Transport::Udp {
+        report.warn(key, format!("has no effect: all goes over {}, as `uri` says", transport.via()));
+    } else if listen.tcp.is_empty() {
+        report.error(key, "wants connections, whose Via names a listener: add `listen.tcp`");
+    }
+}
 
 pub(super) fn validate(key: &str, gateway: &Gateway, report: &mut Report<'_>) {
     for (name, value) in [("max-calls", gateway.max_calls), ("max-cps", gateway.max_cps)] {

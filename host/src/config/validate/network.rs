@@ -105,6 +105,9 @@ fn validate_gateway(key: &str, gateway: &Gateway, listen: &Listen, report: &mut 
                     format!("`{}` is reached over {}: add `listen.{transport}`", gateway.uri, transport.via());
                 report.error(&format!("{key}.uri"), message);
             }
+            if let Some(above) = gateway.tcp_above {
+                super::gateways::tcp_above(&format!("{key}.tcp-above"), above, transport, listen, report);
+            }
         }
     }
     for (timeout, value) in [("attempt-timeout", gateway.attempt_timeout), ("ring-timeout", gateway.ring_timeout)] {

@@ -2,6 +2,7 @@
 
 mod window;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use self::window::{PerSecond, Ratio};
+use super::aside::Aside;
 use crate::config::model;
 use crate::events::{self, Event};
 use crate::sip::codes::{CodeSet, Pattern};
@@ -26,6 +28,8 @@ pub struct Health {
     /// Final failures that count as an answer to a probe; a 2xx always does.
     accepted: CodeSet,
     failures: model::Failures,
+    /// Which of its addresses are tried last.
+    aside: Arc<Aside>,
     /// Swapped by a reload, before a call comes by it.
     state: ArcSwap<State>,
 }
@@ -89,7 +93,7 @@ pub struct Report {
 }
 
 impl Health {
-    pub(super) fn of(name: &Arc<str>, config: &model::Gateway) -> Self {
+    pub(super) fn of(name: &Arc<str>, config: &model::Gateway, aside: &Arc<Aside>) -> Self {
         let accept = &config.probe_accept;
         // Our own 408 never counts, and one from behind a proxy means as little, unless the operator writes it out.
         let silence: &[Pattern] = if accept.contains(&Pattern::Code(408)) { &[] } else { &[Pattern::Code(408)] };
@@ -101,6 +105,7 @@ impl Health {
             up_after: config.up_after,
             accepted: CodeSet::of(accept).changed(&[], silence),
             failures: config.failures.clone(),
+            aside: Arc::clone(aside),
             state: ArcSwap::default(),
         }
     }
@@ -221,6 +226,13 @@ impl Gate for Health {
             state.ratio.forget();
             state.aside_until.fetch_max((now + span).micros(), Relaxed);
             self.tell_down(format!("{failed} of {calls} calls failed: aside for {span:?}"));
+        }
+    }
+
+    fn silent(&self, address: SocketAddr) {
+        let span = self.failures.aside.get();
+        if self.aside.put(address, span) {
+            tracing::info!(gateway = &*self.name, %address, ?span, "an address of a gateway does not answer: tried last");
         }
     }
 

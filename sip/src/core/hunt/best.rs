@@ -11,7 +11,7 @@ pub(super) type Challenge = (Name, Box<[u8]>);
 pub(super) enum Failure {
     /// A response of a next hop; `shift` is what its CSeq number is ahead of the caller's.
     Response { message: Arc<Message>, shift: u32 },
-    /// Our own finding: 408, 500, or 503.
+    /// Our own finding: 408, 500, 503, or 513.
     Local(u16),
 }
 

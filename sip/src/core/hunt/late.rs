@@ -13,7 +13,7 @@ pub(super) fn release<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, branch: usize, 
     let mut caller = call.caller.clone();
     caller.party = response.get(Name::From).unwrap_or_default().into();
     let call_id = call.call_id.clone();
-    let Some(target) = callee.next_hop(cx.settings) else { return };
+    let Some(target) = callee.next_hop(cx) else { return };
     let Some(via) = cx.settings.listener(target) else { return };
     let Some(setup) = call.setup() else { return };
     let branch = &mut setup.branches[branch];

@@ -12,6 +12,7 @@ use super::super::transaction::Transaction;
 use super::best::{Challenge, Failure};
 use super::{late, next, redirect};
 use crate::decision::{Destination, NextHop};
+use crate::edit::withheld;
 use crate::end::{AttemptOutcome, End};
 use crate::flow::Flow;
 use crate::gate::Sign;
@@ -29,6 +30,9 @@ pub(in crate::core) fn on_response<F>(
     response: &Message,
 ) {
     let code = response.code();
+    // Who is not believed is not trusted either.
+    let private = if call.believed { None } else { withheld(response) };
+    let response = private.as_ref().unwrap_or(response);
     match code {
         100 => {}
         101..200 => on_provisional(call, cx, branch, flow, response),
@@ -49,6 +53,7 @@ fn on_provisional<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, branch: usize, flow
     let news = response.to_tag().is_some_and(|tag| call.early.iter().all(|leg| *leg.tag != *tag));
     if news && call.early.len() < MAX_FORKS {
         let leg = Leg::callee(response, flow, cx.settings, call.cookie);
+        leg.seek(cx);
         call.early.push(Leg { attempt, shift, invite_shift: shift, ..leg });
     }
     if (180..190).contains(&response.code()) {
@@ -89,8 +94,12 @@ fn on_answer<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, branch: usize, flow: Flo
         }
         call.pass = pass;
         call.login = login;
+        call.tcp_above = hop.as_ref().and_then(|hop| hop.tcp_above);
+        call.confides = hop.as_ref().is_none_or(|hop| hop.trusted);
         call.note_shown(response);
-        call.callee = Some(leg(call, cx));
+        let callee = leg(call, cx);
+        callee.seek(cx);
+        call.callee = Some(callee);
         call.early = Vec::new();
         call.answered = Some(cx.now);
         call.phase = Phase::Answered;
@@ -111,6 +120,7 @@ fn on_answer<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, branch: usize, flow: Flo
         }
         if fork {
             let fork = leg(call, cx);
+            fork.seek(cx);
             call.forks.push(fork);
             cx.actions.push_back(Action::Answered(call.id));
         }
@@ -239,8 +249,10 @@ fn abandon<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, branch: usize, code: u16, 
         branch.client.give_up();
         branch.pass = None;
     }
+    let mut address = None;
     if let Some(attempt) = call.attempts.get_mut(attempt) {
         attempt.end(cx.now, code, outcome);
+        address = attempt.destination;
     }
     call.early.retain(|leg| leg.attempt != attempt);
     let Some(hunt) = &mut call.hunt else { return };
@@ -255,6 +267,9 @@ fn abandon<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, branch: usize, code: u16, 
         hunt.decided |= !leads_on;
         if unheard {
             showed(hop.as_deref(), cx, Sign::Failing);
+            if let (Some(gate), Some(address)) = (hop.as_deref().and_then(|hop| hop.gate.as_ref()), address) {
+                gate.silent(address);
+            }
         }
         go_on(call, cx);
     }

@@ -1,15 +1,13 @@
 //! Redirections that are followed (RFC 3261 sections 8.1.3.4 and 16.5).
 
-use std::net::IpAddr;
-
 use bytes::Bytes;
 use smallvec::SmallVec;
 
 use super::{Redirect, Step};
 use crate::core::settings::Settings;
 use crate::decision::Destination;
-use crate::flow::Transport;
 use crate::message::Message;
+use crate::place::Whither;
 use crate::uri::{Scheme, Uri};
 
 /// Contacts of one 3xx that are followed.
@@ -26,9 +24,10 @@ pub(super) fn steps(response: &Message, target: usize, from: Option<Destination>
         if !named || settings.is_self(uri.host(), uri.port) {
             continue;
         }
-        let destination = match uri.ip_addr() {
-            Some(ip) => place(&uri, ip),
-            None => from,
+        let destination = match Whither::of(&uri) {
+            Some(Whither::At(destination)) => Some(destination),
+            Some(Whither::Named(_)) => from,
+            None => None,
         };
         let Some(destination) = destination else { continue };
         let q = contact.param("q").flatten().map_or(1_000, thousandths);
@@ -43,17 +42,6 @@ pub(super) fn steps(response: &Message, target: usize, from: Option<Destination>
     }
     contacts.sort_by_key(|(q, _)| std::cmp::Reverse(*q));
     contacts.into_iter().map(|(_, redirect)| Step { redirect: Some(redirect), ..Step::to(target) }).collect()
-}
-
-fn place(uri: &Uri<'_>, ip: IpAddr) -> Option<Destination> {
-    let transport = match uri.param("transport").flatten() {
-        None if uri.scheme == Scheme::Sips => Transport::Tls,
-        None => Transport::Udp,
-        Some(name) => [Transport::Udp, Transport::Tcp, Transport::Tls]
-            .into_iter()
-            .find(|transport| name.eq_ignore_ascii_case(transport.param().as_bytes()))?,
-    };
-    Some(Destination { transport, address: (ip, uri.port.unwrap_or(transport.default_port())).into() })
 }
 
 /// A Request-URI has no `?` part (RFC 3261 section 19.1.1).

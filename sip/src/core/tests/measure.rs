@@ -40,7 +40,11 @@ impl Meter {
             match action {
                 Action::Send { bytes, .. } => self.sent.push(bytes),
                 Action::Route(request) => self.routes.push(*request),
-                Action::StopRouting(_) | Action::Started(_) | Action::Answered(_) | Action::Record(_) => {}
+                Action::StopRouting(_)
+                | Action::Started(_)
+                | Action::Answered(_)
+                | Action::Record(_)
+                | Action::Locate(_) => {}
             }
         }
     }

@@ -14,6 +14,7 @@ use crate::decision::{Decision, Destination, NextHop, RouteRequest, Target};
 use crate::end::{AttemptOutcome, End};
 use crate::flow::{Flow, Transport};
 use crate::message::Message;
+use crate::place::Place;
 use crate::time::Time;
 
 pub(super) const US: &str = "192.0.2.1:5060";
@@ -84,7 +85,7 @@ pub(super) fn target(address: &str) -> Target {
 /// A gateway without limits, health and login.
 pub(super) fn hop() -> Arc<NextHop> {
     let continues = CodeSet::of(&[Pattern::Code(408), Pattern::Class(5)]);
-    Arc::new(NextHop { continues, follows_redirects: false, login: None, gate: None })
+    Arc::new(NextHop { continues, follows_redirects: false, login: None, tcp_above: None, trusted: true, gate: None })
 }
 
 /// A message that left.
@@ -111,6 +112,8 @@ pub(super) struct Rig {
     pub(super) sent: VecDeque<Sent>,
     pub(super) routes: VecDeque<Box<RouteRequest>>,
     pub(super) records: Vec<CallReport<u32>>,
+    /// Names that the core wants to have found.
+    pub(super) sought: Vec<Place>,
     /// What a journal would know of calls in progress.
     pub(super) noted: HashMap<u64, (OpenCall, u32)>,
 }
@@ -127,6 +130,7 @@ impl Rig {
             sent: VecDeque::new(),
             routes: VecDeque::new(),
             records: Vec::new(),
+            sought: Vec::new(),
             noted: HashMap::new(),
         }
     }
@@ -142,6 +146,7 @@ impl Rig {
                 }
                 // The routing side of these tests decides late or never by itself.
                 Action::StopRouting(_) => {}
+                Action::Locate(place) => self.sought.push(place),
                 Action::Started(call) | Action::Answered(call) => {
                     if let Some((open, facts)) = self.core.open_call(call) {
                         self.noted.insert(open.cookie, (open, *facts));

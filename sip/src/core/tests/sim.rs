@@ -25,7 +25,7 @@ const CALLS: usize = if cfg!(debug_assertions) { 100 } else { 500 };
 fn run(weather: Weather) {
     let mut calls = 0;
     let mut records = 0;
-    let mut seen = [0; 4];
+    let mut seen = [0; 6];
     let began = std::time::Instant::now();
     let only: Option<u64> = std::env::var("SIM_SEED").ok().and_then(|seed| seed.parse().ok());
     for seed in only.map_or(0..seeds(SEEDS), |seed| seed..seed + 1) {
@@ -40,15 +40,15 @@ fn run(weather: Weather) {
         }
         named.passed();
     }
-    let [challenges, logins, redirections, refused] = seen;
+    let [challenges, logins, redirections, refused, large, small] = seen;
     println!(
         "{calls} calls, {records} records, {challenges} challenges, {logins} logins, {redirections} redirections, \
-         {refused} refused, {:?}",
+         {refused} refused, {large} by a connection, of these {small} by datagram after all, {:?}",
         began.elapsed()
     );
     assert!(
         seen.iter().all(|count| *count > 0),
-        "challenges, logins, redirections and full gateways are in the mix: {seen:?}"
+        "challenges, logins, redirections, full gateways and connections are in the mix: {seen:?}"
     );
 }
 

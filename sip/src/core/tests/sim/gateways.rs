@@ -1,5 +1,6 @@
 //! The gateways as the routing side knows them: their places, their logins, and who asks after them.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -42,6 +43,8 @@ impl Gate for Counting {
 
     fn showed(&self, _now: Time, _sign: Sign) {}
 
+    fn silent(&self, _: SocketAddr) {}
+
     fn set_aside(&self, _now: Time, _span: Duration) {}
 
     fn probed(&self, _now: Time, code: Option<u16>) {
@@ -64,6 +67,8 @@ impl Gateways {
         Arc::new(NextHop {
             follows_redirects: net.chance(0.5),
             login: net.chance(0.7).then(|| Arc::new(login)),
+            // All requests are larger than this.
+            tcp_above: net.chance(0.3).then_some(200),
             gate: Some(Arc::clone(&self.0[gateway]) as Arc<dyn Gate>),
             ..(*hop()).clone()
         })

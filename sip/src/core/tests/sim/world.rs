@@ -56,14 +56,18 @@ impl World {
         self.watch.records.len()
     }
 
-    /// Challenges, requests with a login, redirections, and calls for which a gateway was full.
-    pub(super) fn seen(&self) -> [u64; 4] {
+    /// Challenges, requests with a login, redirections, calls for which a gateway was full, requests by a connection for
+    /// their size, and those that went by datagram after all.
+    pub(super) fn seen(&self) -> [u64; 6] {
         let sum = |of: fn(&Agent) -> u64| self.agents.iter().map(of).sum();
+        let counters = self.core.counters();
         [
             sum(|agent| agent.challenges),
             sum(|agent| agent.logins),
             sum(|agent| agent.redirections),
             self.gateways.refused(),
+            counters.by_connection,
+            counters.by_datagram,
         ]
     }
 
@@ -144,9 +148,17 @@ impl World {
                     }
                     let to = self.by_address[&flow.remote];
                     self.print(to, "<-", &bytes);
-                    if to == DEAD {
+                    let refused = flow.transport.is_reliable() && to >= CALLERS && (to - CALLERS) % 2 == 1;
+                    if to == DEAD || refused {
                         let branch = message.top_via().and_then(|via| via.branch).expect("ours").to_vec();
-                        self.net.carry(|| Event::Unreachable(branch.clone()));
+                        if flow.transport.is_reliable() {
+                            self.net.after_ms(1, Event::Unreachable(branch));
+                        } else {
+                            self.net.carry(|| Event::Unreachable(branch.clone()));
+                        }
+                    } else if flow.transport.is_reliable() {
+                        let latency = self.net.between(self.net.weather.latency.0, self.net.weather.latency.1);
+                        self.net.after_ms(latency, Event::ToAgent(to, bytes));
                     } else {
                         self.net.carry(|| Event::ToAgent(to, bytes.clone()));
                     }
@@ -156,7 +168,7 @@ impl World {
                     let delay = self.net.between(0, 150);
                     self.net.after_ms(delay, Event::Decide(request));
                 }
-                Action::StopRouting(_) | Action::Started(_) | Action::Answered(_) => {}
+                Action::StopRouting(_) | Action::Started(_) | Action::Answered(_) | Action::Locate(_) => {}
                 Action::Record(record) => self.watch.on_record(&record),
             }
         }
