@@ -99,3 +99,25 @@ fn scanners_hear_nothing_and_where_strangers_are_dropped_nobodys_invite_does_eit
     assert!(router.metric("trunkline_abuse_drops_total{reason=\"stranger\"}")? > 0.0);
     Ok(())
 }
+
+#[test]
+fn a_customer_whose_switch_runs_wild_is_held_to_its_own_rate_and_the_others_calls_go_on() -> Result<()> {
+    let callee = Sipp::callee("callee", &[])?;
+    let setup = Setup::new()?.without_sqlite().carrier(callee.address());
+    let router = setup.customer("wild", "127.0.0.2/32", "limits = { messages-per-second = 20 }\n").start()?;
+    let address = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 2));
+    let wild = Phone::on(address, router.sip())?;
+
+    let caller = Sipp::caller("caller", &WORDS, router.sip(), Load { calls: 100, rate: 50 })?;
+    for _ in 0..2_000 {
+        wild.say(&options(&wild))?;
+    }
+    assert_eq!(caller.wait()?, Counts { successful: 100, failed: 0, retransmissions: 0 });
+
+    assert!(router.metric("trunkline_abuse_drops_total{reason=\"customer\"}")? > 1_000.0);
+    assert_eq!(router.admin("GET", "/v1/bans")?.1.trim(), "[]", "it is a customer all the same");
+    let mut other_port = Phone::on(address, router.sip())?;
+    other_port.say(&options(&other_port))?;
+    other_port.hear("200")?;
+    Ok(())
+}

@@ -1,6 +1,6 @@
 //! Calls over TCP and TLS, across transports and address families, and what goes wrong with connections.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -286,6 +286,28 @@ fn a_reload_changes_the_certificate_for_new_connections_and_drops_no_old_one() -
     assert_eq!(code, 422);
     assert!(why.contains("listen.tls[0].key"), "{why}");
     Phone::over_tls(address, "new.test", &pki, None)?;
+    Ok(())
+}
+
+#[test]
+fn half_open_handshakes_have_a_bound_and_an_end_and_then_peers_come_through_again() -> Result<()> {
+    let (pki, address) = (Pki::new()?, free_tcp()?);
+    let own = pki.sign("router", "router", "DNS:sip.router.test")?;
+    let bounds = "[streams]\nmax-handshakes-per-source = 4\nhandshake-timeout = \"1s\"\n";
+    let router = Setup::new()?.without_sqlite().listen_tls(address, &own, None).section(bounds).start()?;
+
+    // Whoever opens them says nothing.
+    let open: Vec<TcpStream> = (0..50).map(|_| TcpStream::connect(address)).collect::<Result<_, _>>()?;
+
+    let failed = |reason| router.metric(&format!("trunkline_tls_handshakes_failed_total{{reason=\"{reason}\"}}"));
+    until("those beyond the bound to be hung up on", PATIENCE, || {
+        Ok((failed("too-many-of-source")? > 20.0).then_some(()))
+    })?;
+    until("those within it to be given up", PATIENCE, || Ok((failed("timeout")? > 3.5).then_some(())))?;
+    let mut caller = Phone::over_tls(address, "sip.router.test", &pki, None)?;
+    caller.say(&caller.request("OPTIONS", CALLER, CALLEE, "", ""))?;
+    caller.hear("200")?;
+    drop(open);
     Ok(())
 }
 
