@@ -52,19 +52,21 @@ fn book() -> RateBook {
     RateBook { currency: "USD".into(), places: 6, ..RateBook::default() }
 }
 
-#[tokio::main]
-async fn main() -> Result<()> {
+fn main() -> Result<()> {
     let arguments = Arguments::parse();
     println!("a record has {} bytes of JSON", message(1).len());
     sums(arguments.sums)?;
     let private = if arguments.url.is_none() { Some(Postgres::start_with(&[AS_INSTALLED])?) } else { None };
     let url = arguments.url.clone().or(private.as_ref().map(Postgres::url)).context("no database")?;
     let database = Database::new(&url)?;
-    write(&arguments, &database).await?;
-    if let Some(private) = private {
-        copied(&private, arguments.records)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(write(&arguments, &database))?;
+    if let Some(private) = &private {
+        copied(private, arguments.records)?;
     }
-    from_broker(&arguments, &database).await
+    // Waits on a runtime of its own.
+    let rabbit = Rabbit::start()?;
+    runtime.block_on(from_broker(&arguments, rabbit.url(), &database))
 }
 
 /// Rating and adding up, without a database, in batches as the ledger does.
@@ -151,9 +153,8 @@ fn copied(server: &Postgres, count: u64) -> Result<()> {
 }
 
 /// From a queue of a private RabbitMQ into the database, as `trunkline ledger` does it.
-async fn from_broker(arguments: &Arguments, database: &Database) -> Result<()> {
-    let rabbit = Rabbit::start()?;
-    let (url, count) = (rabbit.url(), arguments.records);
+async fn from_broker(arguments: &Arguments, url: String, database: &Database) -> Result<()> {
+    let count = arguments.records;
     let bodies: Vec<_> = (arguments.records + 1..=2 * arguments.records).map(message).collect();
     broker::publish(&url, "bench", &["a", "b"], &bodies, count).await?;
     drop(bodies);
