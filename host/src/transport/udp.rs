@@ -9,7 +9,7 @@ mod steer;
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -18,7 +18,7 @@ use bytes::Bytes;
 use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, Protocol, Type};
 use tokio::io::Interest;
-use tokio::net::UdpSocket;
+use tokio::io::unix::AsyncFd;
 
 use self::batch::{BATCH, Inbound, Outbound};
 use self::errors::Watch;
@@ -30,7 +30,7 @@ const QUEUE: usize = 4096;
 const KERNEL_BUFFER: usize = 4 << 20;
 
 /// Bind an address, as one of several sockets on it.
-pub fn bind(address: SocketAddr) -> io::Result<std::net::UdpSocket> {
+pub fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
     let socket = socket2::Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
@@ -60,11 +60,14 @@ pub fn is_free(address: SocketAddr) -> io::Result<()> {
 /// One worker's socket on one address.
 #[derive(Debug)]
 pub struct Socket {
-    io: Arc<UdpSocket>,
+    /// Asked for what comes alone: each datagram that the kernel has sent is room for another, and would wake the worker.
+    io: Arc<AsyncFd<UdpSocket>>,
     errors: Watch,
     inbound: Inbound,
     outbound: Outbound,
     queue: VecDeque<(SocketAddr, Bytes)>,
+    /// Tells of room in the kernel's buffer, while there is none.
+    room: Option<AsyncFd<UdpSocket>>,
     /// Datagrams received and sent.
     pub carried: (u64, u64),
     /// Datagrams dropped because the kernel took no more, and those that it refused.
@@ -73,14 +76,15 @@ pub struct Socket {
 
 impl Socket {
     /// Within a tokio runtime.
-    pub fn new(socket: std::net::UdpSocket) -> io::Result<Self> {
-        let io = Arc::new(UdpSocket::from_std(socket)?);
+    pub fn new(socket: UdpSocket) -> io::Result<Self> {
+        let io = Arc::new(told_of(socket, Interest::READABLE | Interest::ERROR)?);
         Ok(Self {
             errors: Watch::new(Arc::clone(&io)),
             io,
             inbound: Inbound::new(),
             outbound: Outbound::new(),
             queue: VecDeque::new(),
+            room: None,
             carried: (0, 0),
             unsent: 0,
         })
@@ -98,29 +102,27 @@ impl Socket {
         let fd = self.io.as_raw_fd();
         let returned = self.errors.poll(cx, &mut unreachable);
         loop {
-            match self.io.poll_recv_ready(cx)? {
-                Poll::Ready(()) => {}
+            match self.io.poll_read_ready(cx)? {
+                Poll::Ready(_) => {}
                 Poll::Pending if returned > 0 => return Poll::Ready(Ok(returned)),
                 Poll::Pending => return Poll::Pending,
             }
             let mut count = 0;
             let inbound = &mut self.inbound;
-            let received = self.io.try_io(Interest::READABLE, || {
+            let received = self.io.try_io(Interest::READABLE, |_| {
                 count = inbound.receive(fd, &mut datagram)?;
                 // Fewer than there was room for: the socket is empty, and the next datagram is news to the reactor.
                 if count < BATCH { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
             });
             return match received {
                 // No longer ready: ask to be woken.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock && count == 0 => continue,
+                Err(error) if is_busy(&error) && count == 0 => continue,
                 // What ICMP has told of an earlier datagram was reported by this call, and is taken from the queue by
                 // the next.
-                Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
-                    Poll::Ready(match errors::drain(fd, unreachable) {
-                        0 if !is_undelivered(&error) => Err(error),
-                        count => Ok(returned + count.max(1)),
-                    })
-                }
+                Err(error) if !is_busy(&error) => Poll::Ready(match errors::drain(fd, unreachable) {
+                    0 if !is_undelivered(&error) => Err(error),
+                    count => Ok(returned + count.max(1)),
+                }),
                 _ => {
                     self.carried.0 += count as u64;
                     Poll::Ready(Ok(returned + count))
@@ -141,26 +143,16 @@ impl Socket {
     /// Send what is queued, as far as the kernel takes it; woken when it takes more.
     pub fn flush(&mut self, cx: &mut Context<'_>, mut unreachable: impl FnMut(&[u8])) {
         let fd = self.io.as_raw_fd();
-        let (mut tried_again, mut full) = (false, false);
+        let mut tried_again = false;
         while !self.queue.is_empty() {
-            if !matches!(self.io.poll_send_ready(cx), Poll::Ready(Ok(()))) {
-                return;
-            }
-            if full {
-                // After an error the runtime takes a socket for closed, and so for ready, for ever. The worker does what
-                // else there is to do, and comes back.
-                cx.waker().wake_by_ref();
-                return;
-            }
             let (outbound, waiting) = (&mut self.outbound, self.queue.make_contiguous());
-            match self.io.try_io(Interest::WRITABLE, || Ok(outbound.send(fd, waiting)?)) {
+            match outbound.send(fd, waiting).map_err(io::Error::from) {
                 Ok(sent) => {
                     self.carried.1 += sent as u64;
                     self.queue.drain(..sent.max(1));
                     tried_again = false;
                 }
-                // No longer ready: ask to be woken.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => full = true,
+                Err(error) if is_busy(&error) => return self.wait_for_room(cx),
                 // An earlier datagram's error, as a rule; it must not cost this one its way. One that is too large can
                 // put its own error into the queue: it is tried once more and no oftener.
                 Err(error)
@@ -177,7 +169,38 @@ impl Socket {
                 }
             }
         }
+        self.room = None;
     }
+
+    /// Have the worker come back when the kernel takes more, or at once where that cannot be known.
+    fn wait_for_room(&mut self, cx: &mut Context<'_>) {
+        if self.room.is_none() {
+            let again = self.io.get_ref().try_clone().ok();
+            self.room = again.and_then(|socket| told_of(socket, Interest::WRITABLE).ok());
+        }
+        match self.room.as_ref().map(|room| room.poll_write_ready(cx)) {
+            Some(Poll::Pending) => {}
+            // It was so before the last try.
+            Some(Poll::Ready(Ok(mut ready))) => {
+                ready.clear_ready();
+                cx.waker().wake_by_ref();
+            }
+            Some(Poll::Ready(Err(_))) | None => cx.waker().wake_by_ref(),
+        }
+    }
+}
+
+/// A socket of which the reactor tells this alone. tokio's own are always told of both directions.
+#[allow(unsafe_code, reason = "its descriptor must stay open, and the only owner of it is what is returned")]
+fn told_of(socket: UdpSocket, interest: Interest) -> io::Result<AsyncFd<UdpSocket>> {
+    // SAFETY: a `UdpSocket` has the same open descriptor as long as it lives, and the `AsyncFd` owns it.
+    let told = unsafe { AsyncFd::register_with_interest(socket, interest) };
+    told.map_err(io::Error::from)
+}
+
+/// Nothing to receive, or no room to send.
+fn is_busy(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock
 }
 
 /// Errors of earlier datagrams, which the system reports with the next call whatever it is.

@@ -8,26 +8,27 @@
 use std::fmt;
 use std::future::Future;
 use std::io::{self, IoSliceMut};
+use std::net::UdpSocket;
 use std::os::fd::{AsRawFd, RawFd};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use nix::sys::socket::{MsgFlags, SockaddrStorage, recvmsg};
-use tokio::io::{Interest, Ready};
-use tokio::net::UdpSocket;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 /// At most this many at once, so that a flood of errors does not hold the calls.
 const MOST: usize = 64;
 
 /// Waits for the next error of a socket.
 pub(super) struct Watch {
-    io: Arc<UdpSocket>,
-    next: Pin<Box<dyn Future<Output = io::Result<Ready>> + Send>>,
+    io: Arc<AsyncFd<UdpSocket>>,
+    next: Pin<Box<dyn Future<Output = io::Result<()>> + Send>>,
 }
 
 impl Watch {
-    pub(super) fn new(io: Arc<UdpSocket>) -> Self {
+    pub(super) fn new(io: Arc<AsyncFd<UdpSocket>>) -> Self {
         let next = next(Arc::clone(&io));
         Self { io, next }
     }
@@ -41,7 +42,7 @@ impl Watch {
                 // The runtime ends.
                 break;
             }
-            let _ = self.io.try_io(Interest::ERROR, || {
+            let _ = self.io.try_io(Interest::ERROR, |_| {
                 let count = drain(self.io.as_raw_fd(), &mut unreachable);
                 all += count;
                 // The queue is empty, and the next error is news to the reactor.
@@ -62,8 +63,8 @@ impl fmt::Debug for Watch {
     }
 }
 
-fn next(io: Arc<UdpSocket>) -> Pin<Box<dyn Future<Output = io::Result<Ready>> + Send>> {
-    Box::pin(async move { io.ready(Interest::ERROR).await })
+fn next(io: Arc<AsyncFd<UdpSocket>>) -> Pin<Box<dyn Future<Output = io::Result<()>> + Send>> {
+    Box::pin(async move { io.ready(Interest::ERROR).await.map(drop) })
 }
 
 /// Hand every error that waits to `unreachable`: the beginning of the datagram that was not delivered. How many.
