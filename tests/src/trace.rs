@@ -13,7 +13,8 @@ use crate::sipp::Counts;
 pub struct Trace {
     /// In all.
     pub counts: Counts,
-    /// Of each call that was answered: when its INVITE left, and how many milliseconds later the 200 came, to a millisecond.
+    /// Of each call that was answered: when its INVITE left, and how many milliseconds later the 200 came, by
+    /// SIPp's clock, which ticks every 4 ms.
     pub answered: Vec<(f64, f64)>,
     /// About every second: the time, and what was counted since the start.
     pub seconds: Vec<(f64, Counts)>,
