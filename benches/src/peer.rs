@@ -17,12 +17,22 @@ pub struct Peer {
     pub sip: SocketAddr,
     /// The root of its process tree.
     pub id: u32,
-    _running: Running,
+    running: Running,
+}
+
+impl Peer {
+    /// Ends it as an operator would, so that it can write what it writes at its end.
+    pub fn end(self) -> Result<()> {
+        match self.running {
+            Running::Trunkline { mut router, .. } => router.stop(),
+            Running::Process { .. } => Ok(()),
+        }
+    }
 }
 
 /// Holds what must live as long as the peer.
 enum Running {
-    Trunkline { _router: Box<Router>, _directory: LrnServer },
+    Trunkline { router: Box<Router>, _directory: LrnServer },
     Process { _process: Process, _folder: TempDir },
 }
 
@@ -69,7 +79,7 @@ pub fn trunkline(carrier: SocketAddr, stages: Stages, stores: Stores) -> Result<
     };
     let router = setup.start()?;
     let (sip, id) = (router.sip(), router.id());
-    Ok(Peer { name, sip, id, _running: Running::Trunkline { _router: Box::new(router), _directory: directory } })
+    Ok(Peer { name, sip, id, running: Running::Trunkline { router: Box::new(router), _directory: directory } })
 }
 
 /// Debian's Kamailio with the same features on: blocklist, LRN and CNAM in memory, record-route, dialog, accounting.
@@ -95,7 +105,7 @@ fn kamailio_with(config: &str, carrier: SocketAddr) -> Result<Peer> {
     })?;
     process.wait_until(Duration::from_secs(20), |_| is_bound(sip)).context("Kamailio does not start")?;
     let id = process.id();
-    Ok(Peer { name: "Kamailio", sip, id, _running: Running::Process { _process: process, _folder: folder } })
+    Ok(Peer { name: "Kamailio", sip, id, running: Running::Process { _process: process, _folder: folder } })
 }
 
 /// What the kernel alone takes: a relay that reads no byte of a message.
@@ -108,5 +118,5 @@ pub fn floor(carrier: SocketAddr) -> Result<Peer> {
     })?;
     process.wait_until(Duration::from_secs(5), |_| is_bound(sip)).context("the relay does not start")?;
     let id = process.id();
-    Ok(Peer { name: "kernel floor", sip, id, _running: Running::Process { _process: process, _folder: folder } })
+    Ok(Peer { name: "kernel floor", sip, id, running: Running::Process { _process: process, _folder: folder } })
 }

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::{plugins, setup, tools};
+use crate::{dist, plugins, setup, tools};
 
 /// `cargo xtask bench`
 #[derive(clap::Args)]
@@ -57,8 +57,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 }
 
 fn cost(arguments: &Arguments) -> Result<()> {
-    build()?;
-    let mut cost = program("cost");
+    rig("floor")?;
+    let mut cost = rig_and_router("cost")?;
     if let Some(rates) = &arguments.rates {
         cost.args(["--rates", rates]);
     }
@@ -69,8 +69,7 @@ fn cost(arguments: &Arguments) -> Result<()> {
 }
 
 fn capacity(arguments: &Arguments) -> Result<()> {
-    build()?;
-    let mut capacity = program("capacity");
+    let mut capacity = rig_and_router("capacity")?;
     if let Some(seconds) = arguments.seconds {
         capacity.args(["--seconds", &seconds.to_string()]);
     }
@@ -81,43 +80,40 @@ fn outage() -> Result<()> {
     let servers =
         [("redis-server", "redis-server"), ("dnsmasq", "dnsmasq-base"), ("rabbitmq-server", "rabbitmq-server")];
     tools::need(&servers, "the servers that are to fail")?;
-    build()?;
     // A module of Kamailio's, which no path leads to.
     let module = |folder: std::fs::DirEntry| folder.path().join("kamailio/modules/http_client.so").is_file();
     let there = std::fs::read_dir("/usr/lib").is_ok_and(|mut folders| folders.any(|folder| folder.is_ok_and(module)));
     if !there {
         setup::apt_install(&["kamailio-utils-modules"], "Kamailio's HTTP client")?;
     }
-    setup::run(&mut program("outage"))
+    setup::run(&mut rig_and_router("outage")?)
 }
 
 fn ledger() -> Result<()> {
     let servers = [("pg_createcluster", "postgresql"), ("rabbitmq-server", "rabbitmq-server")];
     tools::need(&servers, "the ledger's database and the broker before it")?;
-    build()?;
-    setup::run(&mut program("ledger"))
+    setup::run(&mut rig("ledger")?)
 }
 
 fn records() -> Result<()> {
     tools::need(&[("rabbitmq-server", "rabbitmq-server")], "the broker that records go to")?;
-    build()?;
-    setup::run(&mut program("records"))
+    setup::run(&mut rig("records")?)
 }
 
 fn start() -> Result<()> {
-    build()?;
-    setup::run(&mut program("start"))
+    setup::run(&mut rig_and_router("start")?)
 }
 
-/// One of the rig's programs, where it finds its files and leaves its results.
-fn program(name: &str) -> Command {
-    let mut program = Command::new(setup::target_dir().join("dist").join(name));
-    program.current_dir(setup::root());
-    program
-}
-
-fn build() -> Result<()> {
+/// As [`rig`], for those that measure the router beside its peers.
+fn rig_and_router(name: &str) -> Result<Command> {
     tools::need(&[("sipp", "sip-tester"), ("kamailio", "kamailio")], "the load rig and its yardstick")?;
-    setup::say("building the router and the rig as they are shipped (the first time takes a quarter of an hour)");
-    setup::run(tools::cargo().args(["build", "--profile", "dist", "--workspace"]))
+    dist::router()?;
+    rig(name)
+}
+
+/// Builds one of the rig's programs, and has it find its files and leave its results in the repository.
+fn rig(name: &str) -> Result<Command> {
+    let mut program = Command::new(dist::rig(name)?);
+    program.current_dir(setup::root());
+    Ok(program)
 }

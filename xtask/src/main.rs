@@ -3,6 +3,7 @@
 mod bench;
 mod chaos;
 mod demo;
+mod dist;
 mod fuzz;
 mod plugins;
 mod setup;
@@ -31,6 +32,8 @@ enum Command {
     Fuzz(fuzz::Arguments),
     /// Measure Trunkline beside its peers; installs what they need
     Bench(bench::Arguments),
+    /// Build the router as it is shipped: optimised by what it was seen to do with calls
+    Dist(dist::Arguments),
     /// Place calls while broker, database, disk and router die in turn; every completed call must have its record
     Chaos(chaos::Arguments),
 }
@@ -42,6 +45,7 @@ fn main() -> anyhow::Result<()> {
         Command::Test(arguments) => test::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Dist(arguments) => dist::run(&arguments),
         Command::Chaos(arguments) => chaos::run(&arguments),
     }
 }
