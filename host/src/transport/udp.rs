@@ -180,12 +180,12 @@ impl Socket {
         }
         match self.room.as_ref().map(|room| room.poll_write_ready(cx)) {
             Some(Poll::Pending) => {}
-            // It was so before the last try.
-            Some(Poll::Ready(Ok(mut ready))) => {
-                ready.clear_ready();
+            // It was so before the last try. Whoever asks again is told how it is then, also after an error, which would
+            // count as room for ever.
+            Some(Poll::Ready(_)) | None => {
+                self.room = None;
                 cx.waker().wake_by_ref();
             }
-            Some(Poll::Ready(Err(_))) | None => cx.waker().wake_by_ref(),
         }
     }
 }
