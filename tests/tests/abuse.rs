@@ -114,7 +114,8 @@ fn a_customer_whose_switch_runs_wild_is_held_to_its_own_rate_and_the_others_call
     }
     assert_eq!(caller.wait()?, Counts { successful: 100, failed: 0, retransmissions: 0 });
 
-    assert!(router.metric("trunkline_abuse_drops_total{reason=\"customer\"}")? > 1_000.0);
+    // Two seconds' worth at once, and what the seconds of the test bring.
+    assert!(router.metric("trunkline_abuse_drops_total{reason=\"customer\"}")? > 1_700.0);
     assert_eq!(router.admin("GET", "/v1/bans")?.1.trim(), "[]", "it is a customer all the same");
     let mut other_port = Phone::on(address, router.sip())?;
     other_port.say(&options(&other_port))?;

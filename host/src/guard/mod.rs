@@ -111,6 +111,7 @@ impl Guard {
 
     /// From now on go by these.
     pub fn change(&self, rules: Rules) {
+        let rules = rules.going_on_from(&self.0.rules.load());
         self.0.rules.store(Arc::new(rules));
     }
 

@@ -1,6 +1,7 @@
 //! What is configured in `[abuse]`, and who is no stranger.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::table::{Allowance, Bucket};
@@ -26,14 +27,14 @@ pub struct Rules {
     agents: Vec<Box<[u8]>>,
     known: Known,
     /// By customer; those who may send what they like have none.
-    allowances: Vec<Option<Allowance>>,
+    allowances: Arc<[Option<Allowance>]>,
     limits_customers: bool,
 }
 
 impl Rules {
     /// As configured.
     pub fn new(abuse: &Abuse, known: Known) -> Self {
-        let allowances: Vec<_> = known.rates().iter().map(|rate| rate.map(Allowance::of)).collect();
+        let allowances: Arc<[_]> = known.rates().iter().map(|rate| rate.map(Allowance::of)).collect();
         Self {
             limits_customers: allowances.iter().any(Option::is_some),
             allowances,
@@ -45,6 +46,14 @@ impl Rules {
             agents: abuse.user_agents.iter().map(|agent| agent.to_ascii_lowercase().into_bytes().into()).collect(),
             known,
         }
+    }
+
+    /// The same, where customers have what these have left of their allowances: gateways that were found again, or another
+    /// key in the file, give nobody a new one.
+    pub(super) fn going_on_from(self, before: &Self) -> Self {
+        let same = self.known.rates() == before.known.rates();
+        let allowances = if same { Arc::clone(&before.allowances) } else { self.allowances };
+        Self { allowances, ..self }
     }
 
     pub(super) fn knows(&self, source: IpAddr) -> bool {

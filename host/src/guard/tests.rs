@@ -162,3 +162,24 @@ fn a_customer_has_its_own_rate_beyond_which_it_is_dropped_and_never_banned() {
     assert!(guard.bans().is_empty());
     assert_eq!(guard.sample().dropped[5], ("customer", 801 + 900));
 }
+
+#[test]
+fn gateways_that_are_found_again_give_no_customer_a_new_allowance() {
+    let abuse: Abuse = toml::from_str("").expect("a section");
+    let network = ["192.0.2.0/24".parse().expect("a network")];
+    let rules = |rate| Rules::new(&abuse, Known::of(&network, &[]).with_rate(rate));
+    let guard = Guard::new(Clock::start(), rules(100));
+    let (now, customer) = (guard.now(), ip("192.0.2.7"));
+    let mut taken = 0;
+    for _ in 0..10 {
+        taken += (0..1_000).filter(|_| guard.admit(now, customer, OPTIONS).is_ok()).count();
+        guard.change(rules(100));
+    }
+    assert_eq!(taken, 200);
+    guard.change(rules(50));
+    assert_eq!(
+        (0..1_000).filter(|_| guard.admit(now, customer, OPTIONS).is_ok()).count(),
+        100,
+        "another rate is a new one"
+    );
+}

@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 use memchr::memmem;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::dial::Order;
 use super::outstanding::Outstanding;
@@ -31,6 +31,8 @@ const PING: Duration = Duration::from_secs(100);
 const FAREWELL: Duration = Duration::from_millis(200);
 /// A peer has one address to be called at; more than this is play.
 const MOST_NAMES: usize = 4;
+/// Who sends more than it may is looked at again after this.
+const TURN: Duration = Duration::from_millis(50);
 
 /// One connection.
 pub(super) struct Connection {
@@ -183,7 +185,7 @@ impl Connection {
                     Ok(Some(Frame::Message(message))) => {
                         begun = None;
                         self.shared.touch();
-                        match self.admit(&message) {
+                        match self.admit_in_turn(&message).await {
                             Ok(()) => {}
                             Err(Refusal::Banned | Refusal::Rate) => return End::Banned,
                             Err(_) => continue,
@@ -214,6 +216,18 @@ impl Connection {
                 Err(_) if self.shared.last_active() + limits.idle <= Instant::now() => return End::Idle,
                 // Something was written meanwhile.
                 Err(_) => {}
+            }
+        }
+    }
+
+    /// As [`Self::admit`]; but a customer who sends more than it may is held back, since nobody sends a message a second
+    /// time by a connection.
+    async fn admit_in_turn(&self, message: &Bytes) -> Result<(), Refusal> {
+        let until = Instant::now() + self.streams.0.limits.stall;
+        loop {
+            match self.admit(message) {
+                Err(Refusal::Customer) if Instant::now() < until => sleep(TURN).await,
+                admitted => return admitted,
             }
         }
     }
