@@ -95,9 +95,10 @@ pub struct NextHop {
 }
 
 impl NextHop {
-    /// For where this gateway has sent us: dealt with alike, but without its login, and its state learns nothing of it.
+    /// For where this gateway has sent us: dealt with alike, but without its login and the trust that it has, and its state
+    /// learns nothing of it.
     pub(super) fn elsewhere(&self) -> Arc<Self> {
-        Arc::new(Self { login: None, gate: None, ..self.clone() })
+        Arc::new(Self { login: None, trusted: false, gate: None, ..self.clone() })
     }
 }
 

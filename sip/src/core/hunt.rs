@@ -182,6 +182,8 @@ fn attempt<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, step: &Step) -> bool {
         }
     };
     hunt.made += 1;
+    // Until one has answered, all that were asked may hear what comes next.
+    call.confides &= target.hop.trusted;
     let flow = destination.and_then(|destination| cx.settings.flow_to(destination, call.flow));
     let ways = flow.and_then(|flow| Some((flow, cx.settings.listener(flow)?, cx.settings.listener(call.flow)?)));
     // The routing side has tried the edits before; one that fails here makes this attempt unreachable, no more.

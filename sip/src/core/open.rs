@@ -224,7 +224,8 @@ impl<F> Core<F> {
             pass: None,
             login: None,
             tcp_above: None,
-            confides: true,
+            // Whom it has reached is not known any more.
+            confides: false,
             hung_up: None,
             ended: None,
             wake: None,
