@@ -259,7 +259,8 @@ impl World {
                 }
                 Action::StopRouting(_) => {}
                 Action::Locate(place) => {
-                    let found = Some((destination(1), Duration::from_secs(5))).filter(|_| place.port.is_none());
+                    let found =
+                        Some(([destination(1)].into(), Duration::from_secs(5))).filter(|_| place.port.is_none());
                     self.core.located(self.now, &place, found);
                 }
                 Action::Record(record) => {

@@ -9,8 +9,9 @@ use super::mail::Mail;
 use crate::locate::Locator;
 use crate::sip::place::Place;
 
-/// Questions of one worker at once; what is beyond is asked when the next request wants it.
-const AT_ONCE: usize = 64;
+/// Questions of one worker at once: callers choose the names, and must leave the gateways' their turn. What is beyond is asked
+/// by a request of half a minute later.
+const AT_ONCE: usize = 4;
 
 /// One worker's way to the DNS.
 pub(super) struct Finder {
@@ -35,12 +36,12 @@ impl Finder {
             let found = locator.locate(&place).await;
             drop(permit);
             let found = found.inspect_err(|error| tracing::debug!(host = place.host, %error, "name not found")).ok();
-            let first = |located: crate::locate::Located| {
+            let found = found.map(|located| {
                 let order = located.targets.order(|most| fastrand::u32(0..=most));
-                order.first().map(|destination| (*destination, located.fresh_for))
-            };
+                (order.into_iter().collect(), located.fresh_for)
+            });
             // Lost where that worker is overloaded: it asks again.
-            let _ = mail.try_send(Mail::Located(place, found.and_then(first)));
+            let _ = mail.try_send(Mail::Located(place, found));
         }));
         true
     }

@@ -27,7 +27,7 @@ pub enum Mail {
     /// The datagram with this branch, one of its own, could not be delivered.
     Unreachable(Vec<u8>),
     /// Where a name leads that a call has met, and for how long that holds; `None` where that was not found out.
-    Located(Place, Option<(Destination, Duration)>),
+    Located(Place, Option<(Box<[Destination]>, Duration)>),
     /// Route new calls by this.
     Reload(Arc<Snapshot>),
     /// Refuse new calls.

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::cx::Cx;
 use super::forward;
 use super::settings::{Listener, Settings};
+use crate::decision::Destination;
 use crate::flow::{Flow, Transport};
 use crate::header::NameAddr;
 use crate::message::{Message, Method, Name};
@@ -141,7 +142,8 @@ pub(super) fn is_loose(uri: &[u8]) -> bool {
 /// The flow to a URI whose host is an address, or a name that was found. Else it is `known`, the flow that the side's own
 /// messages came by: no request waits for a name.
 pub(super) fn reach<F>(uri: &[u8], known: Flow, cx: &Cx<'_, F>) -> Option<Flow> {
-    let direct = cx.names.destination(uri).and_then(|destination| cx.settings.flow_to(destination, known));
+    let here = Destination { transport: known.transport, address: known.remote };
+    let direct = cx.names.destination(uri, here).and_then(|destination| cx.settings.flow_to(destination, known));
     direct.or_else(|| cx.settings.listener(known).map(|_| known))
 }
 

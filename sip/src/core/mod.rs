@@ -319,7 +319,7 @@ impl<F> Core<F> {
 
     /// What came of [`Action::Locate`]: where the name leads and for how long that holds; `None` where that was not found
     /// out.
-    pub fn located(&mut self, now: Time, place: &Place, found: Option<(Destination, Duration)>) {
+    pub fn located(&mut self, now: Time, place: &Place, found: Option<(Box<[Destination]>, Duration)>) {
         self.names.learn(now, place, found);
     }
 

@@ -20,6 +20,7 @@ fn found() -> Destination {
 }
 
 fn located(rig: &mut Rig, found: Option<(Destination, Duration)>) {
+    let found = found.map(|(destination, fresh_for)| ([destination].into(), fresh_for));
     rig.core.located(rig.now, &place(), found);
 }
 
