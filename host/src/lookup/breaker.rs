@@ -123,6 +123,11 @@ impl Breaker {
         }
     }
 
+    /// Whether its time is over and no probe has succeeded since: the next request is one.
+    pub(super) fn is_half_open(&self) -> bool {
+        self.hold() == Hold::Auto && self.gate.load(Ordering::Acquire) != CLOSED && !self.is_open()
+    }
+
     /// Who decides.
     pub(super) fn hold(&self) -> Hold {
         match self.hold.load(Ordering::Acquire) {

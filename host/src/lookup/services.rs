@@ -41,6 +41,8 @@ type Current = Arc<ArcSwapOption<Named>>;
 pub struct ServiceStats {
     /// Whether its breaker refuses requests now.
     pub open: bool,
+    /// Whether it would try one request now, and refuses the others.
+    pub half_open: bool,
     /// How often its breaker went from closed to open by itself.
     pub times_opened: u64,
     /// Who decides over its breaker.
@@ -114,7 +116,12 @@ impl Services {
     /// A service's numbers.
     pub fn stats(&self, name: &str) -> Option<ServiceStats> {
         let breaker = self.named.get(name)?.gate().breaker();
-        Some(ServiceStats { open: breaker.is_open(), times_opened: breaker.times_opened(), hold: breaker.hold() })
+        Some(ServiceStats {
+            open: breaker.is_open(),
+            half_open: breaker.is_half_open(),
+            times_opened: breaker.times_opened(),
+            hold: breaker.hold(),
+        })
     }
 
     /// An operator decides over a service's breaker; false where there is no such service.

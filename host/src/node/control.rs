@@ -215,7 +215,7 @@ impl Control for Desk {
         let tables = tables.map(|table| TableStatus { name: table.name().to_owned(), entries: table.stats().entries });
         let services = layout.services.names().filter_map(|name| {
             let stats = layout.services.stats(name)?;
-            let breaker = word(service(stats.open)).to_owned();
+            let breaker = word(service(stats)).to_owned();
             Some(ServiceStatus { name: name.to_owned(), breaker, held: stats.hold != Hold::Auto })
         });
         let now = self.clock.now();

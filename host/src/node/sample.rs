@@ -14,7 +14,7 @@ use crate::events;
 use crate::guard::Guard;
 use crate::locate::DnsCounts;
 use crate::log;
-use crate::lookup::{Services, Tables};
+use crate::lookup::{ServiceStats, Services, Tables};
 use crate::plugin::{self, Limits};
 use crate::routing::{Gateway, Snapshot};
 use crate::sip::time::Time;
@@ -130,7 +130,7 @@ fn tables(tables: &Tables) -> Vec<TableSample> {
 fn breakers(services: &Services, snapshot: &Snapshot) -> Vec<BreakerSample> {
     let of_services = services.names().filter_map(|name| {
         let stats = services.stats(name)?;
-        let (state, opened) = (service(stats.open), Some(stats.times_opened));
+        let (state, opened) = (service(stats), Some(stats.times_opened));
         Some(BreakerSample { kind: "service", name: name.to_owned(), state, opened })
     });
     let of_stages = snapshot.seats().filter_map(|seat| {
@@ -152,8 +152,12 @@ fn every_turn(turns: &Turns, snapshot: &Snapshot) -> Vec<(String, &'static str, 
     all
 }
 
-pub(super) fn service(open: bool) -> BreakerState {
-    if open { BreakerState::Open } else { BreakerState::Closed }
+pub(super) fn service(stats: ServiceStats) -> BreakerState {
+    match stats {
+        ServiceStats { open: true, .. } => BreakerState::Open,
+        ServiceStats { half_open: true, .. } => BreakerState::HalfOpen,
+        _ => BreakerState::Closed,
+    }
 }
 
 pub(super) fn breaker(state: plugin::BreakerState) -> BreakerState {

@@ -197,10 +197,11 @@ async fn a_dead_service_is_asked_five_times_then_by_one_probe_at_a_time() {
 
     server.now_does(Behaviour::Answer(200, "1"));
     rig.clock.advance(6 * SECOND);
+    assert!(rig.services.stats("api").unwrap().half_open, "not closed: nothing has been asked yet");
     assert_eq!(lrn(rig.look("5").await).as_deref(), Some("1"));
     assert_eq!(lrn(rig.look("6").await).as_deref(), Some("1"), "the probe succeeded");
     let stats = rig.services.stats("api").unwrap();
-    assert_eq!((stats.open, stats.times_opened), (false, 1));
+    assert_eq!((stats.open, stats.half_open, stats.times_opened), (false, false, 1));
 }
 
 #[tokio::test]
