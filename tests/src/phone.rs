@@ -151,6 +151,17 @@ impl Phone {
         Ok(message)
     }
 
+    /// The first message of this kind within so long, whatever comes before it.
+    pub fn hear_within(&mut self, kind: &str, span: Duration) -> Result<Option<Message>> {
+        let deadline = Instant::now() + span;
+        while let Some(message) = self.read(deadline)? {
+            if message.kind() == kind {
+                return Ok(Some(message));
+            }
+        }
+        Ok(None)
+    }
+
     /// The next final response.
     pub fn hear_final(&mut self) -> Result<Message> {
         loop {

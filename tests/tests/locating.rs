@@ -139,7 +139,7 @@ fn requests_within_a_call_go_to_where_the_name_in_the_contact_leads() -> Result<
     // The ACK, or the first of these, may have left before the answer came.
     let info = until("a request at the name's address", PATIENCE, || {
         line.caller.say(&line.near.request(&line.caller, "INFO", ""))?;
-        Ok(line.media.hear("INFO").ok())
+        line.media.hear_within("INFO", Duration::from_millis(300))
     })?;
     line.media.say(&line.media.answer(&info, "200 OK", ""))?;
     line.caller.hear("200")?;

@@ -10,8 +10,9 @@ use anyhow::{Context, Result, ensure};
 use trunkline_tests::{Message, Phone, Setup};
 
 const CALLS: usize = 1_000;
-/// Begun and not yet answered, at once.
-const AT_ONCE: usize = 40;
+/// Begun and not yet answered, at once: what they are answered must find room in a socket's buffer, however seldom the
+/// caller is let to look, since nothing here is sent again.
+const AT_ONCE: usize = 10;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// What the callee answers in one breath.
 const ANSWERS: [&str; 4] = ["180 Ringing", "183 Session Progress", "180 Ringing", "200 OK"];
