@@ -12,6 +12,21 @@ use crate::decision::CallRef;
 use crate::flow::Flow;
 use crate::time::Time;
 
+/// The part of a core that handling one event takes; the rest stays free to be borrowed beside it.
+macro_rules! cx {
+    ($core:ident, $now:expr) => {
+        Cx {
+            now: $now,
+            settings: &$core.settings,
+            actions: &mut $core.actions,
+            counters: &mut $core.counters,
+            rng: &mut $core.rng,
+            deaf: &mut $core.deaf,
+            names: &mut $core.names,
+        }
+    };
+}
+
 pub(super) struct Cx<'a, F> {
     pub(super) now: Time,
     pub(super) settings: &'a Settings,

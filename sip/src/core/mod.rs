@@ -23,6 +23,7 @@
 mod call;
 mod challenge;
 mod client;
+#[macro_use]
 mod cx;
 mod dialog;
 mod forward;
@@ -176,21 +177,6 @@ pub struct Core<F> {
 struct Slot<F> {
     generation: u32,
     call: Option<Box<Call<F>>>,
-}
-
-/// What of the core a call works with.
-macro_rules! cx {
-    ($core:ident, $now:expr) => {
-        Cx {
-            now: $now,
-            settings: &$core.settings,
-            actions: &mut $core.actions,
-            counters: &mut $core.counters,
-            rng: &mut $core.rng,
-            deaf: &mut $core.deaf,
-            names: &mut $core.names,
-        }
-    };
 }
 
 impl<F> Core<F> {

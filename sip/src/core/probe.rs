@@ -119,35 +119,16 @@ impl Probes {
 impl<F> Core<F> {
     /// Ask a gateway how it is; its gate hears of the answer, or of its absence.
     pub fn probe(&mut self, now: Time, probe: Probe) {
-        let mut probes = std::mem::take(&mut self.probes);
-        probes.begin(&mut self.cx(now), probe);
-        self.probes = probes;
+        self.probes.begin(&mut cx!(self, now), probe);
     }
 
     pub(super) fn on_probe_response(&mut self, now: Time, branch: &[u8], response: &Message) -> bool {
-        let mut probes = std::mem::take(&mut self.probes);
-        let known = probes.on_response(&mut self.cx(now), branch, response);
-        self.probes = probes;
-        known
+        self.probes.on_response(&mut cx!(self, now), branch, response)
     }
 
     pub(super) fn tick_probes(&mut self, now: Time) {
         if self.probes.next_timer().is_some_and(|due| due <= now) {
-            let mut probes = std::mem::take(&mut self.probes);
-            probes.on_timer(&mut self.cx(now));
-            self.probes = probes;
-        }
-    }
-
-    const fn cx(&mut self, now: Time) -> Cx<'_, F> {
-        Cx {
-            now,
-            settings: &self.settings,
-            actions: &mut self.actions,
-            counters: &mut self.counters,
-            rng: &mut self.rng,
-            deaf: &mut self.deaf,
-            names: &mut self.names,
+            self.probes.on_timer(&mut cx!(self, now));
         }
     }
 }
