@@ -11,8 +11,6 @@ mod nonce;
 mod tests;
 mod used;
 
-use bytes::Bytes;
-
 use self::credentials::Credentials;
 use self::hash::{Algorithm, equal};
 pub use self::login::Login;
@@ -110,10 +108,7 @@ pub fn without_credentials(message: &Message, realm: &str) -> Option<Message> {
             splices.remove(field.line);
         }
     }
-    if splices.is_empty() {
-        return None;
-    }
-    Message::parse(Bytes::from(splices.apply(message.raw()))).ok()
+    splices.applied_to(message)
 }
 
 /// Whether these are Digest credentials of this user.

@@ -1,7 +1,5 @@
 //! What a sender says about who it is (RFC 3325): taken out where nobody vouches for the sender.
 
-use bytes::Bytes;
-
 use super::Splices;
 use crate::message::{Message, Name};
 
@@ -15,10 +13,7 @@ pub fn without_claims(message: &Message) -> Option<Message> {
     for field in CLAIMS.into_iter().flat_map(|name| message.all(name)) {
         splices.remove(field.line);
     }
-    if splices.is_empty() {
-        return None;
-    }
-    Message::parse(Bytes::from(splices.apply(message.raw()))).ok()
+    splices.applied_to(message)
 }
 
 /// The message as those may have it whom nobody trusts with who calls: without what it claims, where its Privacy says

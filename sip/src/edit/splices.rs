@@ -2,6 +2,7 @@
 
 use smallvec::SmallVec;
 
+use crate::message::Message;
 use crate::span::Span;
 
 #[derive(Debug, Clone, Copy)]
@@ -77,6 +78,14 @@ impl Splices {
         self.text.extend_from_slice(text);
         self.pieces.insert(at, Piece { span, text: Span::new(start, self.text.len()) });
         true
+    }
+
+    /// The message with all of them applied; `None` where there is nothing to do, or it is no message then.
+    pub fn applied_to(&self, message: &Message) -> Option<Message> {
+        if self.is_empty() {
+            return None;
+        }
+        Message::parse(self.apply(message.raw()).into()).ok()
     }
 
     /// The text with all of them applied. What reaches beyond its end has no effect. One allocation.
