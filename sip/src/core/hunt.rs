@@ -182,14 +182,16 @@ fn attempt<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, step: &Step) -> bool {
         }
     };
     hunt.made += 1;
+    let foreign = step.redirect.as_ref().is_some_and(|redirect| !redirect.own);
+    let hop = if foreign { target.hop.elsewhere() } else { Arc::clone(&target.hop) };
     // Until one has answered, all that were asked may hear what comes next.
-    call.confides &= target.hop.trusted;
+    call.confides &= hop.trusted;
     let flow = destination.and_then(|destination| cx.settings.flow_to(destination, call.flow));
     let ways = flow.and_then(|flow| Some((flow, cx.settings.listener(flow)?, cx.settings.listener(call.flow)?)));
     // The routing side has tried the edits before; one that fails here makes this attempt unreachable, no more.
     let own = (!target.edits.is_empty()).then(|| edited(&hunt.message, &target.edits).ok().map(Arc::new));
     let message = own.unwrap_or_else(|| Some(hunt.message.clone()));
-    let private = message.as_ref().filter(|_| !target.hop.trusted).and_then(|message| withheld(message));
+    let private = message.as_ref().filter(|_| !hop.trusted).and_then(|message| withheld(message));
     let message = private.map(Arc::new).or(message);
     let (Some((flow, out, inward)), Some(message)) = (ways, message) else {
         report.end(cx.now, 503, AttemptOutcome::Unreachable);
@@ -212,7 +214,7 @@ fn attempt<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, step: &Step) -> bool {
             ..Onward::by(out, &branch)
         },
     );
-    let Some(outgoing) = Outgoing::of(cx, flow, request, target.hop.tcp_above) else {
+    let Some(outgoing) = Outgoing::of(cx, flow, request, hop.tcp_above) else {
         report.end(cx.now, TOO_LARGE.code, AttemptOutcome::Unreachable);
         call.attempts.push(report);
         hunt.best.add(Failure::Local(TOO_LARGE.code), false);
@@ -220,10 +222,7 @@ fn attempt<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, step: &Step) -> bool {
     };
     let patience = Patience { first: target.attempt_timeout, last: target.ring_timeout, renewed: false };
     hunt.sent = true;
-    // Its login is for the gateway alone, not for where it sends us.
-    let foreign = step.redirect.as_ref().is_some_and(|redirect| !redirect.own);
-    let login = target.hop.login.clone().filter(|_| !foreign);
-    let hop = if foreign { target.hop.elsewhere() } else { Arc::clone(&target.hop) };
+    let login = hop.login.clone();
     let client = Client::start(cx, branch, outgoing, true, patience);
     let attempt = call.attempts.len();
     call.attempts.push(report);

@@ -17,8 +17,8 @@ fn claims(message: &Message) -> bool {
     message.first(Name::PAssertedIdentity).is_some()
 }
 
-/// An answered call of a caller who is believed, or not.
-fn answered(believed: bool) -> Answered {
+/// A call that is at its carrier, of a caller who is believed, or not.
+fn placed(believed: bool) -> Placed {
     let mut rig = Rig::new();
     let invite = parse(ua::invite(CALLER, "a", super::rig::URI));
     rig.receive(CALLER, invite.raw());
@@ -26,7 +26,12 @@ fn answered(believed: bool) -> Answered {
     let message = rig.routes.front().expect("a call wants routes").message.clone();
     rig.decide(Decision::Hunt { message, targets: vec![target(CARRIERS[0])], believed });
     let forwarded = rig.next(CARRIERS[0], "INVITE");
-    Answered::from(Placed { rig, invite, forwarded })
+    Placed { rig, invite, forwarded }
+}
+
+/// The same, answered.
+fn answered(believed: bool) -> Answered {
+    Answered::from(placed(believed))
 }
 
 #[test]
@@ -72,18 +77,35 @@ fn a_call_that_is_taken_up_is_believed_as_before() {
 
 const PRIVATE: &str = "Privacy: id\r\nP-Asserted-Identity: <tel:+12125550911>\r\nMax-F";
 
+/// A call that says this of its caller, at a gateway like this.
+fn claimed(text: &str, hop: NextHop) -> Placed {
+    let mut rig = Rig::new();
+    let invite = parse(ua::invite(CALLER, "a", super::rig::URI).replacen("Max-F", text, 1));
+    rig.receive(CALLER, invite.raw());
+    rig.next(CALLER, "100 INVITE");
+    rig.hunt(vec![Target { hop: Arc::new(hop), ..target(CARRIERS[0]) }]);
+    let forwarded = rig.next(CARRIERS[0], "INVITE");
+    Placed { rig, invite, forwarded }
+}
+
+#[test]
+fn whom_a_trusted_gateway_redirects_to_is_not_trusted_for_that() {
+    for (text, told) in [(PRIVATE, false), (CLAIM, true)] {
+        let mut call = claimed(text, NextHop { follows_redirects: true, ..(*hop()).clone() });
+        assert!(claims(&call.forwarded));
+        let answer = ua::response(&call.forwarded, 302, "to-0", CARRIERS[0]);
+        call.rig.receive(CARRIERS[0], answer.replace("<sip:callee@198.51.100.1:5060>", "<sip:b@198.51.100.3>"));
+        call.rig.next(CARRIERS[0], "ACK");
+        assert_eq!(claims(&call.rig.next(CARRIERS[2], "INVITE")), told);
+    }
+}
+
 #[test]
 fn a_gateway_that_is_not_trusted_is_not_told_what_is_private_and_one_that_is_trusted_is() {
     for (trusted, text, told) in [(true, PRIVATE, true), (false, PRIVATE, false), (false, CLAIM, true)] {
-        let mut rig = Rig::new();
-        let invite = parse(ua::invite(CALLER, "a", super::rig::URI).replacen("Max-F", text, 1));
-        rig.receive(CALLER, invite.raw());
-        rig.next(CALLER, "100 INVITE");
-        let hop = Arc::new(NextHop { trusted, ..(*hop()).clone() });
-        rig.hunt(vec![Target { hop, ..target(CARRIERS[0]) }]);
-        let forwarded = rig.next(CARRIERS[0], "INVITE");
-        assert_eq!(claims(&forwarded), told);
-        let mut call = Answered::from(Placed { rig, invite, forwarded });
+        let call = claimed(text, NextHop { trusted, ..(*hop()).clone() });
+        assert_eq!(claims(&call.forwarded), told);
+        let mut call = Answered::from(call);
         let request = call.caller.request("UPDATE").replacen("Max-F", text, 1);
         call.rig.receive(CALLER, request);
         assert_eq!(claims(&call.rig.next(CARRIERS[0], "UPDATE")), told, "within the call too");
@@ -93,13 +115,7 @@ fn a_gateway_that_is_not_trusted_is_not_told_what_is_private_and_one_that_is_tru
 #[test]
 fn a_caller_who_is_not_believed_is_not_told_what_is_private_of_the_callee() {
     for believed in [true, false] {
-        let mut rig = Rig::new();
-        let invite = parse(ua::invite(CALLER, "a", super::rig::URI));
-        rig.receive(CALLER, invite.raw());
-        rig.next(CALLER, "100 INVITE");
-        let message = rig.routes.front().expect("a call wants routes").message.clone();
-        rig.decide(Decision::Hunt { message, targets: vec![target(CARRIERS[0])], believed });
-        let forwarded = rig.next(CARRIERS[0], "INVITE");
+        let Placed { mut rig, forwarded, .. } = placed(believed);
         let private = "Privacy: id\r\nP-Asserted-Identity: <tel:+1911>\r\nContact";
         for code in [180, 200] {
             let response = ua::response(&forwarded, code, "to", CARRIERS[0]).replacen("Contact", private, 1);
