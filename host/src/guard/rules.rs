@@ -77,7 +77,7 @@ impl Rules {
         nobodys
             || customers.any(|customer| {
                 let allowance = self.allowances.get(customer).and_then(Option::as_ref);
-                allowance.is_none_or(|own| own.take(now, own.bucket.of(&head)))
+                allowance.is_none_or(|own| own.take(now, &head))
             })
     }
 

@@ -129,7 +129,7 @@ impl Place {
 /// What somebody may send whose place nobody can take.
 #[derive(Debug)]
 pub(super) struct Allowance {
-    pub(super) bucket: Bucket,
+    bucket: Bucket,
     due: AtomicU64,
 }
 
@@ -139,8 +139,8 @@ impl Allowance {
         Self { bucket: Bucket::new(rate, Duration::from_secs(1), rate.saturating_mul(2)), due: AtomicU64::new(0) }
     }
 
-    pub(super) fn take(&self, now: Time, bucket: Bucket) -> bool {
-        take(&self.due, now, bucket)
+    pub(super) fn take(&self, now: Time, head: &Head<'_>) -> bool {
+        take(&self.due, now, self.bucket.of(head))
     }
 }
 
