@@ -11,7 +11,6 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use self::address::Whereabouts;
-use self::aside::Aside;
 pub use self::health::{Condition, Health};
 use crate::config::model::{self, OnRedirect, RequestUriHost};
 use crate::locate::{Locator, Order};
@@ -43,15 +42,13 @@ pub struct Gateway {
     /// How often it is probed, and how long an answer may take; `None`: never.
     pub probe: Option<(Duration, Duration)>,
     whereabouts: Whereabouts,
-    aside: Arc<Aside>,
 }
 
 impl Gateway {
     pub(super) fn of(name: &str, config: &model::Gateway, call: &model::Call) -> Result<Self, String> {
         let (whereabouts, transport, host_port) = address::read(&config.uri)?;
         let name: Arc<str> = name.into();
-        let aside = Arc::<Aside>::default();
-        let health = Arc::new(Health::of(&name, config, &aside));
+        let health = Arc::new(Health::of(&name, config));
         let login = config.digest.as_ref();
         Ok(Self {
             name,
@@ -72,14 +69,13 @@ impl Gateway {
             health,
             probe: config.probe.map(|interval| (interval.get(), config.probe_timeout.get())),
             whereabouts,
-            aside,
         })
     }
 
     /// Where one call tries it, in order: the last answer that name resolution gave, by priority and weight, and addresses
     /// that did not answer of late behind the others. Empty where there was none yet.
     pub fn order(&self) -> Order {
-        self.aside.last(self.whereabouts.order())
+        self.health.silent_last(self.whereabouts.order())
     }
 
     /// Every address that it is known by.

@@ -13,6 +13,7 @@ use self::window::{PerSecond, Ratio};
 use super::aside::Aside;
 use crate::config::model;
 use crate::events::{self, Event};
+use crate::locate::Order;
 use crate::sip::codes::{CodeSet, Pattern};
 use crate::sip::gate::{Closed, Gate, Sign};
 use crate::sip::time::Time;
@@ -29,7 +30,7 @@ pub struct Health {
     accepted: CodeSet,
     failures: model::Failures,
     /// Which of its addresses are tried last.
-    aside: Arc<Aside>,
+    aside: Aside,
     /// Swapped by a reload, before a call comes by it.
     state: ArcSwap<State>,
 }
@@ -93,7 +94,7 @@ pub struct Report {
 }
 
 impl Health {
-    pub(super) fn of(name: &Arc<str>, config: &model::Gateway, aside: &Arc<Aside>) -> Self {
+    pub(super) fn of(name: &Arc<str>, config: &model::Gateway) -> Self {
         let accept = &config.probe_accept;
         // Our own 408 never counts, and one from behind a proxy means as little, unless the operator writes it out.
         let silence: &[Pattern] = if accept.contains(&Pattern::Code(408)) { &[] } else { &[Pattern::Code(408)] };
@@ -105,9 +106,14 @@ impl Health {
             up_after: config.up_after,
             accepted: CodeSet::of(accept).changed(&[], silence),
             failures: config.failures.clone(),
-            aside: Arc::clone(aside),
+            aside: Aside::default(),
             state: ArcSwap::default(),
         }
+    }
+
+    /// These addresses of it, those that did not answer of late behind the others.
+    pub(super) fn silent_last(&self, order: Order) -> Order {
+        self.aside.last(order)
     }
 
     /// Goes on with what the gateway of this name has shown before a reload.

@@ -4,7 +4,7 @@ use super::*;
 
 fn gateway(keys: &str) -> Health {
     let config: model::Gateway = toml::from_str(&format!("uri = 'sip:192.0.2.1'\n{keys}")).expect("a gateway");
-    Health::of(&"carrier".into(), &config, &Arc::default())
+    Health::of(&"carrier".into(), &config)
 }
 
 fn at(seconds: u64) -> Time {
