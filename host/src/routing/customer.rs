@@ -1,4 +1,4 @@
-//! Whose call it is: the customer with the longest network that holds the source address.
+//! Whose call it is: by a name in the caller's certificate, or else the longest network that holds the source address.
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ipnet::{IpNet, Ipv4Net};
 
 use super::digest::DigestRealm;
-use super::owners::{Owner, Owners};
+use super::owners::Owners;
 use super::pipeline::Step;
 use crate::config::model::TrustIdentity;
 use crate::plugin::account::Account;
@@ -36,9 +36,11 @@ pub struct Customer {
     pub account: Arc<Account>,
 }
 
-/// Networks and whose they are.
+/// Networks and names in certificates, and whose they are.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Sources {
+    /// Names in lower case.
+    by_identity: HashMap<Box<str>, Owners>,
     by_network: HashMap<IpNet, Owners>,
     /// The lengths that occur, so that a look-up asks for those alone.
     v4_lengths: BTreeSet<u8>,
@@ -54,9 +56,9 @@ impl Sources {
         self.by_network.entry(network).or_default().add(prefix, owner)
     }
 
-    /// The owner of the longest network that holds the address; of several, the one whose tech prefix was dialled.
-    pub(super) fn find(&self, address: IpAddr, dialled: &str) -> Option<Owner> {
-        self.find_within(address, 0)?.of(dialled)
+    /// Adds a name in a certificate, as [`Self::add`] does a network.
+    pub(super) fn add_identity(&mut self, identity: &str, prefix: &str, owner: usize) -> Result<(), usize> {
+        self.by_identity.entry(identity.to_ascii_lowercase().into()).or_default().add(prefix, owner)
     }
 
     /// Whether a network holds the address that is not the whole world.
@@ -64,9 +66,11 @@ impl Sources {
         self.find_within(address, 1).is_some()
     }
 
-    /// All owners of the longest network that holds the address.
-    pub(super) fn owners(&self, address: IpAddr) -> Option<&Owners> {
-        self.find_within(address, 0)
+    /// Whose this may be: the owners of the first name that is known, or else of the longest network that holds the
+    /// address.
+    pub(super) fn owners(&self, address: IpAddr, identities: Option<&[Box<str>]>) -> Option<&Owners> {
+        let named = identities.unwrap_or_default().iter().find_map(|identity| self.by_identity.get(identity));
+        named.or_else(|| self.find_within(address, 0))
     }
 
     fn find_within(&self, address: IpAddr, least: u8) -> Option<&Owners> {
@@ -105,7 +109,7 @@ mod tests {
     }
 
     fn found(sources: &Sources, address: &str) -> Option<usize> {
-        sources.find(address.parse().unwrap(), "1").map(|owner| owner.customer)
+        sources.owners(address.parse().unwrap(), None)?.of("1").map(|owner| owner.customer)
     }
 
     #[test]

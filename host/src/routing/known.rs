@@ -1,6 +1,6 @@
 //! Who is no stranger: the networks of customers and the addresses of gateways. And how much each customer may send.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -13,21 +13,15 @@ use super::owners::Owners;
 pub struct Known {
     sources: Arc<Sources>,
     gateways: HashSet<IpAddr>,
-    identities: Arc<HashMap<Box<str>, Owners>>,
     /// Messages a second, by customer.
     rates: Vec<Option<u32>>,
 }
 
 impl Known {
-    pub(super) fn new(
-        sources: Arc<Sources>,
-        gateways: &Gateways,
-        identities: Arc<HashMap<Box<str>, Owners>>,
-        rates: Vec<Option<u32>>,
-    ) -> Self {
+    pub(super) fn new(sources: Arc<Sources>, gateways: &Gateways, rates: Vec<Option<u32>>) -> Self {
         let found = gateways.iter().flat_map(|gateway| gateway.destinations());
         let gateways = found.map(|destination| destination.address.ip().to_canonical()).collect();
-        Self { sources, gateways, identities, rates }
+        Self { sources, gateways, rates }
     }
 
     /// What each customer may send in a second; `None` for one without a limit.
@@ -37,8 +31,7 @@ impl Known {
 
     /// The customers whose this may be: by a name in the sender's certificate, or else by its address.
     pub fn customers(&self, source: IpAddr, identities: Option<&[Box<str>]>) -> impl Iterator<Item = usize> {
-        let named = || identities.unwrap_or_default().iter().find_map(|identity| self.identities.get(identity));
-        named().or_else(|| self.sources.owners(source)).into_iter().flat_map(Owners::all)
+        self.sources.owners(source, identities).into_iter().flat_map(Owners::all)
     }
 
     /// Whether this is a customer's or a gateway's. A customer whose network is the whole world has told nobody apart.

@@ -1,6 +1,5 @@
 //! Everything that one configuration says about routing, resolved and checked as a whole.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +15,7 @@ use super::gateway::{Gateway, Gateways};
 use super::judge::MAX_ATTRIBUTES;
 use super::known::Known;
 use super::maker::{Maker, plugin_of};
-use super::owners::{Owner, Owners};
+use super::owners::Owner;
 use super::pipeline::Step;
 use super::seat::{Seat, Seats};
 use crate::config::model::{self, Config, Overload};
@@ -62,8 +61,6 @@ pub struct Parts {
 pub struct Snapshot {
     pub(super) customers: Vec<Customer>,
     sources: Arc<Sources>,
-    /// Names in certificates, in lower case, and whose they are.
-    identities: Arc<HashMap<Box<str>, Owners>>,
     /// Customers who call from anywhere.
     roaming: Option<Roaming>,
     /// All gateways.
@@ -94,14 +91,12 @@ impl Snapshot {
         let seats = Maker::new(parts.clone(), folder.to_owned()).seats(config, before, &mut problems).await;
         let mut customers = Vec::with_capacity(config.customers.len());
         let mut sources = Sources::default();
-        let mut identities: HashMap<Box<str>, Owners> = HashMap::new();
         let mut roaming = None;
         for (name, customer) in &config.customers {
             let index = customers.len();
             let prefix = customer.tech_prefix.as_deref().unwrap_or_default();
             for identity in &customer.tls_identities {
-                let owners = identities.entry(identity.to_ascii_lowercase().into()).or_default();
-                if owners.add(prefix, index).is_err() {
+                if sources.add_identity(identity, prefix, index).is_err() {
                     let message = format!("`{identity}` is another customer's already");
                     problems.push(Problem { place: format!("customers.{name}.tls-identities"), message });
                 }
@@ -124,7 +119,6 @@ impl Snapshot {
         Ok(Self {
             customers,
             sources: Arc::new(sources),
-            identities: Arc::new(identities),
             roaming,
             gateways: Arc::new(gateways),
             setup_budget: config.call.setup_budget.get(),
@@ -143,11 +137,7 @@ impl Snapshot {
         identities: Option<&[Box<str>]>,
         dialled: &str,
     ) -> Option<(&Customer, usize)> {
-        let named = || identities.unwrap_or_default().iter().find_map(|identity| self.identities.get(identity));
-        let Owner { customer, prefix } = match named() {
-            Some(owners) => owners.of(dialled),
-            None => self.sources.find(source, dialled),
-        }?;
+        let Owner { customer, prefix } = self.sources.owners(source, identities)?.of(dialled)?;
         Some((self.customers.get(customer)?, prefix))
     }
 
@@ -173,7 +163,7 @@ impl Snapshot {
     /// Who is no stranger.
     pub fn known(&self) -> Known {
         let rates = self.customers.iter().map(|customer| customer.messages_per_second).collect();
-        Known::new(Arc::clone(&self.sources), &self.gateways, Arc::clone(&self.identities), rates)
+        Known::new(Arc::clone(&self.sources), &self.gateways, rates)
     }
 
     /// Every stage's place.
