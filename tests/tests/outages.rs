@@ -3,7 +3,7 @@
 //! In each outage no call fails, no INVITE is sent again, and the post-dial delay stays within the source's deadline and
 //! what a busy machine adds.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
 use trunkline::cdr::record::CallRecord;
@@ -38,6 +38,11 @@ fn calls_go_on(router: &Router, load: Load, meanwhile: impl FnOnce() -> Result<(
     let p99 = delays[delays.len() * 99 / 100];
     ensure!(p99 < u64::from(DEADLINE + SLACK) * 1_000, "p99 of the post-dial delay: {p99} µs");
     Ok(records)
+}
+
+/// As records tell the time.
+fn micros() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64)
 }
 
 /// In microseconds.
@@ -120,21 +125,41 @@ fn an_lrn_service_that_sends_100_megabytes_costs_no_call_and_no_memory() -> Resu
 
 /// The outage: calls at a steady rate, and the service hangs for six seconds of them.
 #[test]
-fn an_lrn_service_that_hangs_for_six_seconds_costs_no_call_and_no_retransmission() -> Result<()> {
+fn an_lrn_service_that_hangs_for_six_seconds_costs_no_call_and_afterwards_all_is_as_before() -> Result<()> {
     let (lrn, callee) = (LrnServer::start()?, Sipp::callee("callee", &[])?);
-    let router = Setup::new()?.lrn(&lrn, DEADLINE).carrier(callee.address()).start()?;
-    let records = calls_go_on(&router, Load { calls: 2_400, rate: 200 }, || {
+    let router = Setup::new()?
+        .lrn(&lrn, DEADLINE)
+        .section("[services.lrn-api.breaker]\nopen = \"1s\"\n")
+        .carrier(callee.address())
+        .start()?;
+    let (mut hung, mut closed) = (0, 0);
+    let records = calls_go_on(&router, Load { calls: 2_800, rate: 200 }, || {
         std::thread::sleep(Duration::from_secs(3));
+        hung = micros();
         lrn.fail(Fault::Hang);
         std::thread::sleep(Duration::from_secs(6));
         lrn.fail(Fault::None);
+        until("the breaker to close", PATIENCE, || {
+            let state = router.metric("trunkline_breaker_state{kind=\"service\",name=\"lrn-api\"}")?;
+            Ok((state < 1.0).then_some(()))
+        })?;
+        closed = micros();
         Ok(())
     })?;
-    let mut delays: Vec<u64> = records.iter().filter_map(post_dial_delay).collect();
-    delays.sort_unstable();
-    let p99 = delays[delays.len() * 99 / 100];
-    assert!(p99 < u64::from(DEADLINE + 20) * 1_000, "p99 of the post-dial delay: {p99} µs");
     assert!(router.metric("trunkline_breaker_opened_total")? >= 1.0);
+    let between = |from: u64, to: u64| {
+        let calls: Vec<_> = records.iter().filter(|record| (from..to).contains(&record.times.received)).collect();
+        let mut delays: Vec<u64> = calls.iter().filter_map(|record| post_dial_delay(record)).collect();
+        delays.sort_unstable();
+        let ported = calls.iter().filter(|record| is_ported(record)).count();
+        (delays[delays.len() * 99 / 100], ported, calls.len())
+    };
+    let (learning, ..) = between(hung, closed);
+    assert!(learning < u64::from(DEADLINE + 20) * 1_000, "p99 while it hung: {learning} µs");
+    let ((before, ..), (after, ported, calls)) = (between(0, hung), between(closed, u64::MAX));
+    assert!(calls > 100, "{calls} calls are too few to tell");
+    assert_eq!(ported, calls, "every call gets its number again");
+    assert!(after < before + 20_000, "p99 afterwards: {after} µs, in health before: {before} µs");
     Ok(())
 }
 

@@ -237,10 +237,9 @@ impl CachedTable {
         young: Young,
         purges: u64,
     ) -> Result<Fetched, LookupError> {
-        let deadline = self.deadline();
-        let Some(shared) = &self.shared else { return self.ask(key, admission, deadline).await };
         let began = Instant::now();
-        let found = shared.get(key, deadline / 2).await.map(|found| {
+        let Some(shared) = &self.shared else { return self.ask(key, admission, began).await };
+        let found = shared.get(key, self.deadline() / 2).await.map(|found| {
             let loaded = self.clock.now().saturating_sub(nanos(found.age));
             Fetched { given: Given::from(found.row), loaded, via: Via::Shared }
         });
@@ -252,8 +251,7 @@ impl CachedTable {
             self.counters.was_shared();
             return Ok(found.clone());
         }
-        let left = deadline.saturating_sub(began.elapsed());
-        match (self.ask(key, admission, left).await, found, times) {
+        match (self.ask(key, admission, began).await, found, times) {
             (Ok(fetched), ..) => {
                 if self.purges.load(Ordering::Acquire) == purges {
                     self.leave(key, &fetched);
@@ -274,14 +272,15 @@ impl CachedTable {
         self.config.deadline.map_or_else(|| self.source.service().gate().deadline(), TimeSpan::get)
     }
 
-    async fn ask(&self, key: &str, admission: Option<Admission>, deadline: Duration) -> Result<Fetched, LookupError> {
+    /// Asks the source, for a load that began then.
+    async fn ask(&self, key: &str, admission: Option<Admission>, began: Instant) -> Result<Fetched, LookupError> {
         let admission = match admission {
             Some(admission) => admission,
             None => self.source.service().gate().admit()?,
         };
-        let began = Instant::now();
-        let given = self.source.load(admission, deadline, key).await;
-        self.counters.loaded(began.elapsed().as_micros() as u64);
+        let asked = Instant::now();
+        let given = self.source.load(admission, began, self.deadline(), key).await;
+        self.counters.loaded(asked.elapsed().as_micros() as u64);
         given.map(|given| {
             let now = self.clock.now();
             self.last_load.store(now, Ordering::Relaxed);

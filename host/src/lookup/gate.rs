@@ -66,22 +66,24 @@ impl Gate {
         admission: Admission,
         work: impl Future<Output = Result<(bool, T), ServiceError>>,
     ) -> Result<T, ServiceError> {
-        self.pass_within(self.deadline, admission, work).await
+        self.pass_within(Instant::now(), self.deadline, admission, work).await
     }
 
-    /// Does `work` when its turn has come; the waiting and the work together end at the deadline. At most half of it is
-    /// waited for the turn: what is sent has the other half at least, and that it was cut says something of the service.
-    /// The work's result says whether the answer speaks for the service; the breaker learns by it. Runs on the back office.
+    /// Does `work` when its turn has come; what went before since `began`, the waiting and the work together end at the
+    /// deadline. The turn comes while half of it is left, or not at all: what is sent then has the other half, and that it
+    /// was cut says something of the service, unless what went before had taken half. The work's result says whether the
+    /// answer speaks for the service; the breaker learns by it. Runs on the back office.
     pub(super) async fn pass_within<T>(
         &self,
+        began: Instant,
         deadline: Duration,
         admission: Admission,
         work: impl Future<Output = Result<(bool, T), ServiceError>>,
     ) -> Result<T, ServiceError> {
         let Admission { ticket, permits, _place } = admission;
-        let began = Instant::now();
+        let before = began.elapsed();
         // One that waited in vain says nothing of the service: its ticket is dropped.
-        let turn = tokio::time::timeout(deadline / 2, permits.acquire_owned()).await;
+        let turn = tokio::time::timeout((deadline / 2).saturating_sub(before), permits.acquire_owned()).await;
         let Ok(Ok(_permit)) = turn else { return Err(self.busy.clone()) };
         let sent = Instant::now();
         match tokio::time::timeout(deadline.saturating_sub(sent - began), work).await {
@@ -94,8 +96,10 @@ impl Gate {
                 Err(error)
             }
             Err(_) => {
-                // As slow as one that did not wait for its turn and was cut.
-                ticket.ended(false, deadline);
+                if before < deadline / 2 {
+                    // As slow as one that did not wait for its turn and was cut.
+                    ticket.ended(false, deadline);
+                }
                 Err(ServiceError::Deadline)
             }
         }
@@ -108,5 +112,27 @@ impl Gate {
 
     pub(super) fn breaker(&self) -> &Breaker {
         &self.breaker
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_service_is_not_blamed_for_what_was_cut_since_something_before_it_took_half_of_the_time() {
+        const DEADLINE: Duration = Duration::from_millis(40);
+        let config: model::Service =
+            toml::from_str("url = 'http://lrn.test'\ndeadline = '40ms'\nbreaker = { failures = 1 }")
+                .expect("a service");
+        let gate = Gate::new("lrn", &config, Clock::new(), Events::default());
+        for (before, opens) in [(DEADLINE / 2, false), (DEADLINE / 4, true)] {
+            let admission = gate.admit().expect("it is closed");
+            let began = Instant::now().checked_sub(before).expect("a machine that runs for a while");
+            let never = std::future::pending::<Result<(bool, ()), ServiceError>>();
+            let cut = gate.pass_within(began, DEADLINE, admission, never).await;
+            assert!(matches!(cut, Err(ServiceError::Deadline)), "{cut:?}");
+            assert_eq!(gate.breaker().is_open(), opens, "{before:?} were over");
+        }
     }
 }

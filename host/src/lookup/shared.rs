@@ -4,7 +4,7 @@
 mod purges;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use redis::streams::StreamMaxlen;
 use redis::{Cmd, Pipeline, Value as Reply};
@@ -136,7 +136,7 @@ impl Shared {
             let answer = self.redis()?.ask(command).await.map_err(|why| self.service.failed(&why))?;
             Ok((true, answer))
         };
-        self.service.gate().pass_within(deadline, admission, work).await
+        self.service.gate().pass_within(Instant::now(), deadline, admission, work).await
     }
 
     fn redis(&self) -> Result<&RedisClient, ServiceError> {

@@ -9,7 +9,7 @@ pub(super) mod sql;
 mod template;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use self::dns::DnsRows;
 use self::http::HttpRows;
@@ -87,10 +87,17 @@ impl Source {
         }
     }
 
-    /// The row under a key, its wait for a turn included in the deadline. Runs on the back office.
-    pub(super) async fn load(&self, admission: Admission, deadline: Duration, key: &str) -> Result<Given, LookupError> {
+    /// The row under a key, what went before since `began` and its wait for a turn included in the deadline. Runs on the
+    /// back office.
+    pub(super) async fn load(
+        &self,
+        admission: Admission,
+        began: Instant,
+        deadline: Duration,
+        key: &str,
+    ) -> Result<Given, LookupError> {
         let service = self.service();
-        match service.gate().pass_within(deadline, admission, self.ask(key)).await {
+        match service.gate().pass_within(began, deadline, admission, self.ask(key)).await {
             Ok(Ok(given)) => Ok(given),
             Ok(Err((trouble, why))) => Err(service.unavailable(trouble, &why).into()),
             Err(error) => Err(error.into()),
