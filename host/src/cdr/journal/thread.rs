@@ -19,7 +19,8 @@ use super::{Entrant, Shared, Synced};
 
 /// While records keep coming the thread sleeps this long between looks at the queue, rather than waiting on it: a
 /// worker pays for waking a thread that waits, not for one that sleeps. What waits is on a slate and outlives the process.
-const GATHER: Duration = Duration::from_millis(4);
+/// As long as a group usually is: more looks would be more writes, for nothing.
+const GATHER: Duration = Duration::from_millis(10);
 
 /// A group is synced once it is this long, whatever the clock says.
 const GROUP: usize = 1 << 20;
