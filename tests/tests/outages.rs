@@ -5,7 +5,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use trunkline::cdr::record::CallRecord;
 use trunkline_tests::{Dns, Fault, Load, LrnServer, Postgres, Redis, Router, Setup, Sipp, until};
 
@@ -30,7 +30,9 @@ fn calls_go_on(router: &Router, load: Load, meanwhile: impl FnOnce() -> Result<(
         meanwhile.join().ok().context("the faults")??;
         Ok(counts)
     })?;
-    ensure!((counts.successful, counts.failed, counts.retransmissions) == (load.calls, 0, 0), "{counts:?}");
+    if (counts.successful, counts.failed, counts.retransmissions) != (load.calls, 0, 0) {
+        bail!("{counts:?}; the router's log:\n{}", router.log());
+    }
     let records = router.wait_for_records(load.calls as usize)?;
     let mut delays: Vec<u64> = records.iter().filter_map(post_dial_delay).collect();
     ensure!(delays.len() == load.calls as usize, "{} of the calls were answered", delays.len());
