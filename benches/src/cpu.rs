@@ -36,13 +36,38 @@ pub fn workers(id: u32) -> Vec<u64> {
     workers.into_iter().map(|(_, micros)| micros).collect()
 }
 
+/// Nanoseconds that this thread has had a processor.
+///
+/// # Errors
+/// Where the kernel keeps no such accounts.
+pub fn of_this_thread() -> Result<u64> {
+    let accounts = fs::read_to_string("/proc/thread-self/schedstat").context("no accounts of this thread")?;
+    let first = accounts.split(' ').next().unwrap_or_default();
+    first.parse().with_context(|| format!("/proc/thread-self/schedstat reads {accounts:?}"))
+}
+
 /// Memory of a process and its children in MiB, shared pages divided among those who share them.
 pub fn pss_mib(root: u32) -> u64 {
+    pss_kib(root) / 1024
+}
+
+/// The same in KiB.
+pub fn pss_kib(root: u32) -> u64 {
     let kib = |id: u32| -> Option<u64> {
         let text = fs::read_to_string(format!("/proc/{id}/smaps_rollup")).ok()?;
         text.lines().find_map(|line| line.strip_prefix("Pss:"))?.split_ascii_whitespace().next()?.parse().ok()
     };
-    tree(root).into_iter().filter_map(kib).sum::<u64>() / 1024
+    tree(root).into_iter().filter_map(kib).sum()
+}
+
+/// Bytes of this process in memory, as the kernel tells.
+///
+/// # Errors
+/// Where it does not tell.
+pub fn resident() -> Result<u64> {
+    let text = fs::read_to_string("/proc/self/statm")?;
+    let pages: u64 = text.split(' ').nth(1).context("/proc/self/statm")?.parse()?;
+    Ok(pages * 4096)
 }
 
 /// User and system time: fields 14 and 15 of proc(5).

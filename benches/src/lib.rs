@@ -2,8 +2,12 @@
 
 pub mod broker;
 pub mod cpu;
+pub mod heap;
+pub mod inside;
+pub mod instructions;
 pub mod load;
 pub mod outage;
 pub mod peer;
 pub mod record;
 pub mod report;
+pub mod scale;

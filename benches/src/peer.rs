@@ -9,6 +9,8 @@ use anyhow::{Context, Result};
 use tempfile::TempDir;
 use trunkline_tests::{LrnServer, Process, Router, Setup, free_udp, is_bound};
 
+use crate::inside::over_http;
+
 /// A running system. It ends when dropped.
 pub struct Peer {
     /// As the table shows it.
@@ -57,15 +59,7 @@ pub enum Stages {
 /// Trunkline with the five stages, the LRN and CNAM tables over HTTP and cached, journal and stores on.
 pub fn trunkline(carrier: SocketAddr, stages: Stages, stores: Stores) -> Result<Peer> {
     let directory = LrnServer::start()?;
-    let http = |field: &str| {
-        format!(
-            "ttl = \"24h\"\nsource = {{ http = {{ service = \"lrn-api\", path = \"/{field}/{{key}}\", field = \"{field}\" }} }}"
-        )
-    };
-    let setup = Setup::new()?
-        .lrn(&directory, 500)
-        .table("lrn", &http("lrn"))
-        .table("cnam", &http("name"))
+    let setup = over_http(Setup::new()?, &directory)
         .plugin("lrn", "config = { table = \"lrn\", header = \"P-LRN\" }")
         .carrier(carrier);
     let setup = match stages {

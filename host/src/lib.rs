@@ -20,6 +20,7 @@ pub mod node;
 pub mod plugin;
 pub mod postgres;
 pub mod routing;
+pub mod spans;
 pub mod transport;
 pub mod worker;
 

@@ -1,4 +1,4 @@
-//! A receiver of records over HTTP that answers as real ones do: takes them, refuses, hangs, finds them too large.
+//! A receiver of records or traces over HTTP that answers as real ones do: takes them, refuses, hangs, finds them too large.
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
@@ -28,6 +28,8 @@ pub enum Manner {
 /// A request that was answered 200.
 #[derive(Debug, Clone)]
 pub struct Delivery {
+    /// Such as `POST /records HTTP/1.1`.
+    pub request: String,
     /// Names in lower case.
     pub headers: HashMap<String, String>,
     /// As it came.
@@ -66,6 +68,11 @@ impl Webhook {
     /// For the configuration.
     pub fn url(&self) -> String {
         format!("http://{}/records?source=trunkline", self.acceptor.address)
+    }
+
+    /// The same as an OpenTelemetry collector is configured: without a path.
+    pub fn collector_url(&self) -> String {
+        format!("http://{}", self.acceptor.address)
     }
 
     /// From now on it answers like this.
@@ -154,7 +161,8 @@ fn read(stream: &mut TcpStream) -> Option<Delivery> {
             .collect();
         let length: usize = headers.get("content-length")?.parse().ok()?;
         if bytes.len() >= end + 4 + length {
-            return Some(Delivery { headers, body: bytes[end + 4..end + 4 + length].to_vec() });
+            let request = head.lines().next().unwrap_or_default().to_owned();
+            return Some(Delivery { request, headers, body: bytes[end + 4..end + 4 + length].to_vec() });
         }
     }
 }

@@ -1,4 +1,7 @@
-//! `cargo xtask bench`: installs the peers, builds all, and measures them beside Trunkline.
+//! `cargo xtask bench`: installs the peers, builds all, measures them beside Trunkline, and draws what came of it.
+
+mod chart;
+mod plots;
 
 use std::process::Command;
 
@@ -18,6 +21,9 @@ pub(crate) struct Arguments {
     /// How long each rate is held
     #[arg(long)]
     seconds: Option<u32>,
+    /// Keep the instructions that are counted: `benches/instructions.toml`
+    #[arg(long)]
+    record: bool,
 }
 
 /// What can be measured.
@@ -33,26 +39,41 @@ enum Bench {
     Records,
     /// What callers notice while LRN service, Redis, DNS or RabbitMQ hang, or a plugin loops, beside Kamailio
     Outage,
+    /// A million calls at once in simulation, 100,000 on the wire beside Kamailio, and ever more configuration
+    Scale,
     /// Until a node with fifty plugins and a deck of a million rows is ready, and a reload of it under calls
     Start,
+    /// Instructions of what every call needs, by callgrind, beside those that are kept; `cargo xtask test` looks at them too
+    Instructions,
+    /// Nothing: the results that are there are drawn again
+    Plots,
 }
 
-/// Every bench, in the order in which they run.
-const ALL: [Bench; 6] = [Bench::Cost, Bench::Capacity, Bench::Outage, Bench::Ledger, Bench::Records, Bench::Start];
+/// Every measurement, in the order in which they run; the count of instructions is a gate, and only asked for.
+const ALL: [Bench; 7] =
+    [Bench::Cost, Bench::Capacity, Bench::Outage, Bench::Ledger, Bench::Records, Bench::Scale, Bench::Start];
 
 /// Run the benches; results go to `benches/results`.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    plugins::run(&plugins::Arguments::default())?;
-    for bench in ALL.into_iter().filter(|bench| arguments.only.is_none_or(|only| only == *bench)) {
+    if arguments.only != Some(Bench::Plots) {
+        plugins::run(&plugins::Arguments::default())?;
+    }
+    for bench in arguments.only.map_or(ALL.to_vec(), |only| vec![only]) {
         match bench {
             Bench::Cost => cost(arguments)?,
             Bench::Capacity => capacity(arguments)?,
             Bench::Outage => outage()?,
             Bench::Ledger => ledger()?,
             Bench::Records => records()?,
+            Bench::Scale => scale()?,
             Bench::Start => start()?,
+            Bench::Instructions => instructions(arguments.record)?,
+            Bench::Plots => {}
         }
     }
+    let results = setup::root().join("benches/results");
+    let drawn = plots::draw(&results)?;
+    setup::say(format!("drawn: {} in {}", drawn.join(", "), results.display()));
     Ok(())
 }
 
@@ -100,8 +121,25 @@ fn records() -> Result<()> {
     setup::run(&mut rig("records")?)
 }
 
+fn scale() -> Result<()> {
+    setup::run(&mut rig_and_router("scale")?)
+}
+
 fn start() -> Result<()> {
     setup::run(&mut rig_and_router("start")?)
+}
+
+/// Counts instructions, in the profile that the tests run too, and fails where they are too far from those that are kept.
+fn instructions(record: bool) -> Result<()> {
+    tools::need(&[("valgrind", "valgrind")], "the count of instructions")?;
+    let package = ["build", "--release", "--package", "trunkline-benches", "--bin", "instructions"];
+    setup::run(tools::cargo().args(package))?;
+    let mut count = Command::new(setup::target_dir().join("release/instructions"));
+    count.current_dir(setup::root());
+    if record {
+        count.arg("--record");
+    }
+    setup::run(&mut count)
 }
 
 /// As [`rig`], for those that measure the router beside its peers.

@@ -13,6 +13,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use trunkline::config::model::Config;
 use trunkline::lookup::{self, Probe, Table};
+use trunkline_benches::cpu;
 use trunkline_tests::LrnServer;
 
 /// Keys that the questions go round.
@@ -34,7 +35,7 @@ fn main() -> Result<()> {
     write_deck(&folder.path().join("deck.csv"), rows)?;
     write_numbers(&folder.path().join("numbers.csv"))?;
 
-    let before = resident()?;
+    let before = cpu::resident()?;
     let config: Config = toml_of(&server)?;
     let began = on_processor()?;
     let built = lookup::build(&config, folder.path(), office.handle(), Arc::default());
@@ -47,7 +48,7 @@ fn main() -> Result<()> {
     println!(
         "deck: {:.1} bytes a row by its own count, {:.1} by the system's",
         held as f64 / rows as f64,
-        (resident()?.saturating_sub(before)) as f64 / rows as f64
+        (cpu::resident()?.saturating_sub(before)) as f64 / rows as f64
     );
 
     let keys: Vec<String> = (0..KEYS).map(|at| format!("1212{at:07}")).collect();
@@ -148,14 +149,5 @@ fn toml_of(server: &LrnServer) -> Result<Config> {
 
 /// How long this thread has been on a processor: what other programs do meanwhile is not counted.
 fn on_processor() -> Result<Duration> {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat")?;
-    let nanos = text.split(' ').next().and_then(|nanos| nanos.parse().ok()).context("schedstat")?;
-    Ok(Duration::from_nanos(nanos))
-}
-
-/// Bytes of this process in memory, as the system tells.
-fn resident() -> Result<u64> {
-    let text = std::fs::read_to_string("/proc/self/statm")?;
-    let pages: u64 = text.split(' ').nth(1).context("statm")?.parse()?;
-    Ok(pages * 4096)
+    Ok(Duration::from_nanos(cpu::of_this_thread()?))
 }

@@ -4,20 +4,17 @@
 //!
 //! `stages [PIPELINE …]` measures these alone.
 
-use std::fs;
 use std::hint::black_box;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Result, ensure};
 use bytes::Bytes;
-use tokio::sync::Semaphore;
-use trunkline::lookup;
-use trunkline::plugin::versions::Versions;
-use trunkline::plugin::{Cancel, ComponentFinder, Components, Engine, EngineOptions, Limits};
-use trunkline::routing::{NewCall, Parts, Routed, Router, Snapshot};
-use trunkline::sip::digest::Nonces;
+use trunkline::plugin::Cancel;
+use trunkline::routing::{NewCall, Routed, Router};
 use trunkline::sip::flow::{Flow, Transport};
 use trunkline::sip::message::Message;
+use trunkline_benches::cpu;
+use trunkline_benches::inside::{Inside, over_http};
 use trunkline_tests::{LrnServer, Setup, plugins_folder};
 
 const FIVE: [&str; 5] = ["auth", "blocklist", "lrn", "cnam", "rate"];
@@ -46,7 +43,7 @@ async fn main() -> Result<()> {
 
 /// What the measurements share.
 struct Bench {
-    components: Arc<Components>,
+    inside: Inside,
     directory: LrnServer,
 }
 
@@ -58,9 +55,7 @@ struct Cost {
 
 impl Bench {
     fn new() -> Result<Self> {
-        let engine = Engine::new(EngineOptions { instances: 64 })?;
-        let finder = ComponentFinder::new(vec![plugins_folder()?]);
-        Ok(Self { components: Arc::new(Components::new(engine, finder, None)), directory: LrnServer::start()? })
+        Ok(Self { inside: Inside::new(64)?, directory: LrnServer::start()? })
     }
 
     /// The processor time of one call through these stages.
@@ -75,27 +70,19 @@ impl Bench {
         check(&sample, stages)?;
         let mut best = f64::INFINITY;
         for _ in 0..ROUNDS {
-            let before = on_processor()?;
+            let before = cpu::of_this_thread()?;
             for _ in 0..calls {
                 black_box(router.route(call(), Cancel::default()).await);
             }
-            best = best.min((on_processor()? - before) as f64 / f64::from(calls) / 1e3);
+            best = best.min((cpu::of_this_thread()? - before) as f64 / f64::from(calls) / 1e3);
         }
         Ok(Cost { micros: best, fuel: sample.facts.stages.iter().map(|stage| stage.fuel).sum() })
     }
 
     async fn router(&self, stages: &[&str], isolation: &str) -> Result<Router> {
-        let http = |field: &str| {
-            format!(
-                "ttl = \"24h\"\nsource = {{ http = {{ service = \"lrn-api\", path = \"/{field}/{{key}}\", field = \"{field}\" }} }}"
-            )
-        };
         let proceeds = plugins_folder()?.join("benches/proceeds.wasm");
         let plugin = |config: &str| format!("isolation = \"{isolation}\"\ndeadline = \"5s\"\n{config}");
-        let setup = Setup::new()?
-            .lrn(&self.directory, 500)
-            .table("lrn", &http("lrn"))
-            .table("cnam", &http("name"))
+        let setup = over_http(Setup::new()?, &self.directory)
             .carrier("127.0.0.1:5070".parse()?)
             .section("[call]\nsetup-budget = \"10s\"")
             .plugin("auth", &plugin(r#"config = { table = "accounts" }"#))
@@ -105,27 +92,7 @@ impl Bench {
             .plugin("rate", &plugin(r#"config = { table = "deck", npa-nxx = "npanxx" }"#))
             .plugin("proceeds", &plugin(&format!("component = {:?}", proceeds.display().to_string())))
             .pipeline("default", stages);
-        let loaded = trunkline::config::load(&setup.write()?).map_err(|errors| anyhow!("{errors}"))?;
-        let wrong = |problems: Vec<lookup::Problem>| anyhow!("{problems:?}");
-        let back_office = tokio::runtime::Handle::current();
-        let (tables, services) =
-            lookup::build(&loaded.config, &loaded.folder, &back_office, Arc::default()).map_err(wrong)?;
-        let parts = Parts {
-            locator: None,
-            components: Arc::clone(&self.components),
-            tables,
-            services,
-            limits: Arc::new(Limits::default()),
-            nonces: Arc::new(Nonces::new([7; 32])),
-            versions: Arc::new(Versions::open(setup.folder().join("versions"), false)),
-            accounts: Arc::default(),
-            compiling: Arc::new(Semaphore::new(1)),
-            shadows: None,
-        };
-        let snapshot = Snapshot::build(&loaded.config, &loaded.folder, &parts, None).await.map_err(wrong)?;
-        let router = Router::new(Arc::new(snapshot));
-        router.warm_up().await;
-        Ok(router)
+        self.inside.router(&setup).await
     }
 }
 
@@ -135,13 +102,6 @@ fn check(routed: &Routed, stages: &[&str]) -> Result<()> {
     let well = ran.len() == stages.len() && ran.iter().all(|(_, outcome)| outcome.is_verdict());
     ensure!(well, "the stages did not all give a verdict: {:?}", routed.facts.stages);
     Ok(())
-}
-
-/// Nanoseconds that this thread has had a processor.
-fn on_processor() -> Result<u64> {
-    let accounts = fs::read_to_string("/proc/thread-self/schedstat").context("no accounts of this thread")?;
-    let first = accounts.split(' ').next().unwrap_or_default();
-    first.parse().with_context(|| format!("/proc/thread-self/schedstat reads {accounts:?}"))
 }
 
 const INVITE: &str = "INVITE sip:19195550123@127.0.0.1:5060 SIP/2.0\r\n\

@@ -257,7 +257,7 @@ impl World {
                         self.noted.insert(open.cookie, (open, *facts));
                     }
                 }
-                Action::StopRouting(_) => {}
+                Action::StopRouting(_) | Action::Settled(_) => {}
                 Action::Locate(place) => {
                     let found =
                         Some(([destination(1)].into(), Duration::from_secs(5))).filter(|_| place.port.is_none());

@@ -19,6 +19,7 @@ use crate::guard::{Guard, GuardSample};
 use crate::lookup::{Services, Tables};
 use crate::plugin::SharingStats;
 use crate::plugin::account::Usage;
+use crate::spans::Tally;
 use crate::transport::stream::{Event, StreamSample};
 
 #[derive(Default)]
@@ -78,6 +79,7 @@ fn samples() -> Samples {
         events: (7, 8),
         log_lines_dropped: 3,
         copies: Some((9, 1)),
+        traces: Some(Tally { exported: 5, dropped: 6, failed: 7 }),
         limits: SharingStats { nodes: 2, exchanges: 20, failures: 1, untold: 0 },
         guard: GuardSample { dropped: [("banned", 5); 6], begun: [("rate", 2); 2], holding: 1 },
         dns: [("asked", 5), ("timeout", 1), ("error", 0), ("stale", 1)],
@@ -211,6 +213,9 @@ async fn the_page_of_metrics_counts_what_records_and_samples_say() {
         r#"trunkline_drops_total{reason="malformed"} 1"#,
         "trunkline_connections 2",
         r#"trunkline_hep_copies_total{result="dropped"} 1"#,
+        r#"trunkline_traces_total{result="exported"} 5"#,
+        r#"trunkline_traces_total{result="dropped"} 6"#,
+        r#"trunkline_traces_total{result="failed"} 7"#,
         r#"trunkline_limits_shared_total{result="failed"} 1"#,
         "trunkline_limits_nodes 2",
         r#"trunkline_abuse_drops_total{reason="banned"} 5"#,

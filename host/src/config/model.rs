@@ -17,6 +17,7 @@ mod records;
 mod routing;
 mod sources;
 mod streams;
+mod tracing;
 mod trials;
 mod trust;
 
@@ -44,6 +45,7 @@ pub use self::sources::{
     MemcachedSource, RedisFormat, RedisSource, Source, SqlSource,
 };
 pub use self::streams::{Streams, Tls, TlsListener};
+pub use self::tracing::Tracing;
 pub use self::trials::{Canary, Probation, Ratio, RollBack, Shadow, Share};
 pub use self::trust::TrustIdentity;
 
@@ -98,6 +100,8 @@ pub struct Config {
     pub ledger: Option<Ledger>,
     /// Where events are published; nowhere by default.
     pub events: Option<Events>,
+    /// Where traces of calls go; nowhere by default.
+    pub tracing: Option<Tracing>,
 }
 
 impl Config {

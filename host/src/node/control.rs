@@ -28,6 +28,7 @@ use crate::log;
 use crate::lookup::{Hold, Services, Tables};
 use crate::routing::Snapshot;
 use crate::sip::core::Listener;
+use crate::spans::Tracer;
 use crate::transport::hep::Mirror;
 use crate::transport::stream::Streams;
 use crate::transport::stream::tls::Certificates;
@@ -40,6 +41,7 @@ pub(super) struct Desk {
     pub(super) streams: Streams,
     pub(super) guard: Guard,
     pub(super) mirror: Option<Mirror>,
+    pub(super) tracer: Option<Tracer>,
     /// What the node started with: a reload reads the certificates of its listeners again.
     started_with: Config,
     file: PathBuf,
@@ -74,7 +76,7 @@ impl Desk {
         layout: Layout,
         cdr: &Cdr,
         listeners: &Listeners,
-        (streams, guard, clock): (Streams, Guard, Clock),
+        (streams, guard, clock, tracer): (Streams, Guard, Clock, Option<Tracer>),
     ) -> Self {
         let state = plant::table_folder(loaded);
         layout.services.begin();
@@ -97,6 +99,7 @@ impl Desk {
             dns: Arc::clone(&plant.dns),
             turns: turns.clone(),
             mirror: mirror.clone(),
+            tracer: tracer.clone(),
             limits: Arc::clone(&plant.limits),
             guard: guard.clone(),
             pulse,
@@ -108,6 +111,7 @@ impl Desk {
             streams,
             guard,
             mirror,
+            tracer,
             started_with: loaded.config.clone(),
             file: loaded.file.clone(),
             fixed: Fixed::of(&loaded.config),

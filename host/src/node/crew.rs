@@ -59,6 +59,7 @@ impl Crew {
                 streams: desk.streams.clone(),
                 guard: desk.guard.clone(),
                 mirror: desk.mirror.clone(),
+                tracer: desk.tracer.clone(),
                 mailbox,
                 office: tokio::runtime::Handle::current(),
                 snapshot: desk.snapshot(),

@@ -1,6 +1,6 @@
 //! What of the configuration stays as it was at the start: a reload opens no sockets and moves no records.
 
-use crate::config::model::{Admin, Cdr, Config, Hep, Listen, Node, Streams};
+use crate::config::model::{Admin, Cdr, Config, Hep, Listen, Node, Streams, Tracing};
 
 /// The sections that the node runs with until its end.
 #[derive(Clone)]
@@ -9,6 +9,7 @@ pub(super) struct Fixed {
     listen: Listen,
     streams: Streams,
     hep: Option<Hep>,
+    tracing: Option<Tracing>,
     admin: Admin,
     cdr: Cdr,
     max_calls: Option<usize>,
@@ -16,8 +17,8 @@ pub(super) struct Fixed {
 
 impl Fixed {
     pub(super) fn of(config: &Config) -> Self {
-        let Config { node, listen, streams, hep, admin, cdr, .. } = config.clone();
-        Self { node, listen, streams, hep, admin, cdr, max_calls: config.call.max_calls }
+        let Config { node, listen, streams, hep, tracing, admin, cdr, .. } = config.clone();
+        Self { node, listen, streams, hep, tracing, admin, cdr, max_calls: config.call.max_calls }
     }
 
     /// A warning for each section that `config` has otherwise.
@@ -27,6 +28,7 @@ impl Fixed {
             ("[listen]", self.listen != config.listen),
             ("[streams]", self.streams != config.streams),
             ("[hep]", self.hep != config.hep),
+            ("[tracing]", self.tracing != config.tracing),
             ("[admin]", self.admin != config.admin),
             ("[cdr]", self.cdr != config.cdr),
             ("call.max-calls", self.max_calls != config.call.max_calls),

@@ -45,6 +45,7 @@ use crate::cdr::Cdr;
 use crate::config::Loaded;
 use crate::events::Publisher;
 use crate::guard::{Guard, Rules};
+use crate::spans::Tracer;
 use crate::transport::stream::tls::{Certificates, Tls};
 use crate::transport::stream::{Carrier, Post};
 use crate::worker::Clock;
@@ -115,7 +116,9 @@ async fn run(loaded: &Loaded, office: &Runtime) -> anyhow::Result<()> {
     let carrier =
         Carrier::new(threads, streams::limits(config), tls, guard.clone()).context("no threads for connections")?;
     let (mut cdr, journal) = Cdr::start(&config.cdr, &node, &loaded.folder, office.handle())?;
-    let desk = Arc::new(Desk::new(node, loaded, plant, layout, &cdr, &listeners, (carrier.streams(), guard, clock)));
+    let tracer = config.tracing.as_ref().map(|tracing| Tracer::start(tracing, &node, office.handle())).transpose()?;
+    let shared = (carrier.streams(), guard, clock, tracer);
+    let desk = Arc::new(Desk::new(node, loaded, plant, layout, &cdr, &listeners, shared));
     // Before the first call comes: nothing that can fail is left for the time when calls have records to be written.
     let admin = match config.admin.bind {
         Some(bind) => {

@@ -18,6 +18,7 @@ use crate::lookup::{ServiceStats, Services, Tables};
 use crate::plugin::{self, Limits};
 use crate::routing::{Gateway, Snapshot};
 use crate::sip::time::Time;
+use crate::spans::Tracer;
 use crate::transport::hep::Mirror;
 use crate::transport::stream::Streams;
 use crate::worker::Clock;
@@ -30,6 +31,7 @@ pub(super) struct Sampler {
     pub(super) dns: Arc<DnsCounts>,
     pub(super) turns: Turns,
     pub(super) mirror: Option<Mirror>,
+    pub(super) tracer: Option<Tracer>,
     pub(super) limits: Arc<Limits>,
     pub(super) guard: Guard,
     pub(super) pulse: Pulse,
@@ -53,6 +55,7 @@ impl Sampler {
             log_lines_dropped: log::dropped(),
             dns: self.dns.sample(),
             copies: self.mirror.as_ref().map(Mirror::counts),
+            traces: self.tracer.as_ref().map(Tracer::counts),
             limits: self.limits.sharing(),
             guard: self.guard.sample(),
             streams: self.streams.sample(),
@@ -81,6 +84,7 @@ impl Sampler {
             ("dialer", Some(self.streams.queue())),
             ("events", events::queue()),
             ("hep", self.mirror.as_ref().map(Mirror::queue)),
+            ("traces", self.tracer.as_ref().map(Tracer::queue)),
         ];
         let known = all.into_iter().filter_map(|(name, queue)| Some((name, queue?)));
         known.map(|(name, (depth, limit))| QueueSample { name: name.to_owned(), depth, limit }).collect()

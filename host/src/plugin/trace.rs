@@ -1,14 +1,15 @@
-//! What a call's stages were told, asked, heard and gave: for `trunkline explain`. A real call carries no trace, and
-//! pays one look at an `Option` for it.
+//! What a call's stages were told, asked, heard and gave: for `trunkline explain`. Of real calls those carry one that are
+//! [traced](crate::spans), of the times of what was asked; the others pay one look at an `Option` for it.
 
 pub mod story;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use self::story::{Answer, Asked, Input, Question, Returned, StageStory};
 use super::contract;
 use super::recorded::{Answered, RecordedCall, Recording};
+use crate::cdr::record::UnixMicros;
 use crate::lookup::Origin;
 
 /// Questions told of one stage: a guest in a loop can ask thousands.
@@ -16,7 +17,12 @@ const MAX_QUESTIONS: usize = 256;
 
 /// The story of one call, in the making. Stages run one after the other: what is asked belongs to the last entered.
 #[derive(Debug, Default)]
-pub struct Trace(Mutex<Vec<StageStory>>, Mutex<Vec<Visited>>);
+pub struct Trace {
+    stories: Mutex<Vec<StageStory>>,
+    visits: Mutex<Vec<Visited>>,
+    /// Only what was asked, and when: a real call pays for it.
+    of_times: bool,
+}
 
 /// What it takes to run a stage on this call again.
 #[derive(Debug)]
@@ -39,13 +45,27 @@ pub(super) struct Open {
 }
 
 impl Trace {
+    /// Of a real call: when stages began, what they asked and when. What they were told and gave is not written down.
+    pub fn of_times() -> Self {
+        Self { of_times: true, ..Self::default() }
+    }
+
+    /// Whether it takes down everything, as for a call that is only tried out.
+    pub fn is_whole(&self) -> bool {
+        !self.of_times
+    }
+
     /// A stage finds the call so.
     pub fn enter(&self, call: &contract::Call) {
-        self.lock().push(StageStory::entered(Input::of(call)));
+        let input = if self.of_times { Input::default() } else { Input::of(call) };
+        self.lock().push(StageStory::entered(input, wall()));
     }
 
     /// The stage that was entered last gave this outcome, which the host has not judged yet.
     pub fn returned(&self, outcome: &contract::Outcome) {
+        if self.of_times {
+            return;
+        }
         if let Some(stage) = self.lock().last_mut() {
             stage.returned = Some(Returned::of(outcome));
         }
@@ -80,6 +100,11 @@ impl Trace {
         self.lock().clone()
     }
 
+    /// The same, and nothing is left.
+    pub fn take_stories(&self) -> Vec<StageStory> {
+        std::mem::take(&mut *self.lock())
+    }
+
     /// The stage that was entered last asks this. `None` where its list is full.
     pub(super) fn ask(self: &Arc<Self>, question: Question) -> Option<Open> {
         let mut stages = self.lock();
@@ -89,17 +114,22 @@ impl Trace {
             stage.untold += 1;
             return None;
         }
-        stage.asked.push(Asked { question, answer: None, micros: None });
+        stage.asked.push(Asked { question, answer: None, micros: None, began: wall() });
         Some(Open { trace: Arc::clone(self), at: (place, stage.asked.len() - 1), began: Instant::now() })
     }
 
     fn visits(&self) -> MutexGuard<'_, Vec<Visited>> {
-        self.1.lock().unwrap_or_else(PoisonError::into_inner)
+        self.visits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<StageStory>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.stories.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Microseconds since 1970.
+fn wall() -> UnixMicros {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64)
 }
 
 impl Open {

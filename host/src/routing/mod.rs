@@ -28,7 +28,7 @@ mod tests;
 pub use call::NewCall;
 pub use customer::Customer;
 pub use digest::DigestRealm;
-pub use facts::{Rate, Routed, RoutingFacts, TargetFacts};
+pub use facts::{Packed, Rate, Routed, RoutingFacts, TargetFacts};
 pub use gateway::{Condition, Gateway, Gateways, Health};
 pub use known::Known;
 pub use maker::{Maker, plugin_of, probation};

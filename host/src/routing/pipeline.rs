@@ -8,7 +8,7 @@ use super::call::NewCall;
 use super::customer::Customer;
 use super::digest::DigestRealm;
 use super::entry::Entry;
-use super::facts::{Routed, RoutingFacts, TargetFacts};
+use super::facts::{Packed, Routed, RoutingFacts, TargetFacts};
 use super::judge::{self, Bench, Judged, Ruling};
 use super::seat::Seat;
 use super::snapshot::Snapshot;
@@ -211,8 +211,9 @@ impl<'a> Passage<'a> {
         };
         let now = self.call.received + (started - self.began).as_micros() as u64;
         // A dry run asks nobody for a second opinion.
-        let compared = compared.filter(|_| trace.is_none() && self.snapshot.shadows.is_some());
-        let recording = (trace.is_some() || compared.is_some()).then(Arc::<Recording>::default);
+        let is_dry = trace.as_ref().is_some_and(|trace| trace.is_whole());
+        let compared = compared.filter(|_| !is_dry && self.snapshot.shadows.is_some());
+        let recording = (is_dry || compared.is_some()).then(Arc::<Recording>::default);
         if let (Some(trace), Some(recording)) = (&trace, &recording) {
             trace.record(&self.view, now, recording);
         }
@@ -382,6 +383,8 @@ impl<'a> Passage<'a> {
             caller: Sides { received: caller, sent: sent.caller },
             callee: Sides { received: callee, sent: sent.callee },
             permits: self.permits,
+            visits: None,
+            packed: Packed::default(),
         };
         Routed { decision, facts }
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::call::NewCall;
 use super::digest::DigestRealm;
 use super::entry::{Entry, dialled};
-use super::facts::{Routed, RoutingFacts};
+use super::facts::{Packed, Routed, RoutingFacts};
 use super::owners::is_before_number;
 use super::pipeline::{Lane, Passage};
 use super::snapshot::Snapshot;
@@ -121,6 +121,8 @@ impl Inner {
                 caller: side(caller),
                 callee: side(callee),
                 permits: Vec::new(),
+                visits: None,
+                packed: Packed::default(),
             },
         }
     }

@@ -46,6 +46,7 @@ use crate::sip::decision::CallRef;
 use crate::sip::flow::{Flow, Transport};
 use crate::sip::message::call_id_of;
 use crate::sip::time::Time;
+use crate::spans::Tracer;
 use crate::transport::hep::Mirror;
 use crate::transport::stream::Streams;
 use crate::transport::udp::Socket;
@@ -77,6 +78,8 @@ pub struct Worker {
     pub guard: Guard,
     /// Takes a copy of every message, where there is a collector.
     pub mirror: Option<Mirror>,
+    /// Takes records of calls, where traces are exported.
+    pub tracer: Option<Tracer>,
     /// Its own mail, and the way to the other workers.
     pub mailbox: Mailbox,
     /// Where names are asked for.
@@ -119,6 +122,7 @@ struct Driver {
     /// Messages for connections that wait until all that they tell of is handed to the journal.
     to_streams: Vec<(Flow, Bytes)>,
     mirror: Option<Mirror>,
+    tracer: Option<Tracer>,
     mailbox: Mailbox,
     outbox: Outbox,
     pipelines: Pipelines,
@@ -171,7 +175,8 @@ impl Driver {
             mirror: worker.mirror,
             outbox,
             mailbox: worker.mailbox,
-            pipelines: Pipelines::new(Router::new(worker.snapshot)),
+            pipelines: Pipelines::new(Router::new(worker.snapshot), worker.tracer.clone()),
+            tracer: worker.tracer,
             journal: worker.journal,
             clock: worker.clock,
             stats: Stats::new(&worker.metrics),
@@ -406,8 +411,13 @@ impl Driver {
                 }
                 Action::Started(call) => self.note(call, Event::CallStarted, JournalHandle::started),
                 Action::Answered(call) => self.note(call, Event::CallAnswered, JournalHandle::answered),
-                Action::Record(report) => {
-                    let name = report.cookie;
+                Action::Settled(call) => {
+                    if let Some(facts) = self.core.facts_mut(call) {
+                        facts.pack();
+                    }
+                }
+                Action::Record(mut report) => {
+                    let (name, visits) = (report.cookie, report.facts.visits.take());
                     let record = record::record(*report, &self.clock);
                     self.stats.ended(&record);
                     if is_strangers(&record) && !self.strangers.take(self.clock.now()) {
@@ -420,6 +430,9 @@ impl Driver {
                     if !self.journal.append(name, &record) {
                         self.stats.record_lost();
                     }
+                    if let Some(tracer) = &self.tracer {
+                        tracer.take(record, visits);
+                    }
                 }
             }
         }
@@ -429,6 +442,8 @@ impl Driver {
     fn note(&self, call: CallRef, event: fn(CallBegun) -> Event, write: fn(&JournalHandle, u64, Vec<u8>)) {
         // It may have ended meanwhile: its record is on the way.
         if let Some((open, facts)) = self.core.open_call(call) {
+            let whole = facts.read_packed();
+            let facts = whole.as_ref().unwrap_or(facts);
             write(&self.journal, open.cookie, open::encode(&open, facts, &self.clock));
             if events::wanted() {
                 events::publish(event(told::begun(&open, facts, &self.clock)));

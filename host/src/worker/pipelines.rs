@@ -14,9 +14,10 @@ use futures_util::stream::FuturesUnordered;
 use futures_util::task::AtomicWaker;
 
 use self::berth::{Berth, Job, Running};
-use crate::plugin::Cancel;
+use crate::plugin::{Cancel, Trace};
 use crate::routing::{NewCall, Routed, Router, Snapshot};
 use crate::sip::decision::{CallRef, RouteRequest};
+use crate::spans::{Tracer, Visit};
 
 /// Berths that are kept for the next calls: what one wake-up brings.
 const SPARE: usize = 64;
@@ -27,7 +28,9 @@ pub(super) struct Pipelines {
     next: Option<Pin<Box<dyn Future<Output = Router>>>>,
     waiting: FuturesUnordered<Running>,
     spare: Vec<Box<dyn Berth>>,
-    cancels: HashMap<CallRef, Cancel>,
+    /// Of those that wait: how they are stopped, and their traces.
+    cancels: HashMap<CallRef, (Cancel, Option<Arc<Trace>>)>,
+    tracer: Option<Tracer>,
     nudge: Arc<Nudge>,
     /// Of the nudge.
     waker: Waker,
@@ -52,11 +55,11 @@ impl Wake for Nudge {
 }
 
 impl Pipelines {
-    pub(super) fn new(router: Router) -> Self {
+    pub(super) fn new(router: Router, tracer: Option<Tracer>) -> Self {
         let nudge = Arc::<Nudge>::default();
         let waker = Waker::from(Arc::clone(&nudge));
         let (waiting, spare, cancels) = Default::default();
-        Self { router, next: None, waiting, spare, cancels, nudge, waker }
+        Self { router, next: None, waiting, spare, cancels, tracer, nudge, waker }
     }
 
     /// Whether a stage computes and gave the thread back for others' sake alone: the worker must not rest.
@@ -98,14 +101,15 @@ impl Pipelines {
         let cancel = Cancel::default();
         let call = request.call;
         let received = NewCall::received_now(Arc::clone(&request.message), request.flow);
-        let new = NewCall { identities, ..received };
+        let trace = self.tracer.as_ref().filter(|tracer| tracer.chooses()).map(|_| Arc::new(Trace::of_times()));
+        let new = NewCall { identities, trace: trace.clone(), ..received };
         let mut berth = self.spare.pop().unwrap_or_else(berth::new);
         berth.begin(Job { router: self.router.clone(), call, new, cancel: cancel.clone() });
-        if let Poll::Ready(decided) = berth.poll(cx) {
+        if let Poll::Ready((call, routed)) = berth.poll(cx) {
             self.spare.push(berth);
-            return Some(decided);
+            return Some((call, visited(routed, trace.as_deref())));
         }
-        self.cancels.insert(call, cancel);
+        self.cancels.insert(call, (cancel, trace));
         self.waiting.push(Running::new(berth));
         // It must be polled by its new owner once to be woken through it.
         cx.waker().wake_by_ref();
@@ -114,14 +118,14 @@ impl Pipelines {
 
     /// The caller no longer waits for this decision.
     pub(super) fn cancel(&mut self, call: CallRef) {
-        if let Some(cancel) = self.cancels.get(&call) {
+        if let Some((cancel, _)) = self.cancels.get(&call) {
             cancel.cancel();
         }
     }
 
     /// Nobody waits for any decision.
     pub(super) fn cancel_all(&mut self) {
-        self.cancels.values().for_each(Cancel::cancel);
+        self.cancels.values().for_each(|(cancel, _)| cancel.cancel());
     }
 
     /// The next decision.
@@ -136,13 +140,19 @@ impl Pipelines {
         self.nudge.worker.register(cx.waker());
         match self.waiting.poll_next_unpin(&mut Context::from_waker(&self.waker)) {
             Poll::Ready(Some((berth, (call, routed)))) => {
-                self.cancels.remove(&call);
+                let trace = self.cancels.remove(&call).and_then(|(_, trace)| trace);
                 if self.spare.len() < SPARE {
                     self.spare.push(berth);
                 }
-                Poll::Ready((call, routed))
+                Poll::Ready((call, visited(routed, trace.as_deref())))
             }
             _ => Poll::Pending,
         }
     }
+}
+
+/// With what its trace has, where the call has one.
+fn visited(mut routed: Routed, trace: Option<&Trace>) -> Routed {
+    routed.facts.visits = trace.map(Visit::all);
+    routed
 }

@@ -10,7 +10,7 @@ use crate::sip::core::{AttemptReport, CallReport};
 
 /// The record without its key, which is the journal's to give. The call's permits go back here.
 pub(super) fn record(report: CallReport<RoutingFacts>, clock: &Clock) -> CallRecord {
-    let facts = report.facts;
+    let facts = report.facts.unpacked();
     let targets = &facts.targets;
     let last = report.attempts.last().and_then(|attempt| targets.get(attempt.target));
     let (mut caller, mut callee) = (facts.caller, facts.callee);

@@ -102,6 +102,9 @@ pub enum Action<F> {
     Started(CallRef),
     /// It was answered, or answered by one more callee: the same.
     Answered(CallRef),
+    /// It is answered, and its transactions are gone: from now on it only stands, and what is kept of it may be made small
+    /// ([`Core::facts_mut`]). Again after each request within it.
+    Settled(CallRef),
     /// Find out where a name leads, and tell [`Core::located`]. Nothing waits for it.
     Locate(Place),
     /// A call is over: write its record. Once per call.
@@ -338,6 +341,11 @@ impl<F> Core<F> {
         }
     }
 
+    /// What the routing side knows of a call that has routes and has not ended.
+    pub fn facts_mut(&mut self, id: CallRef) -> Option<&mut F> {
+        self.call_mut(id)?.facts.as_mut()
+    }
+
     fn call_mut(&mut self, id: CallRef) -> Option<&mut Call<F>> {
         let slot = self.calls.get_mut(id.slot as usize).filter(|slot| slot.generation == id.generation)?;
         slot.call.as_deref_mut()
@@ -355,6 +363,9 @@ impl<F> Core<F> {
         }
         call.settle(&mut cx);
         call.sweep();
+        if had > 0 && call.transactions.is_empty() && call.phase == Phase::Answered {
+            cx.actions.push_back(Action::Settled(id));
+        }
         self.dialogs = self.dialogs + usize::from(call.phase == Phase::Answered) - usize::from(was == Phase::Answered);
         self.transactions = self.transactions + call.transactions.len() - had;
         if call.is_gone() {

@@ -9,7 +9,7 @@ use super::dialog;
 use super::report::AttemptReport;
 use super::session::Session;
 use super::settings::Settings;
-use super::{Core, Slot};
+use super::{Action, Core, Slot};
 use crate::decision::{CallRef, Destination};
 use crate::end::End;
 use crate::flow::{Flow, Transport};
@@ -231,6 +231,9 @@ impl<F> Core<F> {
             wake: None,
         };
         self.admit(id, hash, Box::new(call));
+        if goes_on {
+            self.actions.push_back(Action::Settled(id));
+        }
         self.with(now, id, |call, cx| {
             for leg in std::iter::once(&call.caller).chain(&call.callee).chain(&call.forks) {
                 leg.seek(cx);

@@ -26,6 +26,7 @@
 //! | `trunkline_limits_shared_total` | result | exchanges of counts with other nodes: `exchanged`, `failed`; keys left out: `untold` |
 //! | `trunkline_limits_nodes` | | other nodes whose counts are heard |
 //! | `trunkline_hep_copies_total` | result | copies of messages for the HEP collector: `sent`, `dropped` |
+//! | `trunkline_traces_total` | result | traces of calls: the collector has them, `exported`; the queue was full, `dropped`; it refused them or was not there, `failed` |
 //! | `trunkline_connections` | | TCP and TLS connections |
 //! | `trunkline_messages_total` | transport, direction | messages `received` and `sent` |
 //! | `trunkline_message_bytes_total` | transport, direction | their bytes |
@@ -58,7 +59,7 @@
 //! | `trunkline_plugin_trial` | plugin, kind, result | of a trial: `same`, `different`, `failed`, `withheld`, `dropped` |
 //! | `trunkline_usage_…` | customer | calls, stages, fuel, microseconds, refused, memory and its peak: for the bill |
 //! | `trunkline_breaker_opened_total` | kind, name | times that a service's breaker opened by itself |
-//! | `trunkline_queue_depth`, `trunkline_queue_limit` | queue | what waits in a bounded queue, and what may: `worker-0` …, `journal`, `events`, `hep`, `dialer` |
+//! | `trunkline_queue_depth`, `trunkline_queue_limit` | queue | what waits in a bounded queue, and what may: `worker-0` …, `journal`, `events`, `hep`, `traces`, `dialer` |
 //! | `trunkline_memory_bytes`, `trunkline_open_files` | | what the process has |
 //! | `trunkline_cpu_seconds_total`, `trunkline_worker_cpu_seconds_total` | , worker | processor time of the process, and of each worker |
 //! | `trunkline_ready`, `trunkline_start_time_seconds` | | 1 while new calls are taken; when the process began |

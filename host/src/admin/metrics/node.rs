@@ -34,7 +34,7 @@ pub struct NodeSample {
 /// A bounded queue.
 #[derive(Debug, Clone, Default)]
 pub struct QueueSample {
-    /// Whose: `worker-0`, `journal`, `events`, `hep`, `dialer`.
+    /// Whose: `worker-0`, `journal`, `events`, `hep`, `traces`, `dialer`.
     pub name: String,
     /// What waits in it.
     pub depth: u64,

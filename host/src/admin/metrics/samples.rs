@@ -19,6 +19,7 @@ use super::node::NodeSample;
 use super::stores::StoreSample;
 use crate::admin::GatewayStatus;
 use crate::guard::GuardSample;
+use crate::spans::Tally;
 
 use crate::transport::stream::{Event, StreamSample};
 
@@ -43,6 +44,8 @@ pub struct Samples {
     pub dns: [(&'static str, u64); 4],
     /// Copies of messages sent to the collector, and dropped; none where there is no collector.
     pub copies: Option<(u64, u64)>,
+    /// Traces of calls, where they are exported.
+    pub traces: Option<Tally>,
     /// How limits are shared with other nodes.
     pub limits: SharingStats,
     /// What was kept off.
@@ -147,6 +150,12 @@ impl Collector for Sampler {
 
         streams(&mut encoder, &samples.streams)?;
         guard(&mut encoder, &samples.guard)?;
+        let traces = samples.traces.into_iter().flat_map(|traces| {
+            let Tally { exported, dropped, failed } = traces;
+            [("exported", exported), ("dropped", dropped), ("failed", failed)]
+        });
+        let traces = traces.map(|(result, count)| ([("result", result)], count));
+        counters(&mut encoder, "traces", "Traces of calls for the OpenTelemetry collector", traces)?;
         let copies = samples.copies.into_iter().flat_map(|(sent, dropped)| [("sent", sent), ("dropped", dropped)]);
         let copies = copies.map(|(result, count)| ([("result", result)], count));
         counters(&mut encoder, "hep_copies", "Copies of messages for the HEP collector", copies)?;

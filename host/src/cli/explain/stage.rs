@@ -184,8 +184,10 @@ mod tests {
                     question: Question::Lookup(looked),
                     answer: Some(Answer::Rows(vec![vec![pair("lrn", "3105550000")]])),
                     micros: Some(3),
+                    began: 0,
                 }],
                 untold: 0,
+                began: 0,
                 returned: Some(Returned {
                     verdict: "proceed".into(),
                     edits: vec![Edit {

@@ -13,6 +13,7 @@ mod records;
 mod sources;
 mod stages;
 mod streams;
+mod tracing;
 
 use std::path::Path;
 
@@ -34,6 +35,7 @@ pub(super) fn validate(config: &Config, folder: &Path, report: &mut Report<'_>) 
     ledger::validate(config, folder, report);
     records::validate(config, folder, report);
     records::validate_events(config, folder, report);
+    tracing::validate(config, report);
 }
 
 /// Names go into metrics, records and file names.

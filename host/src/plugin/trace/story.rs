@@ -4,6 +4,7 @@
 
 use serde::Serialize;
 
+use crate::cdr::record::UnixMicros;
 use crate::lookup::row::Row;
 use crate::lookup::{self, Origin, Via};
 use crate::plugin::contract;
@@ -21,10 +22,13 @@ pub struct StageStory {
     pub untold: usize,
     /// What it gave; `None` where it gave nothing: it failed or was not run.
     pub returned: Option<Returned>,
+    /// When it was entered.
+    #[serde(skip)]
+    pub began: UnixMicros,
 }
 
 /// The call as a stage finds it: as received, with the edits of earlier stages applied.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Input {
     /// The calling number, digits; empty where there is none.
@@ -54,6 +58,9 @@ pub struct Asked {
     pub answer: Option<Answer>,
     /// From the question to the answer; `None` where there is none.
     pub micros: Option<u64>,
+    /// When it was asked.
+    #[serde(skip)]
+    pub began: UnixMicros,
 }
 
 /// What a stage can ask.
@@ -162,8 +169,8 @@ pub struct Edit {
 }
 
 impl StageStory {
-    pub(super) fn entered(input: Input) -> Self {
-        Self { input, asked: Vec::new(), untold: 0, returned: None }
+    pub(super) fn entered(input: Input, began: UnixMicros) -> Self {
+        Self { input, asked: Vec::new(), untold: 0, returned: None, began }
     }
 }
 

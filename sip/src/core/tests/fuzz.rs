@@ -242,7 +242,11 @@ impl Storm {
                     self.routes += 1;
                     self.waiting.push(*request);
                 }
-                Action::StopRouting(_) | Action::Started(_) | Action::Answered(_) | Action::Locate(_) => {}
+                Action::StopRouting(_)
+                | Action::Started(_)
+                | Action::Answered(_)
+                | Action::Settled(_)
+                | Action::Locate(_) => {}
                 Action::Record(record) => {
                     self.records += 1;
                     self.answered += usize::from(record.answered.is_some());

@@ -43,6 +43,7 @@ impl Meter {
                 Action::StopRouting(_)
                 | Action::Started(_)
                 | Action::Answered(_)
+                | Action::Settled(_)
                 | Action::Record(_)
                 | Action::Locate(_) => {}
             }

@@ -145,7 +145,7 @@ impl Rig {
                     self.records.push(*record);
                 }
                 // The routing side of these tests decides late or never by itself.
-                Action::StopRouting(_) => {}
+                Action::StopRouting(_) | Action::Settled(_) => {}
                 Action::Locate(place) => self.sought.push(place),
                 Action::Started(call) | Action::Answered(call) => {
                     if let Some((open, facts)) = self.core.open_call(call) {

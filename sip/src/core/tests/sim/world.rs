@@ -168,7 +168,11 @@ impl World {
                     let delay = self.net.between(0, 150);
                     self.net.after_ms(delay, Event::Decide(request));
                 }
-                Action::StopRouting(_) | Action::Started(_) | Action::Answered(_) | Action::Locate(_) => {}
+                Action::StopRouting(_)
+                | Action::Started(_)
+                | Action::Answered(_)
+                | Action::Settled(_)
+                | Action::Locate(_) => {}
                 Action::Record(record) => self.watch.on_record(&record),
             }
         }

@@ -1,0 +1,120 @@
+//! The counts that the repository keeps, and what is said of others.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+/// By name.
+pub type Counts = BTreeMap<String, u64>;
+
+/// As in `benches/instructions.toml`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kept {
+    /// The compiler that made the program which was counted: another one makes other code.
+    pub rustc: String,
+    /// How many percent a count may be from the kept one, either way.
+    pub tolerance: u64,
+    /// Instructions of a time that a piece of work is done; of stages, fuel.
+    pub counts: Counts,
+}
+
+/// What there is to say of one count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// Within the tolerance.
+    Same,
+    /// So many percent more than kept: a regression.
+    More(u64),
+    /// So many percent less than kept: a gain that the file does not know yet, behind which a loss could hide.
+    Less(u64),
+    /// The file does not know it.
+    Unknown,
+    /// The file knows it, and it was not counted.
+    Missing,
+}
+
+impl Kept {
+    /// From a file.
+    ///
+    /// # Errors
+    /// When it is not there, or not in this form.
+    pub fn read(file: &Path) -> Result<Self> {
+        let text = fs::read_to_string(file).with_context(|| format!("no kept counts in {}", file.display()))?;
+        toml::from_str(&text).with_context(|| format!("{}", file.display()))
+    }
+
+    /// To a file.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, file: &Path) -> Result<()> {
+        const HEAD: &str = "# Instructions of a piece of work, by callgrind, profile `release`; of stages, fuel.\n\
+                            # Recorded by `cargo xtask bench --only instructions --record`.\n";
+        fs::write(file, format!("{HEAD}{}", toml::to_string(self)?)).with_context(|| format!("{}", file.display()))
+    }
+
+    /// What there is to say of these counts.
+    pub fn findings(&self, seen: &Counts) -> BTreeMap<String, Finding> {
+        let names = self.counts.keys().chain(seen.keys()).cloned();
+        names.map(|name| (name.clone(), self.finding(self.counts.get(&name), seen.get(&name)))).collect()
+    }
+
+    fn finding(&self, kept: Option<&u64>, seen: Option<&u64>) -> Finding {
+        let (kept, seen) = match (kept, seen) {
+            (Some(kept), Some(seen)) => (*kept, *seen),
+            (None, _) => return Finding::Unknown,
+            (_, None) => return Finding::Missing,
+        };
+        let percent = kept.abs_diff(seen) * 100 / kept.max(1);
+        match (percent > self.tolerance, seen > kept) {
+            (false, _) => Finding::Same,
+            (true, true) => Finding::More(percent),
+            (true, false) => Finding::Less(percent),
+        }
+    }
+}
+
+/// The compiler of this folder's toolchain, as it names itself.
+///
+/// # Errors
+/// When there is none.
+pub fn rustc() -> Result<String> {
+    let output = Command::new("rustc").arg("--version").output().context("no rustc")?;
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts(pairs: &[(&str, u64)]) -> Counts {
+        pairs.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect()
+    }
+
+    #[test]
+    fn a_count_beyond_the_tolerance_is_told_either_way() {
+        let kept = Kept {
+            rustc: "rustc 1".to_owned(),
+            tolerance: 5,
+            counts: counts(&[("a", 1_000), ("b", 1_000), ("c", 1_000), ("d", 1_000)]),
+        };
+        let seen = counts(&[("a", 1_050), ("b", 1_061), ("c", 800), ("e", 1)]);
+        let found: Vec<Finding> = kept.findings(&seen).into_values().collect();
+        let expected = [Finding::Same, Finding::More(6), Finding::Less(20), Finding::Missing, Finding::Unknown];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() -> Result<()> {
+        let file = tempfile::tempdir()?.keep().join("instructions.toml");
+        let kept = Kept { rustc: rustc()?, tolerance: 5, counts: counts(&[("parse", 4_321)]) };
+        kept.write(&file)?;
+        assert_eq!(Kept::read(&file)?, kept);
+        Ok(())
+    }
+}

@@ -1,0 +1,20 @@
+//! What many calls at once, and much configuration, cost.
+//!
+//! | file | what |
+//! |---|---|
+//! | `simulation` | a million calls in one core, by a clock of its own |
+//! | `standing` | a hundred thousand calls on the wire |
+//! | `growth` | a call's cost beside ever more customers, gateways, rows, plugins |
+//! | `report` | the results |
+
+mod growth;
+mod report;
+mod simulation;
+mod standing;
+
+pub(crate) use self::simulation::settings;
+
+pub use self::growth::{Dimension, Growth, grow};
+pub use self::report::Report;
+pub use self::simulation::{Simulated, simulate};
+pub use self::standing::{Carrier, Stood, stand};
