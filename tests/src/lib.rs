@@ -54,7 +54,7 @@ pub use ports::{free_tcp, free_tcp_on, free_udp, is_bound};
 pub use postgres::Postgres;
 pub use process::{Process, statistic, tree};
 pub use prometheus::{Prometheus, Sample};
-pub use rabbit::Rabbit;
+pub use rabbit::{Rabbit, records_of};
 pub use redis::Redis;
 pub use router::Router;
 pub use setup::{Setup, plugins_folder};

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use futures_util::StreamExt;
+use lapin::message::Delivery;
 use lapin::options::{
     BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions,
     QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions,
@@ -17,8 +18,11 @@ use lapin::{BasicProperties, Connection, ConnectionProperties, ExchangeKind};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
+use trunkline::cdr::message;
 use trunkline::cdr::record::CallRecord;
+use trunkline::ledger::queue::content_type;
 
+use crate::link::Link;
 use crate::pki::Certificate;
 use crate::ports::free_tcp;
 use crate::process::Process;
@@ -85,6 +89,16 @@ impl Rabbit {
     /// For `[cdr.fanout]`.
     pub fn url(&self) -> String {
         format!("amqp://guest:guest@{}/%2f", self.address)
+    }
+
+    /// The same by another way.
+    pub fn url_by(&self, link: &Link) -> String {
+        format!("amqp://guest:guest@{}/%2f", link.address())
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// The same by TLS.
@@ -188,8 +202,8 @@ impl Rabbit {
         .with_context(|| format!("it holds {:?}", self.depth(queue)))
     }
 
-    /// Puts messages into a queue, as persistent ones.
-    pub fn give(&self, queue: &str, messages: &[Vec<u8>]) -> Result<()> {
+    /// Puts messages of this content type into a queue, as persistent ones.
+    pub fn give(&self, queue: &str, content_type: &str, messages: &[Vec<u8>]) -> Result<()> {
         let url = self.url();
         on_runtime(async {
             let connection = Connection::connect(&url, ConnectionProperties::default()).await?;
@@ -198,8 +212,9 @@ impl Rabbit {
             let mut confirms = Vec::new();
             for message in messages {
                 let persistent = BasicProperties::default().with_delivery_mode(2);
+                let properties = persistent.with_content_type(content_type.into());
                 let options = BasicPublishOptions::default();
-                confirms.push(channel.basic_publish("".into(), queue.into(), options, message, persistent).await?);
+                confirms.push(channel.basic_publish("".into(), queue.into(), options, message, properties).await?);
             }
             for confirm in confirms {
                 confirm.await?;
@@ -208,13 +223,15 @@ impl Rabbit {
         })
     }
 
-    /// Takes so many messages from a queue.
+    /// Takes so many messages from a queue: the records in them.
     ///
     /// # Errors
     /// When one of them is not a call record, or fewer come.
     pub fn take(&self, queue: &str, count: usize) -> Result<Vec<CallRecord>> {
-        let messages = self.take_messages(queue, count)?;
-        messages.iter().map(|(_, body)| serde_json::from_slice(body).context("a message is no call record")).collect()
+        self.deliveries(queue, count)?.iter().try_fold(Vec::new(), |mut records, message| {
+            records.extend(records_of(message)?);
+            Ok(records)
+        })
     }
 
     /// Takes so many messages from a queue: routing key and body.
@@ -222,6 +239,15 @@ impl Rabbit {
     /// # Errors
     /// When fewer come.
     pub fn take_messages(&self, queue: &str, count: usize) -> Result<Vec<(String, Vec<u8>)>> {
+        let messages = self.deliveries(queue, count)?;
+        Ok(messages.into_iter().map(|message| (message.routing_key.to_string(), message.data)).collect())
+    }
+
+    /// Takes so many messages from a queue, with all that came with them.
+    ///
+    /// # Errors
+    /// When fewer come.
+    pub fn deliveries(&self, queue: &str, count: usize) -> Result<Vec<Delivery>> {
         let url = self.url();
         on_runtime(async {
             let connection = Connection::connect(&url, ConnectionProperties::default()).await?;
@@ -239,7 +265,7 @@ impl Rabbit {
                 let message = next.with_context(|| format!("{queue} ran dry after {} of {count}", taken.len()))?;
                 let message = message.context("the broker closed the channel")??;
                 message.ack(BasicAckOptions::default()).await?;
-                taken.push((message.routing_key.to_string(), message.data));
+                taken.push(message);
             }
             Ok(taken)
         })
@@ -271,6 +297,15 @@ impl Rabbit {
         let id: i32 = fs::read_to_string(self.pid_file())?.trim().parse().context("the broker's pid file")?;
         Ok(kill(Pid::from_raw(id), signal)?)
     }
+}
+
+/// The records of one message, of whichever form it is.
+///
+/// # Errors
+/// When one of them is no call record.
+pub fn records_of(message: &Delivery) -> Result<Vec<CallRecord>> {
+    let records = message::records(content_type(message), &message.data);
+    records.map(|json| serde_json::from_slice(json).context("no call record")).collect()
 }
 
 fn on_runtime<T>(work: impl Future<Output = Result<T>>) -> Result<T> {

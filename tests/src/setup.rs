@@ -207,8 +207,14 @@ impl Setup {
 
     /// Records go to this broker too: a fanout exchange with two queues, `a` and `b`.
     pub fn fanout(self, url: &str) -> Self {
+        self.fanout_of(url, 1)
+    }
+
+    /// As [`Setup::fanout`]; so many records may share a message.
+    pub fn fanout_of(self, url: &str, records: u32) -> Self {
         self.section(&format!(
-            "[cdr.fanout]\namqp = {{ url = \"{url}\", exchange = \"trunkline.cdr\", queues = [\"a\", \"b\"] }}\n"
+            "[cdr.fanout.amqp]\nurl = \"{url}\"\nexchange = \"trunkline.cdr\"\nqueues = [\"a\", \"b\"]\n\
+             records-per-message = {records}\n"
         ))
     }
 

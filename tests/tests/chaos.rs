@@ -49,12 +49,14 @@ fn whatever_dies_every_completed_call_has_one_record_in_each_store() -> Result<(
     let rate = u32::try_from(from_environment("TRUNKLINE_CHAOS_RATE", 50))?;
     println!("seed {seed}: {rate} calls a second for {seconds} s");
     let callee = Sipp::callee("callee", &[])?;
-    let mut scene = Scene::set(&callee)?;
+    let mut fates = fastrand::Rng::with_seed(seed);
+    let shared = if fates.bool() { 1 } else { 100 };
+    println!("{shared} records may share a message");
+    let mut scene = Scene::set(&callee, shared)?;
     let load = Load { calls: rate * u32::try_from(seconds)?, rate };
     let callers = Sipp::caller("caller", &NUMBERS, scene.router.sip(), load)?;
 
     let end = Instant::now() + Duration::from_secs(seconds);
-    let mut fates = fastrand::Rng::with_seed(seed);
     let mut faults = [
         Fault::BrokerKilled,
         Fault::DatabaseStopped,
@@ -87,7 +89,7 @@ fn whatever_dies_every_completed_call_has_one_record_in_each_store() -> Result<(
     ensure!(completed.len() as u32 > load.calls / 4, "chaos, and not the end of all calls");
 
     scene.settle()?;
-    scene.reconcile(lost_with_queues)?;
+    scene.reconcile(lost_with_queues * u64::from(shared))?;
     scene.prove(&completed)?;
     scene.delete_some_and_find_them()?;
     scene.prove(&completed)
@@ -95,11 +97,11 @@ fn whatever_dies_every_completed_call_has_one_record_in_each_store() -> Result<(
 
 impl Scene {
     /// A is the ledger, fed by the broker; B is the router's own SQLite; it ships to PostgreSQL, too.
-    fn set(callee: &Sipp) -> Result<Self> {
+    fn set(callee: &Sipp, shared: u32) -> Result<Self> {
         let (rabbit, postgres) = (Rabbit::start()?, Postgres::start()?);
         let setup = Setup::new()?
             .carrier(callee.address())
-            .fanout(&rabbit.url())
+            .fanout_of(&rabbit.url(), shared)
             .section(&format!("[cdr.stores.pg]\nsql = {{ url = \"{}\" }}", postgres.url()))
             .section(&format!("[call]\nmax-duration = \"{}s\"", LONGEST.as_secs()));
         let disk = SmallDisk::mount(&setup.folder().join("var/journal"), 256)
@@ -190,7 +192,7 @@ impl Scene {
     fn reconcile(&self, lost_with_queues: u64) -> Result<()> {
         let (_, before) = self.run_reconcile(&self.a(), &[])?;
         let lacks = |report: &serde_json::Value, side: usize| report["report"]["sides"][side]["missing"].as_u64();
-        println!("the ledger lacks {:?}; {lost_with_queues} were gone with a queue", lacks(&before, 0));
+        println!("the ledger lacks {:?}; at most {lost_with_queues} were gone with a queue", lacks(&before, 0));
         ensure!(lacks(&before, 1) == Some(0), "the router's own store lacks nothing: {before:#}");
         ensure!(lacks(&before, 0) <= Some(lost_with_queues), "only a deleted queue takes records away: {before:#}");
         let (code, filled) = self.fill()?;

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use nix::sys::signal::Signal;
+use trunkline::cdr::message;
 use trunkline_tests::{Ledger, Load, Postgres, Process, Rabbit, Router, Setup, Sipp, run, until};
 
 const NUMBERS: [(&str, &str); 3] = [("caller", "1212555[field0]"), ("callee", "1919555[field0]"), ("talk", "200")];
@@ -90,7 +91,7 @@ fn every_call_is_charged_once_though_primaries_pause_and_die_and_broker_and_data
     // Every record again, and what is none.
     let mut again: Vec<Vec<u8>> = stored.iter().map(serde_json::to_vec).collect::<Result<_, _>>()?;
     again.push(b"this is no record".to_vec());
-    rabbit.give("a", &again)?;
+    rabbit.give("a", message::ONE, &again)?;
     until("the message that is no record", Duration::from_secs(20), || {
         Ok((count(&postgres, "select count(*) from ledger.rejects") == 1).then_some(()))
     })?;

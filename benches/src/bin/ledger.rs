@@ -170,7 +170,7 @@ async fn from_broker(arguments: &Arguments, url: String, database: &Database) ->
     let mut rules = Rules::default();
     rules.book = book();
     let shared = Shared {
-        queue: Queue::new(&AmqpQueue { url, queue: "a".to_owned() }, arguments.batch as usize)?,
+        queue: Queue::new(&AmqpQueue { url, queue: "a".to_owned() })?,
         database: database.clone(),
         rules: Arc::new(ArcSwap::from_pointee(rules)),
         counters: Arc::clone(&counters),

@@ -10,6 +10,7 @@ pub mod chain;
 pub mod codec;
 pub mod cursor;
 pub mod journal;
+pub mod message;
 pub mod query;
 pub mod reconcile;
 pub mod record;

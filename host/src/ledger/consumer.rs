@@ -12,12 +12,12 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::counters::Counters;
-use super::queue::{Link, Queue};
+use super::queue::{Gathered, Link, Queue, content_type};
 use super::rating::{Clerk, Rules};
 use super::store::batch::{self, Rated, Reject, WriteError, Written};
 use super::store::lease::Lease;
-use crate::cdr::Backoff;
 use crate::cdr::record::CallRecord;
+use crate::cdr::{Backoff, message};
 use crate::postgres::Database;
 
 /// One batch. The server gives up each statement before that: this is for one that is not there any more.
@@ -102,34 +102,37 @@ impl Consumer {
     async fn consume(&mut self, link: &mut Link) -> anyhow::Result<Ended> {
         loop {
             let mut stop = self.stop.clone();
-            let messages = tokio::select! {
-                messages = link.gather(self.shared.batch, self.shared.linger) => messages?,
+            let gathered = tokio::select! {
+                gathered = link.gather(self.shared.batch, self.shared.linger) => gathered?,
                 _ = stop.wait_for(|stop| *stop) => return Ok(Ended::Stopped),
             };
-            let Some(last) = messages.last().map(|message| message.delivery_tag) else { continue };
-            let (rated, rejects) = self.rate(messages).await;
+            let Gathered { messages, records } = gathered;
+            let (count, Some(last)) = (messages.len(), messages.last().map(|message| message.delivery_tag)) else {
+                continue;
+            };
+            let (rated, rejects) = self.rate(messages, records).await;
             if let Err(ended) = self.settle(rated, rejects).await {
                 return Ok(ended);
             }
             link.acknowledge(last).await?;
+            link.adjust(count, records, self.shared.batch).await?;
         }
     }
 
     /// Reads and rates; what is no record goes beside.
-    async fn rate(&mut self, messages: Vec<Delivery>) -> (Vec<Rated>, Vec<Reject>) {
+    async fn rate(&mut self, messages: Vec<Delivery>, records: usize) -> (Vec<Rated>, Vec<Reject>) {
         let rules = self.shared.rules.load_full();
         let mut clerk = match self.clerk.take().filter(|clerk| clerk.is_of(&rules)) {
             Some(clerk) => clerk,
             None => Clerk::new(rules).await,
         };
-        let (mut batch, mut rejects) = (Vec::with_capacity(messages.len()), Vec::new());
+        let (mut batch, mut rejects) = (Vec::with_capacity(records), Vec::new());
         for message in messages {
-            match read(&message.data) {
-                Ok((record, json)) => batch.push(Rated { charges: clerk.rate(&record).await, json, record }),
-                Err(reason) => {
-                    let id = message.properties.message_id().as_ref().map(ToString::to_string);
-                    let id = id.unwrap_or_else(|| fingerprint(&message.data));
-                    rejects.push(Reject { id, reason, body: message.data });
+            let form = content_type(&message);
+            for body in message::records(form, &message.data) {
+                match read(body) {
+                    Ok((record, json)) => batch.push(Rated { charges: clerk.rate(&record).await, json, record }),
+                    Err(reason) => rejects.push(Reject { id: name(&message, body), reason, body: body.to_vec() }),
                 }
             }
         }
@@ -194,6 +197,14 @@ impl Consumer {
         let mut stop = self.stop.clone();
         timeout(pause, stop.wait_for(|stop| *stop)).await.is_ok()
     }
+}
+
+/// What a message that is no record, or a line of one, is known by.
+fn name(message: &Delivery, body: &[u8]) -> String {
+    // Which lines share a message is chance.
+    let is_whole = body.len() == message.data.len();
+    let id = message.properties.message_id().as_ref().filter(|_| is_whole).map(ToString::to_string);
+    id.unwrap_or_else(|| fingerprint(body))
 }
 
 fn read(message: &[u8]) -> Result<(CallRecord, Arc<str>), String> {

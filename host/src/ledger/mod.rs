@@ -9,6 +9,7 @@ pub mod consumer;
 pub mod counters;
 mod endpoint;
 pub mod histogram;
+mod loan;
 pub mod money;
 pub mod queue;
 pub mod rating;

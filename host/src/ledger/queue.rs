@@ -6,11 +6,13 @@ use anyhow::{Context as _, anyhow};
 use futures_util::StreamExt as _;
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions};
-use lapin::types::FieldTable;
+use lapin::types::{FieldTable, ShortString};
 use lapin::uri::AMQPUri;
 use lapin::{Channel, Connection, ConnectionProperties, Consumer};
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::loan::Loan;
+use crate::cdr::message;
 use crate::config::model::AmqpQueue;
 
 /// Connecting and subscribing, all together; acknowledging; closing.
@@ -25,15 +27,23 @@ pub struct Queue {
     /// `host:port/vhost`: the URL without its credentials.
     place: String,
     name: String,
-    /// Messages that the broker hands over before the first of them is acknowledged.
-    prefetch: u16,
 }
 
 /// A subscription.
 pub struct Link {
+    queue: Queue,
     connection: Connection,
     channel: Channel,
     messages: Consumer,
+    loan: Loan,
+}
+
+/// What came of it together.
+pub struct Gathered {
+    /// Whole messages, the last of them behind all others.
+    pub messages: Vec<Delivery>,
+    /// Records in them.
+    pub records: usize,
 }
 
 impl Queue {
@@ -42,15 +52,13 @@ impl Queue {
     /// # Errors
     ///
     /// It is none. It is not repeated: it may hold a password.
-    pub fn new(config: &AmqpQueue, batch: usize) -> anyhow::Result<Self> {
+    pub fn new(config: &AmqpQueue) -> anyhow::Result<Self> {
         let mut uri: AMQPUri = config.url.parse().map_err(|_| {
             anyhow!("is not an AMQP URL: write `amqp://USER:PASSWORD@HOST:PORT/VHOST`, the vhost `/` as `%2f`")
         })?;
         uri.query.heartbeat.get_or_insert(HEARTBEAT);
         let place = format!("{}:{}/{}", uri.authority.host, uri.authority.port, uri.vhost.trim_start_matches('/'));
-        // One batch being written, one being gathered.
-        let prefetch = u16::try_from(batch.saturating_mul(2)).unwrap_or(u16::MAX);
-        Ok(Self { uri, place, name: config.queue.clone(), prefetch })
+        Ok(Self { uri, place, name: config.queue.clone() })
     }
 
     /// Subscribes.
@@ -74,25 +82,42 @@ impl Queue {
         channel.queue_declare(self.name.as_str().into(), passive, FieldTable::default()).await.with_context(|| {
             format!("there is no queue `{}`: name it in `cdr.fanout.amqp.queues`, and start a router", self.name)
         })?;
-        channel.basic_qos(self.prefetch, BasicQosOptions::default()).await?;
-        let messages = channel
-            .basic_consume(self.name.as_str().into(), "".into(), BasicConsumeOptions::default(), FieldTable::default())
-            .await?;
-        Ok(Link { connection, channel, messages })
+        let loan = Loan::default();
+        let messages = self.subscribe(&channel, loan).await?;
+        Ok(Link { queue: self.clone(), connection, channel, messages, loan })
+    }
+
+    async fn subscribe(&self, channel: &Channel, loan: Loan) -> lapin::Result<Consumer> {
+        channel.basic_qos(loan.messages, BasicQosOptions::default()).await?;
+        let name = self.name.as_str().into();
+        channel.basic_consume(name, "".into(), BasicConsumeOptions::default(), FieldTable::default()).await
     }
 }
 
+impl Gathered {
+    fn push(&mut self, message: Delivery) {
+        self.records += message::count(content_type(&message), &message.data);
+        self.messages.push(message);
+    }
+}
+
+/// What a message says that it is.
+pub fn content_type(message: &Delivery) -> Option<&str> {
+    message.properties.content_type().as_ref().map(ShortString::as_str)
+}
+
 impl Link {
-    /// Waits for a message, then gathers what comes within `linger`, at most `most`.
+    /// Waits for a message, then gathers what comes within `linger`, until it has `most` records: the last message may bring
+    /// some more.
     ///
     /// # Errors
     ///
     /// The connection is gone: all that was not acknowledged comes again.
-    pub async fn gather(&mut self, most: usize, linger: Duration) -> anyhow::Result<Vec<Delivery>> {
-        let mut batch = Vec::with_capacity(most);
+    pub async fn gather(&mut self, most: usize, linger: Duration) -> anyhow::Result<Gathered> {
+        let mut batch = Gathered { messages: Vec::new(), records: 0 };
         batch.push(self.next().await?);
         let end = Instant::now() + linger;
-        while batch.len() < most {
+        while batch.records < most {
             match timeout_at(end, self.next()).await {
                 Ok(message) => batch.push(message?),
                 Err(_) => break,
@@ -113,6 +138,26 @@ impl Link {
     pub async fn acknowledge(&self, tag: u64) -> anyhow::Result<()> {
         let acknowledged = timeout(PATIENCE, self.channel.basic_ack(tag, BasicAckOptions { multiple: true })).await;
         Ok(acknowledged.map_err(|_| anyhow!("no answer within {PATIENCE:?}"))??)
+    }
+
+    /// Has the broker lend more messages, or fewer, where that fits better to what came. What it had lent comes again.
+    ///
+    /// # Errors
+    ///
+    /// The connection is gone.
+    pub async fn adjust(&mut self, messages: usize, records: usize, batch: usize) -> anyhow::Result<()> {
+        let Some(loan) = self.loan.after(messages, records, batch) else { return Ok(()) };
+        let changed = timeout(PATIENCE, async {
+            // A subscription keeps the loan that it began with, and a channel what it has lent.
+            self.channel.close(200, "".into()).await?;
+            self.channel = self.connection.create_channel().await?;
+            self.messages = self.queue.subscribe(&self.channel, loan).await?;
+            lapin::Result::Ok(())
+        });
+        changed.await.map_err(|_| anyhow!("no answer within {PATIENCE:?}"))??;
+        tracing::debug!(queue = self.queue.name, messages = loan.messages, "the broker lends so many from now on");
+        self.loan = loan;
+        Ok(())
     }
 
     /// Gives back what was not acknowledged.

@@ -82,7 +82,7 @@ impl Service {
     async fn new(loaded: &Loaded) -> anyhow::Result<Self> {
         let ledger = of(loaded)?;
         let shared = Shared {
-            queue: Queue::new(&ledger.amqp, ledger.batch).context("ledger.amqp.url")?,
+            queue: Queue::new(&ledger.amqp).context("ledger.amqp.url")?,
             database: Database::new(&ledger.sql.url).context("ledger.sql.url")?,
             rules: Arc::new(ArcSwap::new(rules_of(loaded).await?)),
             counters: Arc::new(Counters::default()),

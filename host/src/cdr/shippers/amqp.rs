@@ -1,8 +1,11 @@
 //! RabbitMQ as a fanout: every record to one exchange, from there to every queue that is bound.
 //!
+//! A message is one record, or as many of those that wait as the operator lets share one. The broker confirms all of it or
+//! none, and so the cursor is past all of its records or none.
+//!
 //! lapin's own recovery gives up after some tries and turns pending confirms into errors, so it stays off: a link that
 //! failed in any way is thrown away, and the next attempt builds a new one and sends the same batch again. Consumers
-//! know a record by its message id.
+//! know a record by its key.
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -20,6 +23,7 @@ use tokio::time::timeout;
 
 use super::Sink;
 use crate::amqp::{Broker, BrokerError};
+use crate::cdr::message::{Message, Packer};
 use crate::cdr::record::CallRecord;
 use crate::config::model::{AmqpFanout, QueueType};
 
@@ -30,7 +34,7 @@ const CONFIRM: Duration = Duration::from_secs(15);
 const BLOCKED: &str = "the broker blocks publishers: it is short of memory or disk";
 /// How soon a broker that blocks publishers is told.
 const LOOK: Duration = Duration::from_secs(1);
-/// Records that were published and are not confirmed yet. The broker confirms many at once, after its disk has them.
+/// Messages that were published and are not confirmed yet. The broker confirms many at once, after its disk has them.
 const AHEAD: usize = 2_000;
 /// Persistent: the broker confirms a message once it is on disk in every durable queue.
 const PERSISTENT: u8 = 2;
@@ -42,6 +46,8 @@ pub(in crate::cdr) struct AmqpSink {
     /// For calls that nobody answered, where they go elsewhere.
     missed: Option<Tier>,
     queue_type: QueueType,
+    /// Records in a message, at most.
+    most: usize,
     link: Option<Link>,
     unroutable: u64,
 }
@@ -71,6 +77,7 @@ impl AmqpSink {
             all: Tier::new(&config.exchange, &config.queues),
             missed: config.missed.as_ref().map(|missed| Tier::new(&missed.exchange, &missed.queues)),
             queue_type: config.queue_type,
+            most: config.records_per_message,
             link: None,
             unroutable: 0,
         })
@@ -96,9 +103,11 @@ impl AmqpSink {
         self.tiers().map(|tier| tier.exchange.as_str()).collect::<Vec<_>>().join("` or `")
     }
 
-    /// Where a record goes.
-    fn tier(&self, record: &CallRecord) -> &Tier {
-        self.missed.as_ref().filter(|_| record.times.answered.is_none()).unwrap_or(&self.all)
+    /// The records that go to each tier, the same ones at every attempt.
+    fn parts<'a>(&self, batch: &'a [CallRecord]) -> Vec<(&Tier, Vec<&'a CallRecord>)> {
+        let (missed, all): (Vec<_>, Vec<_>) =
+            batch.iter().partition(|record| self.missed.is_some() && record.times.answered.is_none());
+        std::iter::once((&self.all, all)).chain(self.missed.as_ref().map(|tier| (tier, missed))).collect()
     }
 
     async fn declare(&self, channel: &Channel, Tier { exchange, queues }: &Tier) -> anyhow::Result<()> {
@@ -131,36 +140,37 @@ impl AmqpSink {
         Ok(())
     }
 
-    /// Publishes a batch and waits for all of its confirms. How many of them no queue took.
+    /// Publishes a batch and waits for all of its confirms. How many of its records no queue took.
     async fn publish(&self, link: &Link, batch: &[CallRecord]) -> anyhow::Result<u64> {
-        // None of them begins before it is asked for.
-        let records: Vec<_> = batch.iter().map(|record| self.publish_one(&link.channel, record)).collect();
-        let mut confirms = stream::iter(records).buffer_unordered(AHEAD);
         let mut returned = 0;
-        while let Some(confirm) = link.patiently(confirms.next()).await? {
-            match confirm? {
-                Confirmation::Ack(None) => {}
-                Confirmation::Ack(Some(_)) => returned += 1,
-                Confirmation::Nack(_) => bail!("the broker refused a record (basic.nack)"),
-                Confirmation::NotRequested => bail!("the channel lost its confirm mode"),
+        for (tier, records) in self.parts(batch) {
+            let messages = stream::iter(Packer::new(records, self.most));
+            let mut confirms =
+                messages.map(|message| self.publish_one(&link.channel, tier, message)).buffer_unordered(AHEAD);
+            while let Some(confirm) = link.patiently(confirms.next()).await? {
+                match confirm? {
+                    (Confirmation::Ack(None), _) => {}
+                    (Confirmation::Ack(Some(_)), records) => returned += u64::from(records),
+                    (Confirmation::Nack(_), _) => bail!("the broker refused a message (basic.nack)"),
+                    (Confirmation::NotRequested, _) => bail!("the channel lost its confirm mode"),
+                }
             }
         }
         Ok(returned)
     }
 
-    async fn publish_one(&self, channel: &Channel, record: &CallRecord) -> anyhow::Result<Confirmation> {
-        let key = &record.key;
-        let json = serde_json::to_vec(record)?;
-        let properties = BasicProperties::default()
-            .with_delivery_mode(PERSISTENT)
-            .with_content_type("application/json".into())
-            .with_app_id("trunkline".into())
-            .with_message_id(format!("{}/{}/{}", key.node, key.epoch, key.sequence).into());
-        let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-        let exchange = self.tier(record).exchange.as_str().into();
+    /// What the broker says to a message, and of how many records it says that.
+    async fn publish_one(
+        &self,
+        channel: &Channel,
+        tier: &Tier,
+        message: serde_json::Result<Message>,
+    ) -> anyhow::Result<(Confirmation, u32)> {
+        let message = message?;
+        let (exchange, options) = (tier.exchange.as_str().into(), mandatory());
         // lapin answers once the message is in the socket: one at a time would cost a switch of threads each.
-        let confirm = channel.basic_publish(exchange, "".into(), options, &json, properties).await?;
-        Ok(confirm.await?)
+        let confirm = channel.basic_publish(exchange, "".into(), options, &message.body, properties(&message)).await?;
+        Ok((confirm.await?, message.records))
     }
 
     /// Whether every configured queue is still there.
@@ -205,6 +215,24 @@ impl AmqpSink {
         self.link = Some(link);
         Ok(())
     }
+}
+
+fn mandatory() -> BasicPublishOptions {
+    BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() }
+}
+
+fn properties(message: &Message) -> BasicProperties {
+    let mut headers = FieldTable::default();
+    headers.insert("records".into(), AMQPValue::LongUInt(message.records));
+    for (name, sequence) in [("first", message.first.sequence), ("last", message.last)] {
+        headers.insert(name.into(), AMQPValue::LongLongInt(sequence as i64));
+    }
+    BasicProperties::default()
+        .with_delivery_mode(PERSISTENT)
+        .with_content_type(message.content_type.into())
+        .with_headers(headers)
+        .with_app_id("trunkline".into())
+        .with_message_id(message.id().into())
 }
 
 impl Link {

@@ -30,7 +30,7 @@ pub struct Ledger {
     /// Consumers in the one that works, each with a connection of its own. Default 2.
     #[serde(default = "default_consumers")]
     pub consumers: usize,
-    /// Records in a transaction, at most. Default 5,000.
+    /// Records in a transaction, at most, and the rest of the last message. Default 5,000.
     #[serde(default = "default_batch")]
     pub batch: usize,
     /// How long a transaction waits for more records. Default 100 ms.

@@ -155,10 +155,18 @@ pub struct AmqpFanout {
     /// What kind of queues those are. Default `classic`.
     #[serde(default)]
     pub queue_type: QueueType,
+    /// Records that may share a message, 1 to 1,000, as lines of JSON; nothing waits for a message to fill. Default 1: each
+    /// record is a message of its own, as JSON.
+    #[serde(default = "one")]
+    pub records_per_message: usize,
     /// Where the records of calls go that nobody answered. Default: where all go.
     pub missed: Option<MissedFanout>,
     /// Certificates, for `amqps`.
     pub tls: Option<PeerTls>,
+}
+
+fn one() -> usize {
+    1
 }
 
 /// An exchange for calls that nobody answered.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use reqwest::Url;
@@ -15,6 +16,8 @@ use super::{at_least_one, name, not_zero, peer_tls};
 const MIN_LIMIT: u64 = 256 << 20;
 /// Bytes of a webhook's secret.
 const SECRET: usize = 16;
+/// A message that is sent again is sent whole.
+const RECORDS_PER_MESSAGE: RangeInclusive<usize> = 1..=1_000;
 /// A store's name names its cursor's file in the journal's folder; this one is the broker's.
 const RESERVED: &str = "fanout";
 
@@ -137,6 +140,10 @@ fn broker(key: &str, url: &str, tls: Option<&PeerTls>, folder: &Path, report: &m
 fn validate_amqp(key: &str, amqp: &AmqpFanout, folder: &Path, report: &mut Report<'_>) {
     broker(key, &amqp.url, amqp.tls.as_ref(), folder, report);
     exchange(key, &amqp.exchange, &amqp.queues, report);
+    if !RECORDS_PER_MESSAGE.contains(&amqp.records_per_message) {
+        let (least, most) = RECORDS_PER_MESSAGE.into_inner();
+        report.error(&format!("{key}.records-per-message"), format!("must be from {least} to {most}"));
+    }
     if let Some(missed) = &amqp.missed {
         exchange(&format!("{key}.missed"), &missed.exchange, &missed.queues, report);
         if missed.exchange == amqp.exchange {
