@@ -11,6 +11,7 @@ mod pipelines;
 mod probes;
 mod ration;
 mod record;
+mod refused;
 mod stats;
 mod strain;
 mod told;
@@ -470,7 +471,7 @@ impl Driver {
             sent: sum.sent + socket.carried.1,
             unsent: sum.unsent + socket.unsent,
         });
-        self.stats.publish(&self.core, carried, self.pipelines.waiting(), self.strain.cause());
+        self.stats.publish(&self.core, carried, self.pipelines.waiting());
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use prometheus_client::metrics::counter::Counter;
 
+use super::refused::Refused;
 use super::strain::{Cause, Turn};
 use crate::admin::Metrics;
 use crate::admin::metrics::{Occupancy, WorkerMetrics};
@@ -31,6 +32,8 @@ pub(super) struct Stats {
     overruns: Counter,
     received: Counter,
     sent: Counter,
+    /// What the worker suffers from, or did last.
+    strain: Option<Cause>,
     /// Calls were refused in the second before the last publishing.
     refusing: bool,
 }
@@ -47,6 +50,7 @@ impl Stats {
             occupancy: Occupancy::default(),
             counted: Counters::default(),
             carried: Carried::default(),
+            strain: None,
             refusing: false,
             overruns: metrics.drops("worker-overrun"),
             received: metrics.datagrams("received"),
@@ -81,9 +85,10 @@ impl Stats {
     }
 
     /// The worker refuses new calls from now on, or takes them again. Takes locks.
-    pub(super) fn turned(&self, turn: Turn) {
+    pub(super) fn turned(&mut self, turn: Turn) {
         match turn {
             Turn::Begins(cause) => {
+                self.strain = Some(cause);
                 tracing::warn!(cause = cause.word(), "a worker is overloaded: it refuses new calls");
                 self.metrics.overloads(cause.word()).inc();
                 self.metrics.overloaded.inc();
@@ -96,7 +101,7 @@ impl Stats {
     }
 
     /// Add what has happened since the last time to the page. Takes locks: once a second.
-    pub(super) fn publish<F>(&mut self, core: &Core<F>, carried: Carried, waiting: usize, cause: Option<Cause>) {
+    pub(super) fn publish<F>(&mut self, core: &Core<F>, carried: Carried, waiting: usize) {
         let active = core.in_progress() as i64;
         self.metrics.active_calls.inc_by(active - self.active);
         self.active = active;
@@ -142,15 +147,11 @@ impl Stats {
         ] {
             self.metrics.transaction_events(event).inc_by(count);
         }
-        let refused = now.full - then.full + now.overloaded - then.overloaded;
-        if (refused > 0) != self.refusing {
-            self.refusing = refused > 0;
-            let why = match cause {
-                Some(cause) => cause.word(),
-                None if now.full > then.full => "max-calls",
-                None => "refusing",
-            };
-            events::publish(if refused > 0 { Event::Overloaded { refused, why } } else { Event::OverloadOver {} });
+        let refused = Refused::between(&then, &now);
+        if (refused.count() > 0) != self.refusing {
+            self.refusing = refused.count() > 0;
+            let event = Event::Overloaded { refused: refused.count(), why: refused.why(self.strain) };
+            events::publish(if self.refusing { event } else { Event::OverloadOver {} });
         }
         self.counted = now;
         self.carried = carried;

@@ -91,10 +91,6 @@ impl Strain {
         self.cause.map(|_| self.limits.retry_after.get())
     }
 
-    pub(super) fn cause(&self) -> Option<Cause> {
-        self.cause
-    }
-
     /// Nothing waits any more; there is work left.
     pub(super) fn catches_up(&mut self, now: Time) {
         self.caught_up = now;

@@ -126,8 +126,12 @@ pub struct Counters {
     pub absorbed: u64,
     /// Failure responses that were never acknowledged.
     pub unacknowledged: u64,
-    /// Requests refused because the node drains, the journal fails, or a call has too many of them.
+    /// Requests refused because the node drains, the journal fails, there is too much to do, or a call has too many of them.
     pub overloaded: u64,
+    /// Of those, refused because the node drains or the journal fails.
+    pub unwilling: u64,
+    /// Of those, refused because a call has too many of them, or a Call-ID too many calls.
+    pub crowded: u64,
     /// New calls refused because `max_calls` are held.
     pub full: u64,
     /// Requests that came back as they went (482).
@@ -480,6 +484,11 @@ impl<F> Core<F> {
             self.refuse_for_now(&request);
         } else if self.draining || self.refusing || self.overload.is_some() || self.is_crowded(&request) {
             self.counters.overloaded += 1;
+            if self.draining || self.refusing {
+                self.counters.unwilling += 1;
+            } else if self.overload.is_none() {
+                self.counters.crowded += 1;
+            }
             self.refuse_for_now(&request);
         } else if !self.turned_away(&request) {
             self.on_invite(now, &request);
@@ -503,6 +512,7 @@ impl<F> Core<F> {
         match self.find_dialog(&request.message) {
             Some((id, _)) if self.call_mut(id).is_some_and(|call| call.transactions.len() >= MAX_TRANSACTIONS) => {
                 self.counters.overloaded += 1;
+                self.counters.crowded += 1;
                 self.refuse(&request, 500, "", &[("Retry-After", "5")]);
             }
             Some((id, side)) if self.call_mut(id).is_some_and(|call| call.takes(&request.message, side)) => {
