@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Cmd, FromRedisValue, Pipeline};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::runtime::Handle;
 
 use crate::config::model;
@@ -38,7 +40,13 @@ impl RedisClient {
             let _ = rustls::crypto::ring::default_provider().install_default();
             let certificates = certificates(config.tls.as_ref(), folder)
                 .map_err(|(key, why)| vec![Problem::new(format!("services.{name}.tls.{key}"), why)])?;
-            redis::Client::build_with_tls(config.url.as_str(), certificates).map_err(problem)?
+            redis::Client::build_with_tls(config.url.as_str(), certificates).map_err(|error| {
+                // Each is right by itself: they do not go together, unless it is the URL.
+                if redis::Client::open(config.url.as_str()).is_err() {
+                    return problem(error);
+                }
+                vec![Problem::new(format!("services.{name}.tls"), format!("cannot be used: {error}"))]
+            })?
         } else {
             redis::Client::open(config.url.as_str()).map_err(problem)?
         };
@@ -86,16 +94,58 @@ fn certificates(tls: Option<&model::PeerTls>, folder: &Path) -> Result<redis::Tl
         })
     };
     let Some(tls) = tls else { return Ok(redis::TlsCertificates { client_tls: None, root_cert: None }) };
-    let own = read("certificate", &tls.certificate)?.zip(read("key", &tls.key)?);
+    let (ca, certificate, key) = (read("ca", &tls.ca)?, read("certificate", &tls.certificate)?, read("key", &tls.key)?);
+    for (name, pem) in [("ca", &ca), ("certificate", &certificate)] {
+        if pem.as_deref().is_some_and(|pem| !holds_certificates(pem)) {
+            return Err((
+                name,
+                "is no PEM file with certificates: each begins with `-----BEGIN CERTIFICATE-----`".into(),
+            ));
+        }
+    }
+    if key.as_deref().is_some_and(|pem| PrivateKeyDer::from_pem_slice(pem).is_err()) {
+        return Err(("key", "is no PEM file with a private key: it begins with `-----BEGIN PRIVATE KEY-----`".into()));
+    }
+    let own = certificate.zip(key);
     Ok(redis::TlsCertificates {
         client_tls: own.map(|(client_cert, client_key)| redis::ClientTlsConfig { client_cert, client_key }),
-        root_cert: read("ca", &tls.ca)?,
+        root_cert: ca,
     })
+}
+
+fn holds_certificates(pem: &[u8]) -> bool {
+    let mut certificates = CertificateDer::pem_slice_iter(pem).peekable();
+    certificates.peek().is_some() && certificates.all(|certificate| certificate.is_ok())
 }
 
 impl fmt::Debug for RedisClient {
     /// Without the URL: it may hold a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("RedisClient")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The key that a faulty service is told under.
+    fn told(url: &str, tls: &str) -> String {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("text.pem"), "no certificate").expect("a file");
+        let config = toml::from_str(&format!("url = \"{url}\"\ntls = {{ {tls} }}")).expect("a service");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let made = RedisClient::new("r", &config, folder.path(), runtime.handle());
+        made.expect_err("a fault").iter().map(|problem| problem.place.clone()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn a_certificate_that_is_none_is_told_under_its_own_key_and_a_faulty_url_under_its_own() {
+        let url = "rediss://127.0.0.1:6379/0";
+        assert_eq!(told(url, "ca = \"missing.pem\""), "services.r.tls.ca");
+        assert_eq!(told(url, "ca = \"text.pem\""), "services.r.tls.ca");
+        let own = "certificate = \"text.pem\", key = \"text.pem\"";
+        assert_eq!(told(url, own), "services.r.tls.certificate");
+        assert_eq!(told("rediss://127.0.0.1:port/0", ""), "services.r.url");
     }
 }
