@@ -28,7 +28,14 @@ async fn open(url: &str) -> Result<(Connection, Channel)> {
 ///
 /// # Errors
 /// Whatever the broker says.
-pub async fn publish(url: &str, exchange: &str, queues: &[&str], bodies: &[String], count: u64) -> Result<Duration> {
+pub async fn publish(
+    url: &str,
+    exchange: &str,
+    queues: &[&str],
+    content_type: &'static str,
+    bodies: &[String],
+    count: u64,
+) -> Result<Duration> {
     let (_connection, channel) = open(url).await?;
     let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
     channel.exchange_declare(exchange.into(), ExchangeKind::Fanout, durable, FieldTable::default()).await?;
@@ -42,7 +49,7 @@ pub async fn publish(url: &str, exchange: &str, queues: &[&str], bodies: &[Strin
     let begin = Instant::now();
     let mut confirms = stream::iter(bodies.iter().cycle().take(count as usize))
         .map(|body| async {
-            let persistent = BasicProperties::default().with_delivery_mode(2);
+            let persistent = BasicProperties::default().with_delivery_mode(2).with_content_type(content_type.into());
             let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
             channel.basic_publish(exchange.into(), "".into(), options, body.as_bytes(), persistent).await?.await
         })

@@ -1,5 +1,16 @@
 //! Records to measure with.
 
+use std::ops::Range;
+
+/// Records as lines, so many in a message; each by itself where that is one.
+pub fn messages(sequences: Range<u64>, together: usize) -> Vec<String> {
+    let records: Vec<_> = sequences.map(message).collect();
+    match together {
+        1 => records,
+        _ => records.chunks(together).map(|records| records.join("\n") + "\n").collect(),
+    }
+}
+
 /// A record as a router sends it: five stages, two attempts, answered. Customers, gateways, codes and times vary.
 pub fn message(sequence: u64) -> String {
     let received = 1_790_000_000_000_000 + sequence * 500;

@@ -4,12 +4,14 @@
 //! private one that does not wait for the disk. First records come from memory, then from a private RabbitMQ; beside each
 //! stands what the server does alone: COPY of the same rows, and messages that nobody reads.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use arc_swap::ArcSwap;
 use clap::Parser;
+use trunkline::cdr::message::{LINES, ONE};
 use trunkline::cdr::record::CallRecord;
 use trunkline::config::model::AmqpQueue;
 use trunkline::ledger::consumer::{Consumer, Shared};
@@ -22,7 +24,7 @@ use trunkline::ledger::store::prepare;
 use trunkline::ledger::usage::Usage;
 use trunkline::postgres::Database;
 use trunkline_benches::broker;
-use trunkline_benches::record::message;
+use trunkline_benches::record::{message, messages};
 use trunkline_tests::{Postgres, Rabbit};
 
 const LEASE: Duration = Duration::from_secs(30);
@@ -43,6 +45,9 @@ struct Arguments {
     /// Records in a transaction: `ledger.batch`
     #[arg(long, default_value_t = 5_000)]
     batch: u64,
+    /// Records that share a message in the second form: `cdr.fanout.amqp.records-per-message`
+    #[arg(long, default_value_t = 100)]
+    together: usize,
     /// Records to sum up in memory
     #[arg(long, default_value_t = 10_000_000)]
     sums: u64,
@@ -64,9 +69,13 @@ fn main() -> Result<()> {
     if let Some(private) = &private {
         copied(private, arguments.records)?;
     }
-    // Waits on a runtime of its own.
-    let rabbit = Rabbit::start()?;
-    runtime.block_on(from_broker(&arguments, rabbit.url(), &database))
+    for (form, together) in (1..).zip([1, arguments.together]) {
+        // Waits on a runtime of its own.
+        let rabbit = Rabbit::start()?;
+        let sequences = form * arguments.records + 1..(form + 1) * arguments.records + 1;
+        runtime.block_on(from_broker(&arguments, rabbit.url(), &database, sequences, together))?;
+    }
+    Ok(())
 }
 
 /// Rating and adding up, without a database, in batches as the ledger does.
@@ -153,14 +162,21 @@ fn copied(server: &Postgres, count: u64) -> Result<()> {
 }
 
 /// From a queue of a private RabbitMQ into the database, as `trunkline ledger` does it.
-async fn from_broker(arguments: &Arguments, url: String, database: &Database) -> Result<()> {
+async fn from_broker(
+    arguments: &Arguments,
+    url: String,
+    database: &Database,
+    sequences: Range<u64>,
+    together: usize,
+) -> Result<()> {
     let count = arguments.records;
-    let bodies: Vec<_> = (arguments.records + 1..=2 * arguments.records).map(message).collect();
-    broker::publish(&url, "bench", &["a", "b"], &bodies, count).await?;
+    let bodies = messages(sequences, together);
+    let form = if together == 1 { ONE } else { LINES };
+    broker::publish(&url, "bench", &["a", "b"], form, &bodies, bodies.len() as u64).await?;
+    let seconds = broker::drain(&url, "b", bodies.len() as u64).await?.as_secs_f64();
     drop(bodies);
-    let seconds = broker::drain(&url, "b", count).await?.as_secs_f64();
     println!(
-        "{count} messages taken from RabbitMQ and dropped in {seconds:.1} s: {:.0} a second",
+        "{count} records, {together} in a message, taken from RabbitMQ and dropped in {seconds:.1} s: {:.0} a second",
         count as f64 / seconds
     );
 
@@ -188,7 +204,7 @@ async fn from_broker(arguments: &Arguments, url: String, database: &Database) ->
     }
     let seconds = begin.elapsed().as_secs_f64();
     println!(
-        "{count} records from RabbitMQ to {} by {} consumers in {} transactions in {seconds:.1} s: {:.0} a second",
+        "{count} records, {together} in a message, from RabbitMQ to {} by {} consumers in {} transactions in {seconds:.1} s: {:.0} a second",
         database.place(),
         arguments.writers,
         counters.read().batches,

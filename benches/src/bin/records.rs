@@ -8,11 +8,12 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use tempfile::TempDir;
 use trunkline::cdr::journal::{Journal, Options, slates};
+use trunkline::cdr::message::{LINES, ONE};
 use trunkline::cdr::record::CallRecord;
 use trunkline::cdr::{Cdr, JournalHandle};
 use trunkline::config::model;
 use trunkline_benches::broker;
-use trunkline_benches::record::message;
+use trunkline_benches::record::{message, messages};
 use trunkline_tests::Rabbit;
 
 /// Records in the queue at once: half of what it holds by default.
@@ -26,19 +27,30 @@ struct Arguments {
     /// Records handed over, and journalled
     #[arg(long, default_value_t = 500_000)]
     records: u64,
-    /// Records shipped to RabbitMQ
+    /// Records shipped to RabbitMQ, in each form
     #[arg(long, default_value_t = 200_000)]
     shipped: u64,
+    /// Records that share a message in the second form: `cdr.fanout.amqp.records-per-message`
+    #[arg(long, default_value_t = 100)]
+    together: usize,
+    /// Measure the way to RabbitMQ alone
+    #[arg(long)]
+    only_shipped: bool,
 }
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let record: CallRecord = serde_json::from_str(&message(1))?;
-    for guarded in [false, true] {
-        worker(&record, arguments.records, guarded)?;
+    if !arguments.only_shipped {
+        for guarded in [false, true] {
+            worker(&record, arguments.records, guarded)?;
+        }
+        journal(&record, arguments.records)?;
     }
-    journal(&record, arguments.records)?;
-    shipped(&record, arguments.shipped)
+    for together in [1, arguments.together] {
+        shipped(&record, arguments.shipped, together)?;
+    }
+    Ok(())
 }
 
 fn open(guarded: bool) -> Result<(TempDir, Journal, JournalHandle)> {
@@ -108,12 +120,13 @@ fn journal(record: &CallRecord, count: u64) -> Result<()> {
     journal.close(PATIENCE).map(|_| ()).context("the journal")
 }
 
-/// From the journal to two queues of a private RabbitMQ, until all is confirmed.
-fn shipped(record: &CallRecord, count: u64) -> Result<()> {
+/// From the journal to two queues of a private RabbitMQ, until all is confirmed: so many records in a message.
+fn shipped(record: &CallRecord, count: u64, together: usize) -> Result<()> {
     let rabbit = Rabbit::start()?;
     let folder = tempfile::tempdir()?;
     let config: model::Cdr = toml::from_str(&format!(
-        "journal = \"journal\"\n[fanout]\namqp = {{ url = \"{}\", exchange = \"trunkline.cdr\", queues = [\"a\", \"b\"] }}",
+        "journal = \"journal\"\n[fanout.amqp]\nurl = \"{}\"\nexchange = \"trunkline.cdr\"\nqueues = [\"a\", \"b\"]\n\
+         records-per-message = {together}",
         rabbit.url()
     ))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
@@ -131,12 +144,13 @@ fn shipped(record: &CallRecord, count: u64) -> Result<()> {
     }
     let seconds = begin.elapsed().as_secs_f64();
     println!(
-        "{count} records to two queues of RabbitMQ, confirmed, in {seconds:.1} s: {:.0} a second",
+        "{count} records, {together} in a message, to two queues of RabbitMQ, confirmed, in {seconds:.1} s: {:.0} a second",
         count as f64 / seconds
     );
     runtime.block_on(cdr.shutdown(PATIENCE)).context("the journal")?;
-    let (url, bodies) = (rabbit.url(), (0..100).map(message).collect::<Vec<_>>());
-    let alone = runtime.block_on(broker::publish(&url, "trunkline.alone", &["c", "d"], &bodies, count))?;
+    let (url, bodies) = (rabbit.url(), messages(0..100 * together as u64, together));
+    let (form, messages) = (if together == 1 { ONE } else { LINES }, count / together as u64);
+    let alone = runtime.block_on(broker::publish(&url, "trunkline.alone", &["c", "d"], form, &bodies, messages))?;
     let seconds = alone.as_secs_f64();
     println!("the same without journal and JSON, in {seconds:.1} s: {:.0} a second", count as f64 / seconds);
     Ok(())
