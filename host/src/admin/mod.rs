@@ -167,6 +167,8 @@ pub struct StoreStatus {
     pub name: String,
     /// Records in the journal that it has not confirmed.
     pub behind: u64,
+    /// How long ago the call of the oldest of them ended, in seconds.
+    pub lag_seconds: u64,
     /// Its last failure; `None` since it last succeeded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -73,6 +74,7 @@ fn samples() -> Samples {
             ..NodeSample::default()
         },
         journal_failing: true,
+        journal_age: Duration::from_millis(1_250),
         journal_bytes: (900, 1_000),
         notes_lost: 4,
         unguarded: 6,
@@ -94,7 +96,13 @@ fn samples() -> Samples {
             traffic: vec![("tcp", "received", 7, 700)],
             events: vec![(Event::Handshake, "timeout", 1)],
         },
-        stores: vec![StoreSample { name: "main".to_owned(), behind: 12, failing: true, ..StoreSample::default() }],
+        stores: vec![StoreSample {
+            name: "main".to_owned(),
+            behind: 12,
+            age: Duration::from_millis(2_500),
+            failing: true,
+            ..StoreSample::default()
+        }],
         tables: vec![TableSample { name: "lrn".to_owned(), hits: 40, stale: 2, entries: 5, ..TableSample::default() }],
         breakers: vec![BreakerSample {
             kind: "service",
@@ -226,6 +234,7 @@ async fn the_page_of_metrics_counts_what_records_and_samples_say() {
         r#"trunkline_message_bytes_total{transport="tcp",direction="received"} 700"#,
         r#"trunkline_tls_handshakes_failed_total{reason="timeout"} 1"#,
         "trunkline_journal_failing 1",
+        "trunkline_journal_lag_seconds 1.25",
         "trunkline_journal_bytes 900",
         "trunkline_journal_limit_bytes 1000",
         "trunkline_journal_notes_lost_total 4",
@@ -234,6 +243,7 @@ async fn the_page_of_metrics_counts_what_records_and_samples_say() {
         "trunkline_events_dropped_total 8",
         "trunkline_log_lines_dropped_total 3",
         r#"trunkline_store_behind{store="main"} 12"#,
+        r#"trunkline_store_lag_seconds{store="main"} 2.5"#,
         r#"trunkline_store_failing{store="main"} 1"#,
         r#"trunkline_store_missing_total{store="main"} 0"#,
         r#"trunkline_build_info{version="1.2.3"} 1"#,

@@ -58,6 +58,8 @@ fn is_filling(status: &Status) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::cdr::journal::Synced;
 
@@ -69,6 +71,7 @@ mod tests {
             lost: 0,
             notes_lost: 0,
             unguarded: 0,
+            age: Duration::ZERO,
             queue: (0, 1),
             disk_use,
             limit: 1_000,

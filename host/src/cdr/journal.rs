@@ -114,6 +114,8 @@ pub struct Status {
     pub notes_lost: u64,
     /// Records and notes that no shared memory had room for: a `kill -9` before the disk has them loses them.
     pub unguarded: u64,
+    /// How long the oldest record or note has been waiting for the disk to confirm it; zero where none waits.
+    pub age: Duration,
     /// Records and notes that wait in the queue, and how many may.
     pub queue: (u64, u64),
     /// Bytes of all segments.
@@ -173,6 +175,8 @@ struct Shared {
     /// The thread has ended with everything on disk.
     finished: AtomicBool,
     failing: Mutex<Option<String>>,
+    /// Since when the thread holds what the disk has not confirmed.
+    unsynced: Mutex<Option<Instant>>,
 }
 
 impl Shared {
@@ -180,6 +184,10 @@ impl Shared {
     fn waiting(&self) -> u64 {
         let taken = self.taken.load(Ordering::Relaxed);
         self.queued.load(Ordering::Relaxed).saturating_sub(taken)
+    }
+
+    fn unsynced(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
+        self.unsynced.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn failing(&self) -> std::sync::MutexGuard<'_, Option<String>> {
@@ -337,6 +345,7 @@ impl Monitor {
             unguarded: self.shared.unguarded.load(Ordering::Relaxed),
             disk_use: self.shared.disk_use.load(Ordering::Relaxed),
             limit: self.limits.bytes,
+            age: self.shared.unsynced().map_or(Duration::ZERO, |since| since.elapsed()),
             queue: (self.shared.waiting(), self.limits.queue),
             failing: self.shared.failing().clone(),
         }

@@ -148,6 +148,7 @@ impl Shipper {
         while !self.out_of_time() {
             let target = self.synced.borrow_and_update().position;
             if self.cursor.position >= target {
+                self.status.holds(None);
                 if self.draining() {
                     break;
                 }
@@ -156,6 +157,9 @@ impl Shipper {
             }
             let Some((read, batch)) = self.read(reader.take(), target, S::BATCH).await else { continue };
             self.report(&batch);
+            if let Some(oldest) = batch.records.first() {
+                self.status.holds(Some(oldest));
+            }
             if !self.deliver(&mut sink, &batch.records).await {
                 break;
             }

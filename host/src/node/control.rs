@@ -225,7 +225,12 @@ impl Control for Desk {
         let now = self.clock.now();
         let gateways = layout.snapshot.gateways.iter().map(|gateway| gateway_status(gateway, now));
         let stores = self.records.lag().into_iter();
-        let stores = stores.map(|lag| StoreStatus { name: lag.store, behind: lag.behind, error: lag.error });
+        let stores = stores.map(|lag| StoreStatus {
+            name: lag.store,
+            behind: lag.behind,
+            lag_seconds: lag.age.as_secs(),
+            error: lag.error,
+        });
         Status {
             node: Arc::clone(&self.node),
             version: env!("CARGO_PKG_VERSION"),

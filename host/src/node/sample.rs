@@ -49,6 +49,7 @@ impl Sampler {
             node: self.pulse.sample(self.queues()),
             journal_failing: journal.failing.is_some(),
             journal_bytes: (journal.disk_use, journal.limit),
+            journal_age: journal.age,
             notes_lost: journal.notes_lost,
             unguarded: journal.unguarded,
             events: (events.published, events.dropped),
@@ -106,8 +107,8 @@ pub(super) fn gateway_status(gateway: &Gateway, now: Time) -> GatewayStatus {
 }
 
 fn store(lag: Lag) -> StoreSample {
-    let Lag { store, behind, confirmed, failures, missing, unroutable, error, .. } = lag;
-    StoreSample { name: store, behind, confirmed, failures, failing: error.is_some(), missing, unroutable }
+    let Lag { store, behind, age, confirmed, failures, missing, unroutable, error, .. } = lag;
+    StoreSample { name: store, behind, age, confirmed, failures, failing: error.is_some(), missing, unroutable }
 }
 
 fn tables(tables: &Tables) -> Vec<TableSample> {

@@ -42,7 +42,9 @@
 //! | `trunkline_journal_notes_lost_total` | | starts and answers of calls that found the journal's queue full |
 //! | `trunkline_events_published_total`, `trunkline_events_dropped_total` | | events handed to the broker, and not |
 //! | `trunkline_log_lines_dropped_total` | | log lines dropped because standard error was not read |
+//! | `trunkline_journal_lag_seconds` | | how long the oldest record or note waits for the journal's disk |
 //! | `trunkline_store_behind` | store | records that a store or the fanout has not confirmed |
+//! | `trunkline_store_lag_seconds` | store | how long ago the call of the oldest of them ended |
 //! | `trunkline_store_failing` | store | 1 while it refuses records |
 //! | `trunkline_store_records_total`, `trunkline_store_failures_total` | store | records confirmed, attempts refused |
 //! | `trunkline_store_missing_total` | store | records that it will never have: an alarm |

@@ -1,6 +1,7 @@
 //! What other parts of the node count themselves, read at every scrape.
 
 use std::fmt;
+use std::time::Duration;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
@@ -32,6 +33,8 @@ pub struct Samples {
     pub journal_failing: bool,
     /// Bytes of the journal on disk, and what they may be.
     pub journal_bytes: (u64, u64),
+    /// How long the oldest record or note waits for the journal's disk.
+    pub journal_age: Duration,
     /// Starts and answers of calls that the journal did not take.
     pub notes_lost: u64,
     /// Records and notes that no shared memory had room for.

@@ -1,6 +1,7 @@
 //! The way of records out of the process, on the metrics page: the journal, the stores behind it, and events.
 
 use std::fmt;
+use std::time::Duration;
 
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
@@ -16,6 +17,8 @@ pub struct StoreSample {
     pub name: String,
     /// Records in the journal that it has not confirmed.
     pub behind: u64,
+    /// How old the oldest of them is.
+    pub age: Duration,
     /// Records that it has confirmed.
     pub confirmed: u64,
     /// Attempts that it refused.
@@ -37,6 +40,9 @@ pub(super) fn encode(encoder: &mut DescriptorEncoder<'_>, samples: &Samples) -> 
     ] {
         ConstGauge::new(value).encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
     }
+    let age = "How long the oldest record or note waits for the disk";
+    let gauge = encoder.encode_descriptor("journal_lag_seconds", age, None, MetricType::Gauge)?;
+    ConstGauge::new(samples.journal_age.as_secs_f64()).encode(gauge)?;
     let (published, dropped) = samples.events;
     for (name, help, count) in [
         ("journal_unguarded", "Frames that shared memory had no room for", samples.unguarded),
@@ -52,6 +58,11 @@ pub(super) fn encode(encoder: &mut DescriptorEncoder<'_>, samples: &Samples) -> 
         |read: fn(&StoreSample) -> u64| stores.iter().map(move |store| ([("store", store.name.as_str())], read(store)));
     let behind = "Records that a store or the fanout has not confirmed";
     gauges(encoder, "store_behind", behind, of(|store| store.behind))?;
+    let age = "How old the oldest record is that it has not confirmed";
+    let mut family = encoder.encode_descriptor("store_lag_seconds", age, None, MetricType::Gauge)?;
+    for store in stores {
+        ConstGauge::new(store.age.as_secs_f64()).encode(family.encode_family(&[("store", store.name.as_str())])?)?;
+    }
     gauges(encoder, "store_failing", "1 while it refuses records", of(|store| u64::from(store.failing)))?;
     counters(encoder, "store_records", "Records that it has confirmed", of(|store| store.confirmed))?;
     counters(encoder, "store_failures", "Attempts that it refused", of(|store| store.failures))?;

@@ -124,6 +124,7 @@ impl JournalThread {
     fn sync(&mut self) -> Result<(), Abandoned> {
         if self.writer.waiting() > 0 {
             let synced = self.until_done(Writer::sync)?;
+            *self.shared.unsynced() = None;
             self.announce.send_replace(synced);
             self.tell_written();
         }
@@ -151,6 +152,9 @@ impl JournalThread {
     fn take(&mut self, entrant: Entrant) {
         let Entrant::Frame { kind, call, payload, slate } = entrant else { return };
         self.shared.taken.fetch_add(1, Ordering::Relaxed);
+        if self.writer.waiting() == 0 {
+            *self.shared.unsynced() = Some(Instant::now());
+        }
         if let Some(slate) = slate {
             match self.taken.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &slate)) {
                 Some((_, count)) => *count += 1,

@@ -2,10 +2,11 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::cdr::cursor::{self, Cursor};
 use crate::cdr::journal::Synced;
+use crate::cdr::record::{CallRecord, UnixMicros};
 use crate::events::{self, Event};
 
 /// A store that keeps failing is named in the log this often.
@@ -20,6 +21,9 @@ pub struct Lag {
     pub kind: &'static str,
     /// Records that the journal has and the store has not confirmed.
     pub behind: u64,
+    /// How long ago the call ended of the oldest record that the store has not confirmed, by the machine's clock. Zero where
+    /// it has all.
+    pub age: Duration,
     /// Records confirmed since the start.
     pub confirmed: u64,
     /// Refused attempts since the start.
@@ -32,6 +36,10 @@ pub struct Lag {
     pub error: Option<String>,
 }
 
+fn now() -> UnixMicros {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64)
+}
+
 #[derive(Debug)]
 pub(in crate::cdr) struct Status {
     name: String,
@@ -39,6 +47,8 @@ pub(in crate::cdr) struct Status {
     epoch: AtomicU64,
     sequence: AtomicU64,
     saved_segment: AtomicU64,
+    /// When the oldest record became known that the store has not confirmed; 0 for none.
+    oldest: AtomicU64,
     confirmed: AtomicU64,
     failures: AtomicU64,
     missing: AtomicU64,
@@ -60,6 +70,7 @@ impl Status {
             epoch: AtomicU64::new(cursor.epoch),
             sequence: AtomicU64::new(cursor.sequence),
             saved_segment: AtomicU64::new(cursor.position.segment),
+            oldest: AtomicU64::default(),
             confirmed: AtomicU64::default(),
             failures: AtomicU64::default(),
             missing: AtomicU64::default(),
@@ -85,10 +96,16 @@ impl Status {
     pub(in crate::cdr) fn lag(&self, synced: Synced) -> Lag {
         let here =
             if self.epoch.load(Ordering::Relaxed) == synced.epoch { self.sequence.load(Ordering::Relaxed) } else { 0 };
+        let behind = synced.sequence.saturating_sub(here);
+        let oldest = match self.oldest.load(Ordering::Relaxed) {
+            oldest if oldest > 0 && behind > 0 => oldest,
+            _ => UnixMicros::MAX,
+        };
         Lag {
             store: self.name.clone(),
             kind: self.kind,
-            behind: synced.sequence.saturating_sub(here),
+            behind,
+            age: Duration::from_micros(now().saturating_sub(oldest)),
             confirmed: self.confirmed.load(Ordering::Relaxed),
             failures: self.failures.load(Ordering::Relaxed),
             missing: self.missing.load(Ordering::Relaxed),
@@ -101,6 +118,11 @@ impl Status {
         self.epoch.store(cursor.epoch, Ordering::Relaxed);
         self.sequence.store(cursor.sequence, Ordering::Relaxed);
         self.confirmed.fetch_add(records, Ordering::Relaxed);
+    }
+
+    /// The store gets this record next, and has none behind it; `None`: it has all.
+    pub(super) fn holds(&self, oldest: Option<&CallRecord>) {
+        self.oldest.store(oldest.map_or(0, |record| record.times.ended), Ordering::Relaxed);
     }
 
     pub(super) fn saved(&self, segment: u64) {
@@ -118,6 +140,8 @@ impl Status {
     /// Notes a refusal. True when it should be logged: the first of a row, and one every [`ALARM`].
     pub(super) fn failed(&self, error: String) -> bool {
         self.failures.fetch_add(1, Ordering::Relaxed);
+        // Where not even the journal could be read, nobody knows how old what is in it is.
+        let _known = self.oldest.compare_exchange(0, now(), Ordering::Relaxed, Ordering::Relaxed);
         let mut trouble = self.trouble();
         trouble.error = Some(error);
         let alarm = trouble.alarmed.is_none_or(|last| last.elapsed() >= ALARM);

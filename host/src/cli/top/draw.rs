@@ -137,9 +137,10 @@ fn stores(view: &View) -> Table<'static> {
             number(format!("{:.1}", store.rate)),
             Cell::from(word).style(style),
             number(format!("{:.0}", store.behind)),
+            number(format!("{:.1} s", store.age)),
         ])
     });
-    part(["stores", "records/s", "state", "behind", "", ""], rows.collect())
+    part(["stores", "records/s", "state", "behind", "oldest", ""], rows.collect())
 }
 
 fn breakers(view: &View) -> Table<'static> {

@@ -28,6 +28,7 @@ fn page(calls: u32, late: u32) -> String {
          trunkline_attempts_total{{gateway=\"a\",outcome=\"timeout\"}} {late}\n\
          trunkline_breaker_state{{kind=\"service\",name=\"lrn-api\"}} 2\n\
          trunkline_store_behind{{store=\"fanout\"}} 1234\ntrunkline_store_failing{{store=\"fanout\"}} 1\n\
+         trunkline_store_lag_seconds{{store=\"fanout\"}} 61.25\n\
          trunkline_store_records_total{{store=\"fanout\"}} 7\n\
          trunkline_worker_cpu_seconds_total{{worker=\"0\"}} {cpu}\n\
          trunkline_queue_depth{{queue=\"journal\"}} 5\ntrunkline_queue_limit{{queue=\"journal\"}} 100\n# EOF\n",
@@ -73,7 +74,7 @@ fn a_slow_stage_shows_by_its_p99_and_by_why_it_is_flown_past() {
 fn breakers_gateways_and_stores_show_their_state() {
     let frame = frame();
     assert_eq!(line(&frame, "a "), "a 50.0 aside 30 no answer 50.0/s", "{frame}");
-    assert_eq!(line(&frame, "fanout"), "fanout 0.0 refuses 1234", "{frame}");
+    assert_eq!(line(&frame, "fanout"), "fanout 0.0 refuses 1234 61.2 s", "{frame}");
     assert_eq!(line(&frame, "lrn-api"), "lrn-api service open", "{frame}");
 }
 

@@ -90,6 +90,8 @@ pub(super) struct Breaker {
 pub(super) struct Store {
     pub(super) name: String,
     pub(super) behind: f64,
+    /// Of the oldest record that it lacks, in seconds.
+    pub(super) age: f64,
     pub(super) rate: f64,
     pub(super) failing: bool,
 }
@@ -226,6 +228,7 @@ fn store(over: &Interval<'_>, name: String) -> Store {
     let labels = [("store", name.as_str())];
     Store {
         behind: over.now.sum("store_behind", &labels),
+        age: over.now.sum("store_lag_seconds", &labels),
         rate: over.rate("store_records_total", &labels),
         failing: over.now.sum("store_failing", &labels) > 0.0,
         name,
