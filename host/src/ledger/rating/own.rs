@@ -201,6 +201,7 @@ fn ended_call(record: &CallRecord) -> EndedCall {
 mod tests {
     use super::*;
     use crate::cdr::testing::call;
+    use crate::plugin::rater::tests::{charging, rater};
 
     fn clerk() -> Clerk {
         let book = RateBook { currency: "USD".into(), places: 4, ..RateBook::default() };
@@ -233,6 +234,29 @@ mod tests {
     fn charges_of_one_side_in_two_currencies_are_refused() {
         let two = [charge(Party::Customer, 1, "USD"), charge(Party::Customer, 1, "EUR")];
         assert_eq!(charges(&two).unwrap_err(), "charges in several currencies");
+    }
+
+    #[tokio::test]
+    async fn a_customer_is_rated_by_its_component_and_not_rated_where_that_fails_and_the_others_by_the_decks() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("flat.wasm"), rater("i32.const 1024", &charging(1, *b"EUR"))).unwrap();
+        std::fs::write(folder.path().join("broken.wasm"), rater("unreachable", &[])).unwrap();
+        let config = "amqp = { url = \"amqp://broker\", queue = \"a\" }\nsql = { url = \"postgres://db/l\" }\n\
+                      [raters.flat]\ncomponent = \"flat.wasm\"\ncustomers = [\"acme\"]\n\
+                      [raters.broken]\ncomponent = \"broken.wasm\"\ncustomers = [\"globex\"]\n";
+        let rules = Rules::load(&toml::from_str(config).unwrap(), folder.path()).unwrap();
+        let mut clerk = Clerk::new(Arc::new(rules)).await;
+        clerk.check().unwrap();
+        let mut of = async |customer: &str| clerk.rate(&CallRecord { customer: customer.to_owned(), ..*call(1) }).await;
+
+        let own = of("acme").await;
+        let price = own.price.unwrap();
+        assert_eq!((price.amount.to_string().as_str(), &*price.currency, price.seconds), ("12.5", "EUR", 60));
+        assert_eq!((price.origin.as_str(), own.cost.unwrap().origin.as_str()), ("rater", "record"));
+        let failed = of("globex").await;
+        assert_eq!((failed.price, failed.cost), (None, None), "not for nothing");
+        assert!(failed.unrated.as_ref().is_some_and(|why| why.starts_with("rater `broken`: ")), "{:?}", failed.unrated);
+        assert_eq!(of("initech").await.price.unwrap().origin, "record");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::*;
 use crate::plugin::testing::{Bed, encode};
 
 /// A rater whose `rate` leaves a pointer to its result; `image` lies at 1,024.
-fn rater(rate: &str, image: &[u8]) -> Vec<u8> {
+pub(crate) fn rater(rate: &str, image: &[u8]) -> Vec<u8> {
     let data: String = image.iter().fold(String::new(), |text, byte| text + &format!("\\{byte:02x}"));
     let text = format!(
         r#"(module
@@ -18,7 +18,7 @@ fn rater(rate: &str, image: &[u8]) -> Vec<u8> {
 }
 
 /// `ok` of this many charges, each of the customer: `usage`, 12.50 `currency`.
-fn charging(count: u32, currency: [u8; 3]) -> Vec<u8> {
+pub(crate) fn charging(count: u32, currency: [u8; 3]) -> Vec<u8> {
     const LIST: u32 = 1_100;
     let mut image = vec![0; (LIST - 1_024) as usize];
     image[4..8].copy_from_slice(&LIST.to_le_bytes());
