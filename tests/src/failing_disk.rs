@@ -6,6 +6,11 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::mounting::mount;
+
+/// Of Debian's e2fsprogs; only root's PATH leads there.
+const MAKE: &str = "/usr/sbin/mkfs.ext4";
+
 /// A small ext4 in a file, mounted on a folder. Unmounted when dropped.
 #[derive(Debug)]
 pub struct FailingDisk {
@@ -15,22 +20,22 @@ pub struct FailingDisk {
 }
 
 impl FailingDisk {
-    /// Mounts it on this folder, which is made; `image` is the file that it is in.
-    ///
-    /// # Errors
-    /// Where this process may not mount, or the kernel has no loop devices or no ext4.
-    pub fn mount(folder: &Path, image: &Path) -> Result<Self> {
+    /// Mounts it on this folder, which is made; `image` is the file that it is in. `None`, and said why, where this process
+    /// may not.
+    pub fn mount(folder: &Path, image: &Path) -> Result<Option<Self>> {
         fs::create_dir_all(folder)?;
         File::create(image)?.set_len(32 << 20)?;
-        run(Command::new("mkfs.ext4").args(["-q", "-F"]).arg(image))?;
-        run(Command::new("mount").args(["-o", "loop,errors=remount-ro"]).args([image, folder]))?;
+        run(Command::new(MAKE).args(["-q", "-F"]).arg(image)).context("`cargo xtask test` installs what is missing")?;
+        if !mount(|mount| mount.args(["-o", "loop,errors=remount-ro"]).args([image, folder]))? {
+            return Ok(None);
+        }
         let mut disk = Self { folder: folder.to_owned(), trigger: PathBuf::new() };
         let device = run(Command::new("findmnt").args(["-no", "SOURCE"]).arg(folder))?;
         let device = device.trim().rsplit('/').next().context("no device")?.to_owned();
         disk.trigger = Path::new("/sys/fs/ext4").join(device).join("trigger_fs_error");
         ensure!(disk.trigger.exists(), "{} is not there", disk.trigger.display());
         fs::remove_dir(folder.join("lost+found"))?;
-        Ok(disk)
+        Ok(Some(disk))
     }
 
     /// The kernel finds an error in it, and lets nobody write from now on: not to files that are open either.

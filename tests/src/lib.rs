@@ -16,6 +16,7 @@ mod ledger;
 mod link;
 mod lrn;
 mod memcached;
+mod mounting;
 mod otlp;
 mod phone;
 mod pki;

@@ -7,22 +7,19 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::mounting::mount;
+
 /// A file system in memory, mounted on a folder. Unmounted when dropped.
 #[derive(Debug)]
 pub struct SmallDisk(PathBuf);
 
 impl SmallDisk {
-    /// Mounts so many mebibytes on this folder, which is made.
-    ///
-    /// # Errors
-    /// Where this process may not mount.
-    pub fn mount(folder: &Path, mebibytes: u32) -> Result<Self> {
+    /// Mounts so many mebibytes on this folder, which is made. `None`, and said why, where this process may not.
+    pub fn mount(folder: &Path, mebibytes: u32) -> Result<Option<Self>> {
         fs::create_dir_all(folder)?;
         let options = format!("size={mebibytes}m");
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(folder).output();
-        let mounted = mounted.context("mount")?;
-        ensure!(mounted.status.success(), "mount: {}", String::from_utf8_lossy(&mounted.stderr));
-        Ok(Self(folder.to_owned()))
+        let mounted = mount(|mount| mount.args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(folder))?;
+        Ok(mounted.then(|| Self(folder.to_owned())))
     }
 
     /// Writes until there is no room.

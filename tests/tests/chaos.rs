@@ -104,12 +104,11 @@ impl Scene {
             .fanout_of(&rabbit.url(), shared)
             .section(&format!("[cdr.stores.pg]\nsql = {{ url = \"{}\" }}", postgres.url()))
             .section(&format!("[call]\nmax-duration = \"{}s\"", LONGEST.as_secs()));
-        let disk = SmallDisk::mount(&setup.folder().join("var/journal"), 256)
-            .inspect_err(|error| println!("the journal's disk is not filled in this run: {error:#}"));
+        let disk = SmallDisk::mount(&setup.folder().join("var/journal"), 256)?;
         let router = setup.start()?;
         let ledger = Ledger::new(&rabbit.url(), &postgres.url())?;
         let writer = ledger.start_primary("ledger.log")?;
-        Ok(Self { disk: disk.ok(), writer, ledger, router, rabbit, postgres })
+        Ok(Self { disk, writer, ledger, router, rabbit, postgres })
     }
 
     /// One thing goes wrong for a while. Returns how many messages are gone with a queue.
