@@ -126,7 +126,7 @@ impl Consumer {
             Some(clerk) => clerk,
             None => Clerk::new(rules).await,
         };
-        let (mut batch, mut rejects) = (Vec::with_capacity(records), Vec::new());
+        let (mut batch, mut rejects) = (Vec::with_capacity(records.min(self.shared.batch)), Vec::new());
         for message in messages {
             let form = content_type(&message);
             for body in message::records(form, &message.data) {
