@@ -99,7 +99,8 @@ fn a_returned_message_counts_for_all_of_its_records(rabbit: &Rabbit, callee: &Si
     router.wait_for_records(10)?;
     way.mend();
     until("nothing to be held up", PATIENCE, || Ok((behind(&router)? < 0.5).then_some(())))?;
-    assert_eq!(router.metric("trunkline_store_unroutable_total{store=\"fanout\"")?, 10.0);
+    let returned = router.metric("trunkline_store_unroutable_total{store=\"fanout\"")?;
+    assert!((returned - 10.0).abs() < 0.1, "{returned}");
     Ok(())
 }
 
@@ -137,6 +138,6 @@ fn a_ledger_takes_both_forms_and_puts_aside_the_line_that_is_no_record(
     })?;
     assert_eq!(postgres.query("select convert_from(body, 'UTF8') from ledger.rejects")?, "this is no record");
     assert_eq!(count("calls"), "102");
-    assert_eq!(router.metric("trunkline_store_missing_total{store=\"fanout\"")?, 0.0);
+    assert!(router.metric("trunkline_store_missing_total{store=\"fanout\"")? < 0.1);
     Ok(())
 }
