@@ -2,12 +2,14 @@
 //! own pipeline, warm and with a new instance for every call. One thread, no sockets; every lookup is answered from
 //! memory.
 //!
-//! `stages [PIPELINE …]` measures these alone.
+//! `stages [PIPELINE …]` measures these alone; `stages --warm CALLS [PIPELINE …]` only runs so many warm calls, for a
+//! profiler.
 
 use std::hint::black_box;
+use std::pin::pin;
 use std::sync::Arc;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use trunkline::plugin::Cancel;
 use trunkline::routing::{NewCall, Routed, Router};
@@ -28,11 +30,23 @@ const ROUNDS: usize = 7;
 #[tokio::main(flavor = "multi_thread", worker_threads = 1)]
 async fn main() -> Result<()> {
     let bench = Bench::new()?;
-    let asked: Vec<String> = std::env::args().skip(1).collect();
-    println!("| pipeline | warm, µs | fresh, µs | fuel |\n|---|---:|---:|---:|");
+    let mut asked: Vec<String> = std::env::args().skip(1).collect();
+    let mut only_warm = None;
+    if asked.first().is_some_and(|first| first == "--warm") && asked.len() > 1 {
+        only_warm = Some(asked[1].parse().context("--warm: how many calls?")?);
+        asked.drain(..2);
+    }
+    if only_warm.is_none() {
+        println!("| pipeline | warm, µs | fresh, µs | fuel |\n|---|---:|---:|---:|");
+    }
     let singles = ["proceeds"].into_iter().chain(FIVE).map(|stage| (stage, vec![stage]));
     for (name, stages) in singles.chain([("the five", FIVE.to_vec())]) {
-        if asked.is_empty() || asked.iter().any(|asked| asked == name) {
+        if !asked.is_empty() && !asked.iter().any(|asked| asked == name) {
+            continue;
+        }
+        if let Some(calls) = only_warm {
+            bench.run(&stages, calls).await?;
+        } else {
             let warm = bench.measure(&stages, "warm", ROUND.0).await?;
             let fresh = bench.measure(&stages, "fresh", ROUND.1).await?;
             println!("| {name} | {:.2} | {:.1} | {} |", warm.micros, fresh.micros, warm.fuel);
@@ -55,28 +69,35 @@ struct Cost {
 
 impl Bench {
     fn new() -> Result<Self> {
-        Ok(Self { inside: Inside::new(64)?, directory: LrnServer::start()? })
+        // Valgrind cannot reserve the addresses of many more instances.
+        Ok(Self { inside: Inside::new(8)?, directory: LrnServer::start()? })
     }
 
     /// The processor time of one call through these stages.
     async fn measure(&self, stages: &[&str], isolation: &str, calls: u32) -> Result<Cost> {
         let router = self.router(stages, isolation).await?;
-        let invite = Arc::new(Message::parse(Bytes::from_static(INVITE.as_bytes()))?);
-        let flow = Flow::to(0, Transport::Udp, "127.0.0.1:5060".parse()?);
-        let call = || NewCall::received_now(Arc::clone(&invite), flow);
-        // The first fills the caches.
-        let _cold = router.route(call(), Cancel::default()).await;
-        let sample = router.route(call(), Cancel::default()).await;
-        check(&sample, stages)?;
+        let caller = Caller::new(&router)?;
+        let sample = caller.sample(stages).await?;
         let mut best = f64::INFINITY;
         for _ in 0..ROUNDS {
             let before = cpu::of_this_thread()?;
             for _ in 0..calls {
-                black_box(router.route(call(), Cancel::default()).await);
+                black_box(pin!(caller.call()).await);
             }
             best = best.min((cpu::of_this_thread()? - before) as f64 / f64::from(calls) / 1e3);
         }
         Ok(Cost { micros: best, fuel: sample.facts.stages.iter().map(|stage| stage.fuel).sum() })
+    }
+
+    /// So many calls through these stages, unmeasured.
+    async fn run(&self, stages: &[&str], calls: u32) -> Result<()> {
+        let router = self.router(stages, "warm").await?;
+        let caller = Caller::new(&router)?;
+        caller.sample(stages).await?;
+        for _ in 0..calls {
+            black_box(pin!(caller.call()).await);
+        }
+        Ok(())
     }
 
     async fn router(&self, stages: &[&str], isolation: &str) -> Result<Router> {
@@ -93,6 +114,33 @@ impl Bench {
             .plugin("proceeds", &plugin(&format!("component = {:?}", proceeds.display().to_string())))
             .pipeline("default", stages);
         self.inside.router(&setup).await
+    }
+}
+
+/// Makes the same call again and again.
+struct Caller<'a> {
+    router: &'a Router,
+    invite: Arc<Message>,
+    flow: Flow,
+}
+
+impl<'a> Caller<'a> {
+    fn new(router: &'a Router) -> Result<Self> {
+        let invite = Arc::new(Message::parse(Bytes::from_static(INVITE.as_bytes()))?);
+        Ok(Self { router, invite, flow: Flow::to(0, Transport::Udp, "127.0.0.1:5060".parse()?) })
+    }
+
+    /// One that runs every stage, once the caches are full.
+    async fn sample(&self, stages: &[&str]) -> Result<Routed> {
+        let _cold = self.call().await;
+        let sample = self.call().await;
+        check(&sample, stages)?;
+        Ok(sample)
+    }
+
+    async fn call(&self) -> Routed {
+        let call = NewCall::received_now(Arc::clone(&self.invite), self.flow);
+        pin!(self.router.route(call, Cancel::default())).await
     }
 }
 

@@ -1,5 +1,7 @@
 //! One instance of a stage: a store with a configured guest in it.
 
+use std::pin::pin;
+
 use wasmtime::Store;
 
 use super::bindings;
@@ -64,7 +66,8 @@ impl Instance {
         self.fuel = fuel;
         self.store.data_mut().call = Some(on);
         self.store.set_fuel(fuel).map_err(|error| Failure::of(&error))?;
-        match self.exports.call_handle(&mut self.store, call).await {
+        let answered = pin!(self.exports.call_handle(&mut self.store, call)).await;
+        match answered {
             Ok(Ok(outcome)) => Ok(outcome),
             Ok(Err(text)) => Err(Failure::new(StageOutcome::Error, text)),
             Err(error) => Err(Failure::of(&error)),

@@ -1,6 +1,7 @@
 //! One stage on one worker: admits a call, runs it on a warm instance within its limits, and says what came of it.
 
 use std::cell::{Cell, RefCell};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -111,7 +112,7 @@ impl Runner {
             return self.not_run(started, StageOutcome::Saturated, "all its instances on this worker are busy");
         };
         let mut taken = None;
-        let result = self.call(call, visit, &mut taken).await;
+        let result = pin!(self.call(call, visit, &mut taken)).await;
         let fuel = taken.as_ref().map_or(0, Instance::fuel_used);
         let outage = taken.as_ref().is_some_and(Instance::met_outage);
         let remarks = taken.as_mut().map_or_else(String::new, Instance::remarks);
@@ -146,9 +147,9 @@ impl Runner {
         };
         let work = async {
             let instance = taken.insert(self.instance().await?);
-            instance.handle(self.stage.settings.fuel, call, on).await
+            pin!(instance.handle(self.stage.settings.fuel, call, on)).await
         };
-        match within(deadline, cancel, work).await {
+        match within(deadline, cancel, pin!(work)).await {
             Ok(result) => result,
             Err(Cut::Cancelled) => Err(Failure { reason: StageOutcome::Cancelled, detail: None }),
             Err(Cut::Deadline) => {

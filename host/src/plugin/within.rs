@@ -1,7 +1,7 @@
 //! Bounds a wait by a deadline and by the caller's patience, at no cost for work that does not wait.
 
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::Poll;
 use std::time::Instant;
 
@@ -20,8 +20,11 @@ pub(super) enum Cut {
 
 /// Runs `work` until it ends, the deadline passes or the call is cancelled. A timer is armed only where the first poll
 /// leaves something to wait for: a stage that reads only cached lookups never touches the clock's wheel.
-pub(super) async fn within<F: Future>(deadline: Instant, cancel: &Cancel, work: F) -> Result<F::Output, Cut> {
-    let mut work = pin!(work);
+pub(super) async fn within<F: Future>(
+    deadline: Instant,
+    cancel: &Cancel,
+    mut work: Pin<&mut F>,
+) -> Result<F::Output, Cut> {
     let mut timer: Option<Pin<Box<Sleep>>> = None;
     poll_fn(|context| {
         if cancel.is_set() {

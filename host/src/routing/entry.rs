@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::call::NewCall;
 use super::customer::Customer;
-use super::view::{Parties, text};
+use super::view::{Parties, Reading, text};
 use crate::sip::digest::without_credentials;
 use crate::sip::edit::{Edit, edited, without_claims};
 use crate::sip::message::Message;
@@ -17,8 +17,8 @@ pub(super) struct Entry {
     pub(super) call: NewCall,
     /// Caller and callee as the record tells them.
     pub(super) received: Parties,
-    /// Whether a prefix was taken off the dialled number.
-    pub(super) shortened: bool,
+    /// What the call's message says of them, without a prefix.
+    pub(super) reading: Reading,
     /// Whether what the caller says about who it is counts.
     pub(super) believed: bool,
 }
@@ -36,16 +36,16 @@ impl Entry {
         {
             call.message = Arc::new(bare);
         }
-        let received = Parties::of(&call.message);
-        let mut shortened = false;
+        let mut reading = Reading::of(&call.message);
+        let received = reading.parties.clone();
         if prefix > 0
             && let Some(number) = dialled(&call.message).get(prefix..)
             && let Ok(bare) = edited(&call.message, &[Edit::CalleeNumber(number.to_owned())])
         {
             call.message = Arc::new(bare);
-            shortened = true;
+            reading = Reading::of(&call.message);
         }
-        Self { call, received, shortened, believed }
+        Self { call, received, reading, believed }
     }
 }
 

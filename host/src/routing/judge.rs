@@ -8,7 +8,7 @@ use super::facts::{Rate, TargetFacts};
 use super::gateway::{Gateway, Gateways};
 use super::money;
 use super::text;
-use super::view::Parties;
+use super::view::{Parties, Reading};
 use crate::cdr::record::StageOutcome;
 use crate::plugin::contract::{self, Attribute, Outcome, Rejection, Route, Verdict};
 use crate::sip::decision::Target;
@@ -42,6 +42,8 @@ const MAX_WAIT: u32 = 600_000;
 pub(super) struct Judged {
     /// The request with the edits; `None` where there were none.
     pub(super) message: Option<Arc<Message>>,
+    /// What it says now; `None` where that is what it said before.
+    pub(super) reading: Option<Reading>,
     /// To be merged into the call's.
     pub(super) attributes: Vec<Attribute>,
     /// What happens next.
@@ -69,6 +71,8 @@ pub(super) struct Bench<'a> {
     pub(super) customer: &'a Customer,
     /// The request as the stage found it.
     pub(super) message: &'a Arc<Message>,
+    /// Whom it names.
+    pub(super) parties: &'a Parties,
     /// The attributes as the stage found them.
     pub(super) attributes: &'a [Attribute],
 }
@@ -77,8 +81,9 @@ impl Bench<'_> {
     pub(super) fn judge(&self, outcome: Outcome) -> Result<(Judged, StageOutcome), String> {
         let Outcome { verdict, edits, attributes } = outcome;
         self.check_attributes(&attributes)?;
-        let message = self.edit(edits)?;
+        let (message, reading) = self.edit(edits)?;
         let current = message.as_ref().unwrap_or(self.message);
+        let parties = reading.as_ref().map_or(self.parties, |reading| &reading.parties);
         let mut left_out = None;
         let (ruling, name) = match verdict {
             Verdict::Proceed => (Ruling::Proceed, StageOutcome::Proceed),
@@ -86,12 +91,12 @@ impl Bench<'_> {
             Verdict::Challenge(realm) => (self.challenge(&realm)?, StageOutcome::Challenge),
             Verdict::Redirect(contacts) => (redirect(contacts)?, StageOutcome::Redirect),
             Verdict::Route(routes) => {
-                let (ruling, unknown) = self.hunt(routes, current)?;
+                let (ruling, unknown) = self.hunt(routes, current, parties)?;
                 left_out = unknown;
                 (ruling, StageOutcome::Route)
             }
         };
-        Ok((Judged { message, attributes, ruling, left_out }, name))
+        Ok((Judged { message, reading, attributes, ruling, left_out }, name))
     }
 
     fn check_attributes(&self, added: &[Attribute]) -> Result<(), String> {
@@ -115,15 +120,17 @@ impl Bench<'_> {
         Ok(())
     }
 
-    fn edit(&self, edits: Vec<contract::Edit>) -> Result<Option<Arc<Message>>, String> {
+    fn edit(&self, edits: Vec<contract::Edit>) -> Result<(Option<Arc<Message>>, Option<Reading>), String> {
         if edits.is_empty() {
-            return Ok(None);
+            return Ok((None, None));
         }
         if edits.len() > MAX_EDITS {
             return Err(format!("{} edits; at most {MAX_EDITS}", edits.len()));
         }
         let edits: Vec<Edit> = edits.into_iter().map(of_edit).collect();
-        edited(self.message, &edits).map(|message| Some(Arc::new(message))).map_err(|error| error.to_string())
+        let message = edited(self.message, &edits).map_err(|error| error.to_string())?;
+        let reading = edits.iter().any(Reading::is_changed_by).then(|| Reading::of(&message));
+        Ok((Some(Arc::new(message)), reading))
     }
 
     fn challenge(&self, realm: &str) -> Result<Ruling, String> {
@@ -139,14 +146,18 @@ impl Bench<'_> {
 
     /// The targets in order, and which routes are left out because the node has no such gateway: a deck may name a
     /// carrier before its gateway is there or after it is gone, and that must not stop the calls that others can carry.
-    fn hunt(&self, routes: Vec<Route>, message: &Message) -> Result<(Ruling, Option<String>), String> {
+    fn hunt(
+        &self,
+        routes: Vec<Route>,
+        message: &Message,
+        parties: &Parties,
+    ) -> Result<(Ruling, Option<String>), String> {
         if routes.is_empty() {
             return Err("a route verdict without a route".to_owned());
         }
         if routes.len() > MAX_ROUTES {
             return Err(format!("{} routes; at most {MAX_ROUTES}", routes.len()));
         }
-        let parties = Parties::of(message);
         let (mut targets, mut facts) = (Vec::with_capacity(routes.len()), Vec::with_capacity(routes.len()));
         let mut unknown: Vec<String> = Vec::new();
         let mut routes = routes.into_iter().peekable();
@@ -157,7 +168,7 @@ impl Bench<'_> {
                 unknown.push(format!("`{}`", shown.escape_debug()));
                 continue;
             };
-            let (first, fact) = target(route, gateway, message, &parties)?;
+            let (first, fact) = target(route, gateway, message, parties)?;
             // RFC 3263 section 4.3: each address of a gateway is an attempt of its own.
             let mut order = gateway.order().into_iter();
             targets.push(Target { destination: order.next(), ..first });

@@ -1,5 +1,6 @@
 //! A call's way through the stages of its customer.
 
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ use super::facts::{Packed, Routed, RoutingFacts, TargetFacts};
 use super::judge::{self, Bench, Judged, Ruling};
 use super::seat::Seat;
 use super::snapshot::Snapshot;
-use super::view::{self, Parties};
+use super::view::{self, Parties, Reading};
 use crate::cdr::record::{Sides, StageOutcome, StageRecord};
 use crate::config::model::OnFailure;
 use crate::plugin::recorded::{Answered, Asking, Recording};
@@ -48,6 +49,9 @@ struct Compared<'a> {
     other: &'a Arc<Stage>,
 }
 
+/// What the stages decided, and what the record wants of each target.
+pub(super) struct Decided(Decision, Vec<TargetFacts>);
+
 /// What came of one version of a stage.
 struct Flown {
     result: Result<Judged, StageOutcome>,
@@ -63,10 +67,11 @@ pub(super) struct Passage<'a> {
     cancel: Cancel,
     /// With the edits so far.
     message: Arc<Message>,
+    /// What it says.
+    reading: Reading,
     view: contract::Call,
     call_id: Arc<str>,
     received: Parties,
-    shortened: bool,
     believed: bool,
     stages: Vec<StageRecord>,
     /// Stages run, their fuel and microseconds: for the bill.
@@ -81,7 +86,7 @@ impl<'a> Passage<'a> {
     pub(super) fn new(
         snapshot: &'a Snapshot,
         customer: &'a Customer,
-        Entry { call, received, shortened, believed }: Entry,
+        Entry { call, received, reading, believed }: Entry,
         digest: contract::Digest,
         cancel: Cancel,
     ) -> Self {
@@ -90,7 +95,7 @@ impl<'a> Passage<'a> {
         let mut view = contract::Call {
             id: id.clone(),
             customer: customer.name.to_string(),
-            source: call.source.ip().to_canonical().to_string(),
+            source: view::address(call.source.ip()),
             source_port: call.source.port(),
             transport: view::transport(call.transport),
             caller: String::new(),
@@ -101,13 +106,13 @@ impl<'a> Passage<'a> {
             attributes: customer.attributes.clone(),
             digest,
         };
-        view::fill(&mut view, &message);
+        reading.tell(&mut view, &message);
         let began = Instant::now();
         Self {
             snapshot,
             customer,
             received,
-            shortened,
+            reading,
             believed,
             message,
             view,
@@ -123,13 +128,17 @@ impl<'a> Passage<'a> {
     }
 
     /// Runs the stages in order until one decides.
-    pub(super) async fn run(mut self, lanes: &[Lane]) -> Routed {
+    ///
+    /// Here and below it a future is pinned where it is made: one that is awaited as a value is copied there first, whole,
+    /// and those of the stages are kilobytes large.
+    pub(super) async fn run(&mut self, lanes: &[Lane]) -> Decided {
         for (place, lane) in lanes.iter().enumerate() {
             if self.cancel.is_set() {
                 self.skip_all(&lanes[place..]);
                 return self.answer(487, String::new(), Vec::new());
             }
-            let ruling = match self.pass(lane).await {
+            let passed = pin!(self.pass(lane)).await;
+            let ruling = match passed {
                 Ok(judged) => self.apply(judged),
                 Err(StageOutcome::Cancelled) => continue,
                 Err(_) => match lane.on_failure {
@@ -151,7 +160,7 @@ impl<'a> Passage<'a> {
                 Ruling::Hunt { targets, facts } => {
                     let message = Arc::clone(&self.message);
                     let decision = Decision::Hunt { message, targets, believed: self.believed };
-                    return self.end(decision, facts);
+                    return Decided(decision, facts);
                 }
             }
         }
@@ -172,7 +181,7 @@ impl<'a> Passage<'a> {
         if let (Some(trial), Some(candidate)) = (trial.filter(|trial| trial.takes(&self.call_id)), &lane.candidate) {
             let compared = lane.seat.trial.as_ref().filter(|trial| trial.compares(&self.call_id));
             let compared = compared.map(|trial| Compared { trial, other: runner.stage() });
-            let flown = self.fly(lane, candidate, compared).await;
+            let flown = pin!(self.fly(lane, candidate, compared)).await;
             if let Some(ran) = flown.ran {
                 trial.count_own(ran);
             }
@@ -184,7 +193,7 @@ impl<'a> Passage<'a> {
         }
         let shadow = lane.seat.shadow.as_ref().filter(|shadow| shadow.compares(&self.call_id));
         let compared = shadow.map(|trial| Compared { trial, other: &trial.stage });
-        let flown = self.fly(lane, runner, compared).await;
+        let flown = pin!(self.fly(lane, runner, compared)).await;
         if let (Some(trial), Some(ran)) = (trial, flown.ran) {
             trial.count_other(ran);
         }
@@ -236,6 +245,7 @@ impl<'a> Passage<'a> {
             gateways: &self.snapshot.gateways,
             customer,
             message: &self.message,
+            parties: &self.reading.parties,
             attributes: &self.view.attributes,
         };
         let mut live = None;
@@ -248,7 +258,7 @@ impl<'a> Passage<'a> {
             }
             bench.judge(outcome).map(|(judged, name)| ((judged, name), name))
         });
-        let Run { result, permits, remarks, fuel, ended, failed } = run.await;
+        let Run { result, permits, remarks, fuel, ended, failed } = pin!(run).await;
         self.now = ended;
         let micros = (ended - started).as_micros() as u64;
         customer.account.spend(fuel, ended);
@@ -312,7 +322,10 @@ impl<'a> Passage<'a> {
     fn apply(&mut self, judged: Judged) -> Ruling {
         if let Some(message) = judged.message {
             self.message = message;
-            view::fill(&mut self.view, &self.message);
+        }
+        if let Some(reading) = judged.reading {
+            reading.tell(&mut self.view, &self.message);
+            self.reading = reading;
         }
         judge::merge(&mut self.view.attributes, judged.attributes);
         judged.ruling
@@ -359,29 +372,24 @@ impl<'a> Passage<'a> {
         }
     }
 
-    fn answer(mut self, code: u16, reason: String, headers: Vec<(String, String)>) -> Routed {
+    fn answer(&mut self, code: u16, reason: String, headers: Vec<(String, String)>) -> Decided {
         // A refused call holds nothing.
         self.permits.clear();
-        self.end(Decision::Respond { code, reason, headers }, Vec::new())
+        Decided(Decision::Respond { code, reason, headers }, Vec::new())
     }
 
-    fn end(self, decision: Decision, targets: Vec<TargetFacts>) -> Routed {
+    /// The decision, with what is to be recorded.
+    pub(super) fn end(self, Decided(decision, targets): Decided) -> Routed {
         let (stages, fuel, micros) = self.spent;
         self.customer.account.count(stages, fuel, micros);
-        let untouched = !self.shortened && Arc::ptr_eq(&self.message, &self.call.message);
-        let Parties { caller, callee } = self.received;
-        let sent = if untouched {
-            Parties { caller: caller.clone(), callee: callee.clone() }
-        } else {
-            Parties::of(&self.message)
-        };
+        let (received, sent) = (self.received, self.reading.parties);
         let facts = RoutingFacts {
             customer: Arc::clone(&self.customer.name),
             stages: self.stages,
             attributes: self.view.attributes.into_iter().map(|held| (held.name, held.value)).collect(),
             targets,
-            caller: Sides { received: caller, sent: sent.caller },
-            callee: Sides { received: callee, sent: sent.callee },
+            caller: Sides { received: received.caller, sent: sent.caller },
+            callee: Sides { received: received.callee, sent: sent.callee },
             permits: self.permits,
             visits: None,
             packed: Packed::default(),

@@ -1,6 +1,7 @@
 //! A worker's way through a snapshot: its own warm instances, no lock.
 
 use std::future::Future;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use super::facts::{Packed, Routed, RoutingFacts};
 use super::owners::is_before_number;
 use super::pipeline::{Lane, Passage};
 use super::snapshot::Snapshot;
-use super::view::Parties;
+use super::view::{Parties, Reading};
 use crate::cdr::record::Sides;
 use crate::plugin::{Cancel, Runners, Stage, contract};
 use crate::sip::decision::Decision;
@@ -100,7 +101,9 @@ impl Router {
             };
             let lanes = inner.lanes.get(customer.index).map_or(&[][..], Vec::as_slice);
             let entry = Entry::of(customer, call, prefix);
-            Passage::new(&inner.snapshot, customer, entry, digest, cancel).run(lanes).await
+            let mut passage = Passage::new(&inner.snapshot, customer, entry, digest, cancel);
+            let decided = pin!(passage.run(lanes)).await;
+            passage.end(decided)
         }
     }
 }
@@ -109,7 +112,7 @@ impl Inner {
     /// What is no customer's runs no stage.
     fn refuse_stranger(&self, call: &NewCall, dismissal: Dismissal) -> Routed {
         let bare = without_claims(&call.message);
-        let Parties { caller, callee } = Parties::of(bare.as_ref().unwrap_or(&call.message));
+        let Parties { caller, callee } = Reading::of(bare.as_ref().unwrap_or(&call.message)).parties;
         let side = |received: String| Sides { received, sent: String::new() };
         Routed {
             decision: Decision::Dismiss(dismissal),

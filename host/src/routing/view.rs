@@ -1,9 +1,12 @@
 //! A message as the stages see it.
 
+use std::net::IpAddr;
+
 use crate::plugin::{Headers, contract};
+use crate::sip::edit::Edit;
 use crate::sip::flow::Transport;
 use crate::sip::message::{Message, Name};
-use crate::sip::uri::Uri;
+use crate::sip::uri::{Number, Uri};
 
 impl Headers for Message {
     fn values(&self, name: &str) -> Vec<String> {
@@ -12,26 +15,92 @@ impl Headers for Message {
 }
 
 /// What a record calls the caller and the callee: user parts, as written.
+#[derive(Debug, Clone)]
 pub(super) struct Parties {
     pub(super) caller: String,
     pub(super) callee: String,
 }
 
-impl Parties {
+/// Who calls whom, as a message says it. Each of its URIs is parsed once for all that is asked of it.
+#[derive(Debug)]
+pub(super) struct Reading {
+    pub(super) parties: Parties,
+    caller: Option<Number>,
+    callee: Option<Number>,
+}
+
+/// The user part of a URI, as written and as a number.
+#[derive(Default)]
+struct User {
+    name: Option<String>,
+    number: Option<Number>,
+}
+
+impl Reading {
+    /// The caller is the first asserted identity that has what is asked (RFC 3325 allows a SIP and a tel one), else From.
     pub(super) fn of(message: &Message) -> Self {
-        let asserted = message.name_addrs(Name::PAssertedIdentity).find_map(|identity| user(identity.uri));
-        let caller = asserted.or_else(|| message.from().and_then(|from| user(from.uri))).unwrap_or_default();
-        Self { caller, callee: user(message.uri()).unwrap_or_default() }
+        let identities = message.name_addrs(Name::PAssertedIdentity);
+        let caller = identities.fold(User::default(), |user, identity| user.or(identity.uri));
+        let caller = match message.from() {
+            Some(from) => caller.or(from.uri),
+            None => caller,
+        };
+        let callee = User::default().or(message.uri());
+        let name = Option::unwrap_or_default;
+        let parties = Parties { caller: name(caller.name), callee: name(callee.name) };
+        Self { parties, caller: caller.number, callee: callee.number }
+    }
+
+    /// Whether a message may read otherwise once this is made: From can be edited as the caller alone, To not at all.
+    pub(super) fn is_changed_by(edit: &Edit) -> bool {
+        match edit {
+            Edit::CallerName(_) => false,
+            Edit::CallerNumber(_) | Edit::CalleeNumber(_) | Edit::UserParameter { .. } => true,
+            Edit::SetHeader { name, .. } | Edit::AddHeader { name, .. } | Edit::RemoveHeader(name) => {
+                Name::of(name.as_bytes()) == Name::PAssertedIdentity
+            }
+        }
+    }
+
+    /// Writes it into the call that stages get, with the URIs of the message that was read.
+    pub(super) fn tell(&self, call: &mut contract::Call, message: &Message) {
+        let digits = |number: Option<Number>| number.map_or_else(String::new, |number| number.as_str().to_owned());
+        call.caller = digits(self.caller);
+        call.callee = digits(self.callee);
+        call.request_uri = text(message.uri());
+        call.from_uri = message.from().map_or_else(String::new, |from| text(from.uri));
+        call.to_uri = message.to().map_or_else(String::new, |to| text(to.uri));
     }
 }
 
-/// Writes what the message says into the call that stages get.
-pub(super) fn fill(call: &mut contract::Call, message: &Message) {
-    call.caller = caller(message);
-    call.callee = digits(message.uri());
-    call.request_uri = text(message.uri());
-    call.from_uri = message.from().map_or_else(String::new, |from| text(from.uri));
-    call.to_uri = message.to().map_or_else(String::new, |to| text(to.uri));
+impl User {
+    /// With what this URI has of what is missing.
+    fn or(self, uri: &[u8]) -> Self {
+        if self.name.is_some() && self.number.is_some() {
+            return self;
+        }
+        let Ok(parsed) = Uri::parse(uri) else { return self };
+        let name = self.name.or_else(|| parsed.user_name().map(|span| text(span.of(uri))));
+        Self { name, number: self.number.or_else(|| parsed.user_number()) }
+    }
+}
+
+/// An address as the contract writes it. An IPv4 one without the formatter, for which this would be a large part of what a
+/// short pipeline costs.
+pub(super) fn address(address: IpAddr) -> String {
+    let IpAddr::V4(address) = address.to_canonical() else { return address.to_canonical().to_string() };
+    let mut text = String::with_capacity("255.255.255.255".len());
+    for (place, octet) in address.octets().into_iter().enumerate() {
+        if place > 0 {
+            text.push('.');
+        }
+        for (power, digit) in [(100, octet / 100), (10, octet / 10 % 10), (1, octet % 10)] {
+            if octet >= power || power == 1 {
+                text.push(char::from(b'0' + digit));
+            }
+        }
+    }
+    text
 }
 
 /// The contract's name of a transport.
@@ -45,22 +114,24 @@ pub(super) fn transport(transport: Transport) -> contract::Transport {
 
 /// Bytes of a message as text; what is not UTF-8 becomes U+FFFD.
 pub(super) fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => String::from_utf8_lossy(bytes).into_owned(),
+    }
 }
 
-/// The first asserted identity that is a number (RFC 3325 allows a SIP and a tel one), else From.
-fn caller(message: &Message) -> String {
-    let asserted = message.name_addrs(Name::PAssertedIdentity).map(|identity| digits(identity.uri));
-    let asserted = asserted.into_iter().find(|digits| !digits.is_empty());
-    asserted.or_else(|| message.from().map(|from| digits(from.uri))).unwrap_or_default()
-}
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
 
-fn digits(uri: &[u8]) -> String {
-    let number = Uri::parse(uri).ok().and_then(|uri| uri.user_number());
-    number.map_or_else(String::new, |number| number.as_str().to_owned())
-}
+    use super::address;
 
-fn user(uri: &[u8]) -> Option<String> {
-    let span = Uri::parse(uri).ok()?.user_name()?;
-    Some(text(span.of(uri)))
+    #[test]
+    fn an_address_is_written_as_everywhere_else() {
+        for text in ["0.0.0.0", "10.20.30.40", "192.0.2.1", "100.101.109.110", "255.255.255.255", "::1", "2001:db8::a"]
+        {
+            assert_eq!(address(text.parse().unwrap()), text);
+        }
+        assert_eq!(address("::ffff:192.0.2.7".parse::<IpAddr>().unwrap()), "192.0.2.7");
+    }
 }
