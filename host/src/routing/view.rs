@@ -122,9 +122,8 @@ pub(super) fn text(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::net::IpAddr;
-
-    use super::address;
+    use super::*;
+    use crate::sip::edit::edited;
 
     #[test]
     fn an_address_is_written_as_everywhere_else() {
@@ -133,5 +132,50 @@ mod tests {
             assert_eq!(address(text.parse().unwrap()), text);
         }
         assert_eq!(address("::ffff:192.0.2.7".parse::<IpAddr>().unwrap()), "192.0.2.7");
+    }
+
+    /// Every kind of edit, on a request with a display name and an identity, and on one with neither.
+    #[test]
+    fn what_is_said_to_change_nothing_leaves_a_message_reading_as_it_did() {
+        let invite = |from: &str, more: &str| {
+            let text = format!(
+                "INVITE sip:19195550123@h SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: {from};tag=1\r\n\
+                 To: <sip:19195550123@h>\r\nCall-ID: 1@h\r\nCSeq: 1 INVITE\r\n{more}Content-Length: 0\r\n\r\n"
+            );
+            Message::parse(text.into()).unwrap()
+        };
+        let named = |name: &str| (name.to_owned(), "<sip:12025550177@h>".to_owned());
+        let mut edits = vec![
+            Edit::CallerName("Alice".to_owned()),
+            Edit::CallerName(String::new()),
+            Edit::CallerNumber("12125550111".to_owned()),
+            Edit::CalleeNumber("18005550100".to_owned()),
+            Edit::UserParameter { name: "rn".to_owned(), value: "+12125550000".to_owned() },
+        ];
+        for field in ["P-LRN", "Diversion", "p-asserted-identity", "Remote-Party-ID"] {
+            let (name, value) = named(field);
+            edits.push(Edit::SetHeader { name: name.clone(), value: value.clone() });
+            edits.push(Edit::AddHeader { name: name.clone(), value });
+            edits.push(Edit::RemoveHeader(name));
+        }
+        let read = |message: &Message| {
+            let reading = Reading::of(message);
+            let uris = [Some(message.uri()), message.from().map(|from| from.uri), message.to().map(|to| to.uri)];
+            format!("{reading:?} {uris:?}")
+        };
+        for message in [
+            invite("sip:12125550100@h", ""),
+            invite(
+                "\"Bob\" <sip:12125550100@h>",
+                "P-Asserted-Identity: \"B\" <sip:+12125550199@h>, <tel:+12125550188>\r\n",
+            ),
+        ] {
+            for edit in &edits {
+                let after = edited(&message, std::slice::from_ref(edit)).unwrap();
+                assert!(Reading::is_changed_by(edit) || read(&after) == read(&message), "{edit:?}");
+            }
+        }
+        let unread = edits.iter().filter(|edit| !Reading::is_changed_by(edit)).count();
+        assert_eq!(unread, 11, "the display name, and header fields that are no identity");
     }
 }
