@@ -10,6 +10,7 @@ mod compiled;
 mod component;
 mod dns;
 mod failing_disk;
+pub mod fleet;
 mod http;
 mod kamailio;
 mod ledger;
