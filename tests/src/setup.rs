@@ -78,6 +78,11 @@ impl Setup {
         })
     }
 
+    /// The first address that it listens on, by UDP.
+    pub fn sip(&self) -> SocketAddr {
+        self.listen[0]
+    }
+
     /// Listens here too.
     pub fn listen(mut self, address: SocketAddr) -> Self {
         self.listen.push(address);

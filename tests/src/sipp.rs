@@ -9,11 +9,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::Signal;
+use regex_lite::{Captures, Regex};
 use tempfile::TempDir;
 
-use crate::ports::{free_udp, is_bound, is_listening};
+use crate::pki::Pki;
+use crate::ports::{free_tcp_on, free_udp, is_bound, is_listening};
 use crate::process::Process;
 use crate::trace::{self, Trace};
+use crate::tunnel::Tunnel;
 
 /// The file that SIPp writes its counts to, every second.
 const STATISTICS: &str = "stat.csv";
@@ -30,6 +33,36 @@ pub struct Load {
 impl Load {
     /// One call.
     pub const ONE: Self = Self { calls: 1, rate: 1 };
+}
+
+/// How SIPp and the router talk.
+#[derive(Debug, Clone, Copy)]
+pub enum Over<'a> {
+    /// By datagrams.
+    Udp,
+    /// By connections.
+    Tcp,
+    /// By connections that a tunnel encrypts, since Debian's SIPp has no TLS; with certificates of this authority.
+    Tls(&'a Pki),
+}
+
+impl Over<'_> {
+    /// As in a URI and in a record.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+            Self::Tls(_) => "tls",
+        }
+    }
+
+    /// SIPp's word for it.
+    const fn mode(self) -> &'static str {
+        match self {
+            Self::Udp => "u1",
+            Self::Tcp | Self::Tls(_) => "t1",
+        }
+    }
 }
 
 /// What SIPp counted.
@@ -50,6 +83,7 @@ pub struct Sipp {
     folder: TempDir,
     address: SocketAddr,
     patience: Duration,
+    _tunnel: Option<Tunnel>,
 }
 
 impl Sipp {
@@ -64,6 +98,45 @@ impl Sipp {
         let address = sipp.address;
         sipp.process.wait_until(Duration::from_secs(10), |_| is_bound(address))?;
         Ok(sipp)
+    }
+
+    /// A callee on 127.0.0.1 whom the router reaches so.
+    pub fn callee_by(over: Over<'_>, scenario: &str, words: &[(&str, &str)]) -> Result<Self> {
+        let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let Over::Tls(pki) = over else {
+            return match over {
+                Over::Tcp => Self::callee_over_tcp(ip, scenario, words),
+                _ => Self::callee_on(ip, scenario, words),
+            };
+        };
+        let plain = free_tcp_on(ip)?;
+        let tunnel = Tunnel::before(plain, &pki.sign("callee", "callee", "IP:127.0.0.1")?)?;
+        let (address, port) = (tunnel.address(), tunnel.address().port().to_string());
+        // It is reached by the tunnel's port.
+        let text = text_of(scenario, words)?.replace("[transport]", "TLS").replace("[local_port]", &port);
+        let mut sipp = Self::launch(plain, &text, &["-t", "t1"])?;
+        sipp.process.wait_until(Duration::from_secs(10), |_| is_listening(plain))?;
+        Ok(Self { address, _tunnel: Some(tunnel), ..sipp })
+    }
+
+    /// A caller from 127.0.0.1 who talks so to the router at this address.
+    pub fn caller_by(
+        over: Over<'_>,
+        scenario: &str,
+        words: &[(&str, &str)],
+        router: SocketAddr,
+        load: Load,
+    ) -> Result<Self> {
+        let (mut text, mut tunnel, mut peer) = (text_of(scenario, words)?, None, router);
+        if let Over::Tls(pki) = over {
+            let towards = Tunnel::towards(router, pki)?;
+            peer = towards.address();
+            text = text.replace("[transport]", "TLS").replace("[remote_ip]:[remote_port]", &router.to_string());
+            tunnel = Some(towards);
+        }
+        let address = free_udp(IpAddr::V4(Ipv4Addr::LOCALHOST))?;
+        let sipp = Self::launch(address, &text, &arguments(peer, load, over.mode()))?;
+        Ok(Self { _tunnel: tunnel, ..sipp }.calls(load))
     }
 
     /// A callee over TCP, on a free port of this address.
@@ -137,11 +210,14 @@ impl Sipp {
     }
 
     fn start<T: AsRef<OsStr>>(ip: IpAddr, scenario: &str, words: &[(&str, &str)], more: &[T]) -> Result<Self> {
+        Self::launch(free_udp(ip)?, &text_of(scenario, words)?, more)
+    }
+
+    fn launch<T: AsRef<OsStr>>(address: SocketAddr, scenario: &str, more: &[T]) -> Result<Self> {
         let folder = TempDir::with_prefix("trunkline-sipp-").context("no temporary folder")?;
-        fs::write(folder.path().join("scenario.xml"), text_of(scenario, words)?)?;
+        fs::write(folder.path().join("scenario.xml"), scenario)?;
         fs::write(folder.path().join("numbers.csv"), numbers())?;
-        let address = free_udp(ip)?;
-        let (ip, port) = (ip.to_string(), address.port().to_string());
+        let (ip, port) = (address.ip().to_string(), address.port().to_string());
         let process = Process::start(Path::new("sipp"), folder.path().join("sipp.out"), |command| {
             command
                 .current_dir(folder.path())
@@ -150,7 +226,7 @@ impl Sipp {
                 .args(["-trace_stat", "-stf", STATISTICS, "-fd", "1", "-trace_err", "-error_file", "errors.log"])
                 .args(["-trace_logs", "-log_file", "calls.log"]);
         })?;
-        Ok(Self { process, folder, address, patience: Duration::from_secs(20) })
+        Ok(Self { process, folder, address, patience: Duration::from_secs(20), _tunnel: None })
     }
 
     /// Where it listens.
@@ -248,10 +324,14 @@ fn parse_statistics(text: &str) -> Option<Counts> {
     })
 }
 
+/// The scenario with its words: `@word@` is one that must be given, `@word=default@` one that need not.
 fn text_of(scenario: &str, words: &[(&str, &str)]) -> Result<String> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios").join(format!("{scenario}.xml"));
     let text = fs::read_to_string(&file).with_context(|| format!("no scenario {}", file.display()))?;
-    Ok(words.iter().fold(text, |text, (word, value)| text.replace(&format!("@{word}@"), value)))
+    let open = Regex::new("@([a-z]+)=([^@]*)@").context("a pattern")?;
+    let given = |word: &str| words.iter().find(|(known, _)| *known == word).map(|(_, value)| (*value).to_owned());
+    let text = open.replace_all(&text, |found: &Captures<'_>| given(&found[1]).unwrap_or_else(|| found[2].to_owned()));
+    Ok(words.iter().fold(text.into_owned(), |text, (word, value)| text.replace(&format!("@{word}@"), value)))
 }
 
 /// SIPp takes one line after the other for its calls.

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use rustls::client::WantsClientCert;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::{ClientConfig, ClientConnection, ConfigBuilder, RootCertStore, StreamOwned};
 
 use crate::pki::{Certificate, Pki};
 
@@ -46,12 +47,7 @@ impl Wire {
 
     /// The handshake is made here: its failure is an error.
     pub(crate) fn secure(router: SocketAddr, name: &str, pki: &Pki, own: Option<&Certificate>) -> Result<Self> {
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_file(pki.authority())?)?;
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots);
+        let builder = trusting(pki)?;
         let config = match own {
             None => builder.with_no_client_auth(),
             Some(own) => {
@@ -135,6 +131,16 @@ impl Wire {
             *stream = None;
         }
     }
+}
+
+/// A client that takes certificates of this authority alone.
+pub(crate) fn trusting(pki: &Pki) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(pki.authority())?)?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    Ok(ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots))
 }
 
 enum Framed {
