@@ -42,6 +42,9 @@ pub enum Decision {
         /// Whether what the caller says about who it is counts (RFC 3325). If not, P-Asserted-Identity and the like are
         /// taken out of what it sends within the call; of `message` the routing side has taken them.
         believed: bool,
+        /// The realm of this node that the caller has credentials for, where there is one: they are for nobody behind
+        /// (RFC 3261 section 22.3) and are taken out likewise.
+        realm: Option<Arc<str>>,
     },
     /// The sender is nobody's.
     Dismiss(Dismissal),

@@ -82,3 +82,12 @@ impl Flow {
         Self { listener, transport, remote, connection: None }
     }
 }
+
+/// Why a message did not arrive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    /// No connection came about: refused, or not there in time. The peer may still be reached otherwise.
+    NoConnection,
+    /// Anything else: ICMP said so, its connection broke or took no more.
+    Other,
+}

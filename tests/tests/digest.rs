@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use trunkline::cdr::record::End;
-use trunkline_tests::{Challenge, Message, Phone, Router, Setup, answered, hang_up};
+use trunkline_tests::{Challenge, Message, Phone, Pki, Setup, answered, free_tcp};
 
 const CALLER: &str = "12125550100";
 const CALLEE: &str = "19195550101";
@@ -15,9 +15,9 @@ const PASSWORD: &str = "s3cret";
 const TRUNK: &str = "digest = { realm = \"pbx.example\", users = { trunk7 = \"s3cret\" }, md5 = true, \
                      from-anywhere = true }\n";
 
-fn router(callee: &Phone) -> Result<Router> {
+fn setup(callee: &Phone) -> Result<Setup> {
     let setup = Setup::new()?.without_sqlite().only_customer("trunk", TRUNK);
-    setup.pipeline("default", &["rate"]).carrier(callee.address()).start()
+    Ok(setup.pipeline("default", &["rate"]).carrier(callee.address()))
 }
 
 /// An INVITE without credentials; the challenges that it gets, acknowledged.
@@ -42,11 +42,14 @@ fn uri(invite: &Message) -> &str {
 }
 
 #[test]
-fn a_trunk_logs_in_by_each_algorithm_and_each_count_of_a_nonce_is_good_once() -> Result<()> {
-    let mut callee = Phone::waiting()?;
-    let router = router(&callee)?;
-    for (place, algorithm) in ["SHA-512-256", "SHA-256", "MD5"].into_iter().enumerate() {
-        let mut caller = Phone::calling(router.sip())?;
+fn a_trunk_logs_in_by_each_transport_and_algorithm_and_each_count_of_a_nonce_is_good_once() -> Result<()> {
+    let (mut callee, pki) = (Phone::waiting()?, Pki::new()?);
+    let (tcp, tls, own) = (free_tcp()?, free_tcp()?, pki.sign("router", "router", "DNS:router.test")?);
+    let router = setup(&callee)?.listen_tcp(&[tcp]).listen_tls(tls, &own, None).start()?;
+    let callers =
+        [Phone::calling(router.sip())?, Phone::over_tcp(tcp)?, Phone::over_tls(tls, "router.test", &pki, None)?];
+    let algorithms = ["SHA-512-256", "SHA-256", "MD5"].into_iter().enumerate();
+    for ((place, algorithm), mut caller) in algorithms.zip(callers) {
         let invite = caller.invite(CALLER, CALLEE);
         let challenges = challenged(&mut caller, &invite)?;
         assert_eq!(challenges[place].algorithm, algorithm, "the strongest first");
@@ -55,7 +58,12 @@ fn a_trunk_logs_in_by_each_algorithm_and_each_count_of_a_nonce_is_good_once() ->
         let got = callee.hear("INVITE")?;
         assert!(got.headers("Proxy-Authorization").is_empty(), "credentials for us are nobody else's: {}", got.0);
         let (mut near, _) = answered(&mut caller, &mut callee, &got)?;
-        hang_up(&mut caller, &mut near, &mut callee)?;
+        let shown = challenges[place].answer(USER, PASSWORD, "BYE", uri(&invite), 3)?;
+        caller.say(&near.request(&caller, "BYE", &format!("Proxy-Authorization: {shown}\r\n")))?;
+        let bye = callee.hear("BYE")?;
+        assert!(bye.headers("Proxy-Authorization").is_empty(), "nor within the call: {}", bye.0);
+        callee.say(&callee.answer(&bye, "200 OK", ""))?;
+        caller.hear("200")?;
         let record = router.record_of(invite.header("Call-ID"))?;
         assert_eq!((&*record.customer, record.code, record.end), ("trunk", 200, End::CallerHungUp), "{algorithm}");
 
@@ -81,7 +89,7 @@ fn a_trunk_logs_in_by_each_algorithm_and_each_count_of_a_nonce_is_good_once() ->
 #[test]
 fn who_has_a_wrong_password_or_a_user_that_there_is_not_hears_the_same_and_no_gateway_hears_of_it() -> Result<()> {
     let mut callee = Phone::waiting()?;
-    let router = router(&callee)?;
+    let router = setup(&callee)?.start()?;
     let mut heard = Vec::new();
     for (user, password) in [(USER, "guess"), ("nobody", PASSWORD)] {
         let mut caller = Phone::calling(router.sip())?;

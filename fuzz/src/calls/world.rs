@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use trunkline_sip::codes::{CodeSet, Pattern};
-use trunkline_sip::core::{Action, Core, Listener, OpenCall, Probe, Settings};
+use trunkline_sip::core::{Action, Core, Listener, OpenCall, Probe, Settings, Terms};
 use trunkline_sip::decision::{Decision, Destination, NextHop, RouteRequest, Target};
 use trunkline_sip::digest::Login;
 use trunkline_sip::door::Dismissal;
 use trunkline_sip::edit::Edit;
-use trunkline_sip::flow::{Flow, Transport};
+use trunkline_sip::flow::{Flow, Loss, Transport};
 use trunkline_sip::gate::{Closed, Gate, Sign};
 use trunkline_sip::message::Message;
 use trunkline_sip::time::Time;
@@ -122,7 +122,8 @@ impl World {
             }
             14 => {
                 if let Some(branch) = script.any(&self.branches) {
-                    self.core.unreachable(self.now, &branch);
+                    let why = if script.chance(2) { Loss::NoConnection } else { Loss::Other };
+                    self.core.unreachable(self.now, &branch, why);
                 }
             }
             _ => self.rarely(script),
@@ -143,7 +144,7 @@ impl World {
             }
             _ => {
                 let raw = script.bytes(200);
-                self.core.unreachable(self.now, raw);
+                self.core.unreachable(self.now, raw, Loss::Other);
             }
         }
     }
@@ -158,7 +159,7 @@ impl World {
         self.core = Core::new(settings(), self.epoch);
         // A note lives until its call's record: it may be needed again.
         for (open, facts) in self.noted.values() {
-            self.core.restore(self.now, open.clone(), *facts, died);
+            self.core.restore(self.now, open.clone(), *facts, Terms::default(), died);
         }
     }
 
@@ -197,7 +198,12 @@ impl World {
             _ => {
                 let count = script.below(5);
                 let targets = (0..count).map(|_| self.target(script)).collect();
-                Decision::Hunt { message: request.message.clone(), targets, believed: script.chance(2) }
+                Decision::Hunt {
+                    message: request.message.clone(),
+                    targets,
+                    believed: script.chance(2),
+                    realm: script.chance(2).then(|| "here".into()),
+                }
             }
         };
         self.core.decide(self.now, request.call, decision, 1);

@@ -159,7 +159,8 @@ impl<'a> Passage<'a> {
                 }
                 Ruling::Hunt { targets, facts } => {
                     let message = Arc::clone(&self.message);
-                    let decision = Decision::Hunt { message, targets, believed: self.believed };
+                    let realm = self.customer.digest.as_ref().map(|digest| Arc::clone(&digest.realm));
+                    let decision = Decision::Hunt { message, targets, believed: self.believed, realm };
                     return Decided(decision, facts);
                 }
             }

@@ -181,6 +181,12 @@ impl Snapshot {
         self.customers.iter()
     }
 
+    /// The realm of a customer's credentials for this node.
+    pub fn realm_of(&self, customer: &str) -> Option<Arc<str>> {
+        let customer = self.customers.iter().find(|known| &*known.name == customer)?;
+        customer.digest.as_ref().map(|digest| Arc::clone(&digest.realm))
+    }
+
     /// The same with another in this place. A customer's own takes the place of the one that all share.
     #[must_use]
     pub fn with_seat(&self, seat: Seat) -> Self {

@@ -11,7 +11,7 @@ use super::stats::Stats;
 use crate::routing::{RoutingFacts, Snapshot};
 use crate::sip::core::{Core, branch_owner};
 use crate::sip::decision::Destination;
-use crate::sip::flow::Flow;
+use crate::sip::flow::{Flow, Loss};
 use crate::sip::place::Place;
 use crate::sip::time::Time;
 use crate::transport::udp;
@@ -24,8 +24,8 @@ const DEPTH: usize = 1024;
 pub enum Mail {
     /// Messages of its calls that another worker's socket or a connection received, in their order.
     Datagrams(Vec<(Flow, Bytes)>),
-    /// The datagram with this branch, one of its own, could not be delivered.
-    Unreachable(Vec<u8>),
+    /// The request with this branch, one of its own, could not be delivered.
+    Unreachable(Vec<u8>, Loss),
     /// Where a name leads that a call has met, and for how long that holds; `None` where that was not found out.
     Located(Place, Option<(Box<[Destination]>, Duration)>),
     /// Route new calls by this.
@@ -112,14 +112,14 @@ impl Outbox {
         }
     }
 
-    /// A datagram of ours came back: tell the core that sent it.
+    /// A request of ours came back: tell the core that sent it.
     pub(super) fn unreachable(&self, core: &mut Core<RoutingFacts>, now: Time, datagram: &[u8]) {
         let Some((owner, branch)) = branch_owner(datagram) else { return };
         if usize::from(owner) == self.me {
-            core.unreachable(now, branch);
+            core.unreachable(now, branch, Loss::Other);
         } else if let Some(worker) = self.all.get(usize::from(owner)) {
             // Lost when that worker is overloaded: its timer will find out.
-            let _ = worker.try_send(Mail::Unreachable(branch.to_vec()));
+            let _ = worker.try_send(Mail::Unreachable(branch.to_vec(), Loss::Other));
         }
     }
 }

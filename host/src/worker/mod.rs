@@ -121,7 +121,7 @@ struct Driver {
     streams: Streams,
     guard: Guard,
     /// Messages for connections that wait until all that they tell of is handed to the journal.
-    to_streams: Vec<(Flow, Bytes)>,
+    to_streams: Vec<(Flow, Bytes, Option<Duration>)>,
     mirror: Option<Mirror>,
     tracer: Option<Tracer>,
     mailbox: Mailbox,
@@ -158,7 +158,8 @@ impl Driver {
         let mut going_on = 0;
         for left in left_open {
             let (call, facts) = left.by(&worker.clock, now);
-            going_on += usize::from(core.restore(now, call, facts, died));
+            let terms = open::terms(&worker.snapshot, &call, &facts);
+            going_on += usize::from(core.restore(now, call, facts, terms, died));
         }
         if count > 0 {
             tracing::info!(going_on, interrupted = count - going_on, "calls of the last process are taken up");
@@ -301,7 +302,7 @@ impl Driver {
                         }
                     }
                 }
-                Mail::Unreachable(branch) => self.core.unreachable(now, &branch),
+                Mail::Unreachable(branch, why) => self.core.unreachable(now, &branch, why),
                 Mail::Located(place, found) => self.core.located(now, &place, found),
                 Mail::Reload(snapshot) => {
                     self.prober = Prober::of(&snapshot, self.outbox.place(), now);
@@ -374,8 +375,8 @@ impl Driver {
             if self.to_streams.is_empty() {
                 return;
             }
-            for (flow, bytes) in std::mem::take(&mut self.to_streams) {
-                if let Err(message) = self.streams.send(flow, bytes)
+            for (flow, bytes, within) in std::mem::take(&mut self.to_streams) {
+                if let Err(message) = self.streams.send(flow, bytes, within)
                     && !message.starts_with(b"SIP/")
                 {
                     self.outbox.unreachable(&mut self.core, self.clock.now(), &message);
@@ -386,12 +387,14 @@ impl Driver {
 
     fn act_once(&mut self, cx: &mut Context<'_>) {
         while let Some(action) = self.core.poll_action() {
-            if let (Some(mirror), Action::Send { flow, bytes }) = (&self.mirror, &action) {
+            if let (Some(mirror), Action::Send { flow, bytes, .. }) = (&self.mirror, &action) {
                 mirror.copy(self.clock.on_wall(self.clock.now()), false, *flow, bytes);
             }
             match action {
-                Action::Send { flow, bytes } if flow.transport.is_reliable() => self.to_streams.push((flow, bytes)),
-                Action::Send { flow, bytes } => {
+                Action::Send { flow, bytes, within } if flow.transport.is_reliable() => {
+                    self.to_streams.push((flow, bytes, within));
+                }
+                Action::Send { flow, bytes, .. } => {
                     if let Some(socket) = self.sockets.get_mut(usize::from(flow.listener)) {
                         socket.queue(flow.remote, bytes);
                     }

@@ -1,11 +1,13 @@
 //! Calls in progress as the journal keeps them, so that the next process can go on with them.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::clock::Clock;
 use crate::cdr::record::UnixMicros;
-use crate::routing::RoutingFacts;
-use crate::sip::core::OpenCall;
+use crate::routing::{RoutingFacts, Snapshot};
+use crate::sip::core::{OpenCall, Terms};
 use crate::sip::time::Time;
 
 /// Of what follows. A call that was written in another form cannot be gone on with.
@@ -34,6 +36,13 @@ pub(super) fn encode(call: &OpenCall, facts: &RoutingFacts, clock: &Clock) -> Ve
     out.push(VERSION);
     // Memory takes every call.
     postcard::to_extend(&written, out).unwrap_or_default()
+}
+
+/// What the configuration says now of a call that is taken up: by the names of its customer and of the gateway that has
+/// answered.
+pub(super) fn terms(snapshot: &Snapshot, call: &OpenCall, facts: &RoutingFacts) -> Terms {
+    let gateway = |target: usize| Some(Arc::clone(&snapshot.gateways.get(&facts.targets.get(target)?.gateway)?.hop));
+    Terms { realm: snapshot.realm_of(&facts.customer), hop: call.hop(gateway) }
 }
 
 impl LeftOpen {

@@ -18,10 +18,10 @@ use super::size::Outgoing;
 use super::transaction::{Branch, Role, Side, Transaction};
 use super::within::callee_tag;
 use crate::decision::{CallRef, Decision};
-use crate::digest::Login;
+use crate::digest::{Login, without_credentials};
 use crate::edit::{withheld, without_claims};
 use crate::end::{AttemptOutcome, End};
-use crate::flow::Flow;
+use crate::flow::{Flow, Loss};
 use crate::gate::Pass;
 use crate::message::{Message, Method, Name};
 use crate::time::Time;
@@ -43,6 +43,8 @@ pub(super) struct Call<F> {
     pub(super) shown: Option<Box<[u8]>>,
     /// Whether what the caller says about who it is counts (RFC 3325).
     pub(super) believed: bool,
+    /// The caller's credentials for this realm are this node's alone.
+    pub(super) realm: Option<Arc<str>>,
     /// Those who have rung: dialogs that are not confirmed (RFC 3261 section 12.1). Gone with the answer.
     pub(super) early: Vec<Leg>,
     /// Known once it has answered.
@@ -110,6 +112,7 @@ impl<F> Call<F> {
             caller: Leg::caller(invite, flow),
             shown: None,
             believed: false,
+            realm: None,
             early: Vec::new(),
             callee: None,
             forks: Vec::new(),
@@ -161,9 +164,9 @@ impl<F> Call<F> {
             return;
         }
         match decision {
-            Decision::Hunt { message, targets, believed } => {
+            Decision::Hunt { message, targets, believed, realm } => {
                 self.phase = Phase::Hunting;
-                self.believed = believed;
+                (self.believed, self.realm) = (believed, realm);
                 self.hunt = Some(Box::new(Hunt::new(message, targets)));
                 self.restore_from();
                 self.caller.seek(cx);
@@ -291,15 +294,19 @@ impl<F> Call<F> {
         }
     }
 
-    /// What `side` sends, as the other may have it: without what it claims to be where it is not believed, or where that is
-    /// private and the other is not trusted (RFC 3325 section 5). `None`: as it is.
+    /// What `side` sends, as the other may have it: without credentials for this node, and without what it claims to be where
+    /// it is not believed, or where that is private and the other is not trusted (RFC 3325 section 5). `None`: as it is.
     pub(super) fn bare(&self, message: &Message, side: Side) -> Option<Message> {
-        match side {
+        let realm = self.realm.as_deref().filter(|_| side == Side::Caller);
+        let own = realm.and_then(|realm| without_credentials(message, realm));
+        let message = own.as_ref().unwrap_or(message);
+        let unclaimed = match side {
             Side::Caller if !self.believed => without_claims(message),
             Side::Caller if !self.confides => withheld(message),
             Side::Callee if !self.believed => withheld(message),
             _ => None,
-        }
+        };
+        unclaimed.or(own)
     }
 
     /// The BYE of a side has come to its end: `message` is it, or its final response.
@@ -554,10 +561,10 @@ impl<F> Call<F> {
     }
 
     /// The next hop of a branch cannot be reached.
-    pub(super) fn on_unreachable(&mut self, cx: &mut Cx<'_, F>, transaction: usize, branch: usize) {
+    pub(super) fn on_unreachable(&mut self, cx: &mut Cx<'_, F>, transaction: usize, branch: usize, why: Loss) {
         let tag = self.tag();
         let current = &mut self.transactions[transaction];
-        if current.branches[branch].client.falls_back(cx) {
+        if why == Loss::NoConnection && current.branches[branch].client.falls_back(cx) {
             return;
         }
         match current.role {

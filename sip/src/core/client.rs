@@ -43,16 +43,8 @@ pub(super) struct Client {
     /// Timer C: how long each provisional response puts the end of the wait off.
     renewal: Option<Duration>,
     cancel: Cancel,
-    /// The way that is left where no connection comes about.
-    instead: Option<Box<Instead>>,
-}
-
-/// The same request by datagram, and how long it then waits.
-#[derive(Debug)]
-struct Instead {
-    flow: Flow,
-    request: Bytes,
-    patience: Patience,
+    /// The same request by datagram: the way that is left where no connection comes about.
+    instead: Option<Box<(Flow, Bytes)>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -100,8 +92,12 @@ impl Client {
         patience: Patience,
     ) -> Self {
         let Outgoing { flow, bytes: request, instead } = request;
-        cx.send(flow, request.clone());
-        let retransmit = (!flow.transport.is_reliable()).then(|| (cx.now + cx.settings.t1, cx.settings.t1));
+        let wait = patience.first.min(patience.last).min(cx.settings.timeout());
+        // Where no connection comes about, the other half is left for the datagram.
+        match &instead {
+            Some(_) => cx.try_to_send(flow, request.clone(), wait / 2),
+            None => cx.send(flow, request.clone()),
+        }
         Self {
             branch,
             flow,
@@ -109,28 +105,28 @@ impl Client {
             state: State::Calling,
             request,
             ack: None,
-            retransmit,
-            deadline: Some(cx.now + patience.first.min(patience.last).min(cx.settings.timeout())),
+            retransmit: retransmission(cx, flow),
+            deadline: Some(cx.now + wait),
             final_due: cx.now + patience.last,
             renewal: patience.renewed.then_some(patience.last),
             cancel: Cancel::None,
-            instead: instead.map(|(flow, request)| Box::new(Instead { flow, request, patience })),
+            instead: instead.map(Box::new),
         }
     }
 
     /// No connection came about for a request that only its size has made to go by one: it goes by datagram after all
-    /// (RFC 3261 section 18.1.1). False where there is no such way, where the next hop was heard of, or where nobody waits
-    /// for an answer any more.
+    /// (RFC 3261 section 18.1.1), in what is left of its time. False where there is no such way, where the next hop was heard
+    /// of, or where nobody waits for an answer any more.
     pub(super) fn falls_back<F>(&mut self, cx: &mut Cx<'_, F>) -> bool {
         if self.state != State::Calling || !matches!(self.cancel, Cancel::None) {
             return false;
         }
         let Some(instead) = self.instead.take() else { return false };
-        let Instead { flow, request, patience } = *instead;
-        cx.deaf.add(cx.now, flow.remote);
+        (self.flow, self.request) = *instead;
+        cx.deaf.add(cx.now, self.flow.remote);
         cx.counters.by_datagram += 1;
-        let branch = std::mem::take(&mut self.branch);
-        *self = Self::start(cx, branch, Outgoing::small(flow, request), self.invite, patience);
+        cx.send(self.flow, self.request.clone());
+        self.retransmit = retransmission(cx, self.flow);
         true
     }
 
@@ -257,8 +253,7 @@ impl Client {
             return;
         };
         cx.send(self.flow, bytes.clone());
-        let retransmit = (!self.flow.transport.is_reliable()).then(|| (cx.now + cx.settings.t1, cx.settings.t1));
-        self.cancel = Cancel::Sent { bytes, retransmit };
+        self.cancel = Cancel::Sent { bytes, retransmit: retransmission(cx, self.flow) };
     }
 
     /// Nothing more is expected of this branch: unreachable.
@@ -311,4 +306,9 @@ impl Client {
         };
         [self.deadline, self.retransmit.map(|(at, _)| at), cancel].into_iter().flatten().min()
     }
+}
+
+/// When what has left is sent again for the first time: by datagrams alone.
+fn retransmission<F>(cx: &Cx<'_, F>, flow: Flow) -> Option<(Time, Duration)> {
+    (!flow.transport.is_reliable()).then(|| (cx.now + cx.settings.t1, cx.settings.t1))
 }

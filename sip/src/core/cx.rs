@@ -1,6 +1,7 @@
 //! What every part of the core works with while it handles one event.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -39,7 +40,12 @@ pub(super) struct Cx<'a, F> {
 
 impl<F> Cx<'_, F> {
     pub(super) fn send(&mut self, flow: Flow, bytes: Bytes) {
-        self.actions.push_back(Action::Send { flow, bytes });
+        self.actions.push_back(Action::Send { flow, bytes, within: None });
+    }
+
+    /// The same by a connection that need not come about, and is waited for no longer than this.
+    pub(super) fn try_to_send(&mut self, flow: Flow, bytes: Bytes, within: Duration) {
+        self.actions.push_back(Action::Send { flow, bytes, within: Some(within) });
     }
 
     /// Requests will go to this URI: where its host is a name, it is asked for in the background.

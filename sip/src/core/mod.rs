@@ -63,14 +63,14 @@ use self::wheel::Wheel;
 use self::within::{Incoming, cookie};
 use crate::decision::{CallRef, Decision, Destination, RouteRequest};
 use crate::door::Door;
-use crate::flow::Flow;
+use crate::flow::{Flow, Loss};
 use crate::header::{Rport, via_fixup};
 use crate::message::{Message, Method};
 use crate::place::Place;
 use crate::reply::reply;
 use crate::time::Time;
 
-pub use self::open::OpenCall;
+pub use self::open::{OpenCall, Terms};
 pub use self::probe::Probe;
 pub use self::report::{AttemptReport, CallReport};
 pub use self::settings::{Listener, Settings};
@@ -93,6 +93,9 @@ pub enum Action<F> {
         flow: Flow,
         /// One whole message.
         bytes: Bytes,
+        /// Where it goes by a connection for its size alone: how long that may take to come about. After it, and where it is
+        /// refused, [`Core::unreachable`] wants to know.
+        within: Option<Duration>,
     },
     /// Find routes for a new call, and give them to [`Core::decide`].
     Route(Box<RouteRequest>),
@@ -317,14 +320,14 @@ impl<F> Core<F> {
     }
 
     /// A message could not be delivered; `branch` is that of its topmost Via.
-    pub fn unreachable(&mut self, now: Time, branch: &[u8]) {
+    pub fn unreachable(&mut self, now: Time, branch: &[u8], why: Loss) {
         let Some((_, call, _)) = read_branch(branch) else { return };
         if Probes::are_named(call) {
             return self.probes.unreachable(now, branch);
         }
         self.with(now, call, |call, cx| {
             if let Some((transaction, branch)) = call.find_branch(branch) {
-                call.on_unreachable(cx, transaction, branch);
+                call.on_unreachable(cx, transaction, branch, why);
             }
         });
     }

@@ -1,6 +1,7 @@
 //! A call in progress as it can be written down, and taken up again by another core after this one has died.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -10,8 +11,8 @@ use super::report::AttemptReport;
 use super::session::Session;
 use super::settings::Settings;
 use super::{Action, Core, Slot};
-use crate::decision::{CallRef, Destination};
-use crate::end::End;
+use crate::decision::{CallRef, Destination, NextHop};
+use crate::end::{AttemptOutcome, End};
 use crate::flow::{Flow, Transport};
 use crate::time::Time;
 
@@ -87,7 +88,28 @@ pub struct Way {
     pub remote: SocketAddr,
 }
 
+/// What a call that is taken up goes on by, beside what was written down of it: as the configuration has it now.
+#[derive(Debug, Clone, Default)]
+pub struct Terms {
+    /// As in [`Decision::Hunt`](crate::decision::Decision::Hunt).
+    pub realm: Option<Arc<str>>,
+    /// The gateway that has answered, as [`OpenCall::hop`] finds it. None: it is trusted with nothing.
+    pub hop: Option<Arc<NextHop>>,
+}
+
 impl OpenCall {
+    /// How the side that has answered is dealt with; `gateway` finds a target's by its index. One that a gateway had
+    /// redirected to is not that gateway.
+    pub fn hop(&self, gateway: impl FnOnce(usize) -> Option<Arc<NextHop>>) -> Option<Arc<NextHop>> {
+        let won = |attempt: &&AttemptReport| matches!(attempt.ended, Some((_, 200..300, AttemptOutcome::Response)));
+        let attempt = self.attempts.iter().find(won)?;
+        let same = |other: &AttemptReport| {
+            other.target == attempt.target && other.redirected.is_none() && other.destination == attempt.destination
+        };
+        let hop = gateway(attempt.target)?;
+        Some(if self.attempts.iter().any(same) { hop } else { hop.elsewhere() })
+    }
+
     /// Bring all times to another clock.
     pub fn shift(&mut self, by: impl Fn(Time) -> Time) {
         let Self { received, routed, ringing, answered, attempts, .. } = self;
@@ -180,7 +202,8 @@ impl<F> Core<F> {
     /// at which the other core is known to have been at work.
     ///
     /// True where it goes on.
-    pub fn restore(&mut self, now: Time, open: OpenCall, facts: F, died: Time) -> bool {
+    pub fn restore(&mut self, now: Time, open: OpenCall, facts: F, terms: Terms, died: Time) -> bool {
+        let Terms { realm, hop } = terms;
         let settings = &self.settings;
         let flow = open.source.flow(settings);
         let caller = open.caller.restored(settings);
@@ -208,6 +231,7 @@ impl<F> Core<F> {
             caller,
             shown: open.shown.map(|octets| octets.0),
             believed: open.believed,
+            realm,
             early: Vec::new(),
             callee,
             forks: callees,
@@ -222,10 +246,10 @@ impl<F> Core<F> {
             facts: Some(facts),
             session: Session::default(),
             pass: None,
-            login: None,
-            tcp_above: None,
-            // Whom it has reached is not known any more.
-            confides: false,
+            login: hop.as_ref().and_then(|hop| hop.login.clone()),
+            tcp_above: hop.as_ref().and_then(|hop| hop.tcp_above),
+            // Whom it has reached is not known any more, where that is no gateway of the configuration.
+            confides: hop.is_some_and(|hop| hop.trusted),
             hung_up: None,
             ended: None,
             wake: None,

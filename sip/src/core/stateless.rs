@@ -31,7 +31,7 @@ impl<F> Core<F> {
             self.counters.amplified += 1;
             return;
         }
-        self.actions.push_back(Action::Send { flow: request.reply_flow, bytes: bytes.into() });
+        self.actions.push_back(Action::Send { flow: request.reply_flow, bytes: bytes.into(), within: None });
     }
 
     /// Whether a new INVITE is a stranger's, and was answered.

@@ -25,6 +25,7 @@ pub(super) fn validate(config: &Config, folder: &Path, report: &mut Report<'_>) 
     }
     tls(config, folder, report);
     limits(config, report);
+    by_size(config, report);
     identities(config, report);
 }
 
@@ -76,6 +77,23 @@ fn limits(config: &Config, report: &mut Report<'_>) {
     not_zero("streams.stall", streams.stall, report);
     if streams.queue.bytes() < LEAST_QUEUE {
         report.error("streams.queue", "is less than one message of the largest size: at least `64KiB`");
+    }
+}
+
+/// Where large requests go by TCP, half of an attempt's time is a connection's.
+fn by_size(config: &Config, report: &mut Report<'_>) {
+    let connect = config.streams.connect_timeout.get();
+    for (name, gateway) in &config.gateways {
+        let attempt = gateway.attempt_timeout.unwrap_or(config.call.attempt_timeout).get();
+        if gateway.tcp_above.is_some() && attempt <= connect {
+            report.warn(
+                &format!("gateways.{name}.tcp-above"),
+                format!(
+                    "a connection has half of `attempt-timeout`, {attempt:?}, to come about, and `streams.connect-timeout`, \
+                     {connect:?}, is never reached: large requests to a gateway that is slow to connect go by UDP"
+                ),
+            );
+        }
     }
 }
 

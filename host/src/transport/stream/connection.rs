@@ -16,7 +16,7 @@ use super::outstanding::Outstanding;
 use super::slots::Line;
 use super::{Peer, Post, Streams};
 use crate::guard::Refusal;
-use crate::sip::flow::Flow;
+use crate::sip::flow::{Flow, Loss};
 use crate::sip::framer::{Fault, Frame, Framer};
 use crate::sip::message::{Message, Method};
 use crate::sip::reply::reply;
@@ -126,6 +126,7 @@ impl Connection {
     /// Carry messages until either side closes.
     pub(super) async fn carry<S: AsyncRead + AsyncWrite + Send>(mut self, io: S) {
         self.shared.touch();
+        self.line.opened();
         let (mut read, mut write) = tokio::io::split(io);
         let mut batch = BytesMut::new();
         let mut queue = std::mem::replace(&mut self.queue, mpsc::channel(1).1);
@@ -147,23 +148,24 @@ impl Connection {
         }
         self.streams.0.counts.closed(end.word());
         tracing::debug!(peer = %self.flow.remote, transport = %self.flow.transport, why = end.word(), "connection ended");
-        self.end("connection-lost").await;
+        self.end("connection-lost", Loss::Other).await;
     }
 
     /// It did not come about.
     pub(super) async fn fail(self, reason: &'static str) {
         self.streams.0.counts.closed(reason);
-        self.end(reason).await;
+        self.line.failed();
+        self.end(reason, Loss::NoConnection).await;
     }
 
-    async fn end(mut self, reason: &'static str) {
+    async fn end(mut self, reason: &'static str, why: Loss) {
         self.streams.0.slots.close(self.line.id);
         self.queue.close();
         while let Ok(message) = self.queue.try_recv() {
-            self.streams.undelivered(&self.post, &message, reason);
+            self.streams.undelivered(&self.post, &message, reason, why);
         }
         for lost in self.shared.outstanding().lost() {
-            self.post.unreachable(&lost);
+            self.post.unreachable(&lost, why);
         }
         let names = std::mem::take(&mut *self.shared.names.lock().unwrap_or_else(PoisonError::into_inner));
         let _ = self.streams.0.orders.send(Order::Gone(names, self.line.id)).await;

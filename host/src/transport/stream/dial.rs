@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,9 +12,9 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
 use super::connection::Connection;
-use super::slots::Push;
+use super::slots::{Line, Push};
 use super::{Peer, Post, Streams, tls};
-use crate::sip::flow::{ConnectionId, Flow, Transport};
+use crate::sip::flow::{ConnectionId, Flow, Loss, Transport};
 
 /// How long a peer that did not answer at all is left alone: its calls go to the next route at once meanwhile. One that
 /// refused is asked again, since that costs no wait.
@@ -24,8 +25,8 @@ const MOST_ASIDE: usize = 4096;
 /// What the dialer is told.
 #[derive(Debug)]
 pub(super) enum Order {
-    /// Send this to the peer of the flow.
-    Send(Flow, Bytes),
+    /// Send this to the peer of the flow; where a connection must be opened, only if that takes no longer than said.
+    Send(Flow, Bytes, Option<Duration>),
     /// This connection leads to that peer.
     Name(Peer, ConnectionId),
     /// It has ended, and leads to none of these any more.
@@ -51,7 +52,7 @@ impl Dialer {
     pub(super) async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
         while let Some(order) = orders.recv().await {
             match order {
-                Order::Send(flow, message) => self.send(flow, message),
+                Order::Send(flow, message, within) => self.send(flow, message, within),
                 // A connection that works keeps its name: nobody takes another's peer over.
                 Order::Name(peer, id) => {
                     if self.peers.get(&peer).is_none_or(|known| self.streams.0.slots.get(*known).is_none()) {
@@ -78,27 +79,63 @@ impl Dialer {
         }
     }
 
-    fn send(&mut self, flow: Flow, message: Bytes) {
+    fn send(&mut self, flow: Flow, message: Bytes, within: Option<Duration>) {
         let peer = (flow.transport, flow.remote);
         let known = self.peers.get(&peer).and_then(|id| self.streams.0.slots.get(*id));
-        let message = match known.map_or(Push::Closed(Bytes::new()), |line| line.push(message.clone())) {
-            Push::Taken => return,
-            Push::Full(message) => return self.streams.undelivered(&self.post, &message, "queue-full"),
-            Push::Closed(_) => message,
+        let message = match known {
+            None => message,
+            Some(line) => match self.queue(&line, message, within) {
+                None => return,
+                Some(message) => message,
+            },
         };
         if self.aside.get(&peer).is_some_and(|until| *until > Instant::now()) {
-            return self.streams.undelivered(&self.post, &message, "set-aside");
+            return self.streams.undelivered(&self.post, &message, "set-aside", Loss::NoConnection);
         }
         self.aside.remove(&peer);
         let Some(place) = self.streams.0.slots.open(self.streams.0.limits.queue, true) else {
-            return self.streams.undelivered(&self.post, &message, "connections");
+            return self.streams.undelivered(&self.post, &message, "connections", Loss::Other);
         };
-        // It waits in the queue until the connection is there, with all that follows it.
-        let _ = place.0.push(message);
+        // It waits until the connection is there, with all that follows it.
+        let _ = self.queue(&place.0, message, within);
         self.peers.insert(peer, place.0.id);
         let connection = Connection::new(self.streams.clone(), self.post.clone(), place, flow);
         let local = self.local.get(usize::from(flow.listener)).copied();
         drop(tokio::spawn(connect(self.streams.clone(), connection, flow, local)));
+    }
+
+    /// Queue a message: at once, or when the connection is there. Given back where that has ended meanwhile.
+    fn queue(&self, line: &Arc<Line>, message: Bytes, within: Option<Duration>) -> Option<Bytes> {
+        if let Some(within) = within.filter(|_| line.is_opening()) {
+            if line.reserve(message.len()) {
+                drop(tokio::spawn(wait(self.streams.clone(), self.post.clone(), Arc::clone(line), message, within)));
+            } else {
+                self.streams.undelivered(&self.post, &message, "queue-full", Loss::Other);
+            }
+            return None;
+        }
+        match line.push(message) {
+            Push::Taken => None,
+            Push::Full(message) => {
+                self.streams.undelivered(&self.post, &message, "queue-full", Loss::Other);
+                None
+            }
+            Push::Closed(message) => Some(message),
+        }
+    }
+}
+
+/// Queue a message as soon as the connection is there; whoever sent it is told where that takes too long.
+async fn wait(streams: Streams, post: Post, line: Arc<Line>, message: Bytes, within: Duration) {
+    let open = timeout(within, line.comes_about()).await.unwrap_or_default();
+    line.written(message.len());
+    if !open {
+        return streams.undelivered(&post, &message, "connect-timeout", Loss::NoConnection);
+    }
+    match line.push(message) {
+        Push::Taken => {}
+        Push::Full(message) => streams.undelivered(&post, &message, "queue-full", Loss::Other),
+        Push::Closed(message) => streams.undelivered(&post, &message, "connection-lost", Loss::Other),
     }
 }
 

@@ -39,7 +39,7 @@ use self::limits::Sources;
 use self::slots::{Push, Slots};
 use self::tls::Tls;
 use crate::guard::Guard;
-use crate::sip::flow::{ConnectionId, Flow, Transport};
+use crate::sip::flow::{ConnectionId, Flow, Loss, Transport};
 use crate::sip::time::Time;
 
 pub use self::accept::{Listening, bind};
@@ -170,13 +170,14 @@ impl Running {
 }
 
 impl Streams {
-    /// Send by the connection that the flow names, or by one that leads to its peer: opened where there is none.
+    /// Send by the connection that the flow names, or by one that leads to its peer: opened where there is none. With
+    /// `within`, no longer than that is waited for one that opens.
     ///
     /// # Errors
     ///
     /// The message, where it cannot be sent: the peer does not read, or too much waits already. Where that turns out
     /// later, the worker that owns the request gets it by post.
-    pub fn send(&self, flow: Flow, message: Bytes) -> Result<(), Bytes> {
+    pub fn send(&self, flow: Flow, message: Bytes, within: Option<Duration>) -> Result<(), Bytes> {
         let message = match flow.connection.and_then(|id| self.0.slots.get(id)) {
             None => message,
             Some(line) => match line.push(message) {
@@ -189,10 +190,10 @@ impl Streams {
                 Push::Closed(message) => message,
             },
         };
-        self.0.orders.try_send(Order::Send(flow, message)).map_err(|error| {
+        self.0.orders.try_send(Order::Send(flow, message, within)).map_err(|error| {
             self.0.counts.unsent("dialer-full");
             match error.into_inner() {
-                Order::Send(_, message) => message,
+                Order::Send(_, message, _) => message,
                 _ => Bytes::new(),
             }
         })
@@ -228,9 +229,9 @@ impl Streams {
     }
 
     /// A message that could not be sent: nobody is told of a response.
-    fn undelivered(&self, post: &Post, message: &Bytes, reason: &'static str) {
+    fn undelivered(&self, post: &Post, message: &Bytes, reason: &'static str, why: Loss) {
         self.0.counts.unsent(reason);
-        post.unreachable(message);
+        post.unreachable(message, why);
     }
 }
 

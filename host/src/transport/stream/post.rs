@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use crate::sip::core::branch_owner;
-use crate::sip::flow::Flow;
+use crate::sip::flow::{Flow, Loss};
 use crate::sip::message::call_id_of;
 use crate::transport::udp;
 use crate::worker::Mail;
@@ -33,7 +33,7 @@ impl Post {
     }
 
     /// Tell the worker that sent this request that it did not arrive. A response has nobody who waits.
-    pub(super) fn unreachable(&self, message: &[u8]) {
+    pub(super) fn unreachable(&self, message: &[u8], why: Loss) {
         if message.starts_with(b"SIP/") {
             return;
         }
@@ -41,7 +41,7 @@ impl Post {
             && let Some(worker) = self.0.get(usize::from(owner))
         {
             // Lost when that worker is overloaded: its timer will find out.
-            let _ = worker.try_send(Mail::Unreachable(branch.to_vec()));
+            let _ = worker.try_send(Mail::Unreachable(branch.to_vec(), why));
         }
     }
 }

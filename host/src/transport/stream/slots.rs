@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::sip::flow::ConnectionId;
 
@@ -32,6 +32,15 @@ pub(super) struct Line {
     /// Opened by us.
     ours: bool,
     identities: OnceLock<Arc<[Box<str>]>>,
+    coming: watch::Sender<Coming>,
+}
+
+/// Whether a connection of ours has come about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Coming {
+    Opening,
+    Open,
+    Failed,
 }
 
 /// What became of a message that was to be queued.
@@ -65,6 +74,7 @@ impl Slots {
             most,
             ours,
             identities: OnceLock::new(),
+            coming: watch::Sender::new(if ours { Coming::Opening } else { Coming::Open }),
         });
         self.places[slot as usize].store(Some(Arc::clone(&line)));
         self.used.fetch_add(1, Relaxed);
@@ -88,11 +98,19 @@ impl Slots {
 }
 
 impl Line {
+    /// Keep room in the queue for so many bytes. False where there is none.
+    pub(super) fn reserve(&self, length: usize) -> bool {
+        let fits = self.waiting.fetch_add(length, Relaxed) + length <= self.most;
+        if !fits {
+            self.waiting.fetch_sub(length, Relaxed);
+        }
+        fits
+    }
+
     /// Queue a message, or give it back.
     pub(super) fn push(&self, message: Bytes) -> Push {
         let length = message.len();
-        if self.waiting.fetch_add(length, Relaxed) + length > self.most {
-            self.waiting.fetch_sub(length, Relaxed);
+        if !self.reserve(length) {
             return Push::Full(message);
         }
         match self.queue.try_send(message) {
@@ -107,9 +125,29 @@ impl Line {
         }
     }
 
-    /// So many bytes have left the queue.
+    /// So many bytes have left the queue, or need no room in it any more.
     pub(super) fn written(&self, length: usize) {
         self.waiting.fetch_sub(length, Relaxed);
+    }
+
+    /// The connection is there.
+    pub(super) fn opened(&self) {
+        self.coming.send_replace(Coming::Open);
+    }
+
+    /// It did not come about.
+    pub(super) fn failed(&self) {
+        self.coming.send_replace(Coming::Failed);
+    }
+
+    pub(super) fn is_opening(&self) -> bool {
+        *self.coming.borrow() == Coming::Opening
+    }
+
+    /// Returns as soon as it is known whether the connection has come about.
+    pub(super) async fn comes_about(&self) -> bool {
+        let mut coming = self.coming.subscribe();
+        coming.wait_for(|coming| *coming != Coming::Opening).await.is_ok_and(|coming| *coming == Coming::Open)
     }
 
     /// The peer has shown a certificate that names these.

@@ -13,7 +13,7 @@ use super::tls::{Certificates, Tls};
 use super::{Carrier, Limits, Listening, Post, Running, Streams, bind};
 use crate::guard::{Guard, Rules};
 use crate::routing::Known;
-use crate::sip::flow::{Flow, Transport};
+use crate::sip::flow::{Flow, Loss, Transport};
 use crate::worker::Clock;
 use crate::worker::Mail;
 
@@ -66,10 +66,10 @@ impl Node {
         }
     }
 
-    /// The branch of the next request that is told to have got nowhere.
-    async fn hear_of_loss(&mut self) -> String {
+    /// The branch of the next request that is told to have got nowhere, and why.
+    async fn hear_of_loss(&mut self) -> (String, Loss) {
         match timeout(PATIENCE, self.mail.recv()).await.expect("mail in time").expect("a node") {
-            Mail::Unreachable(branch) => String::from_utf8(branch).expect("text"),
+            Mail::Unreachable(branch, why) => (String::from_utf8(branch).expect("text"), why),
             other => panic!("{other:?}"),
         }
     }
@@ -122,7 +122,7 @@ async fn messages_of_one_connection_are_posted_in_their_order_and_answered_by_it
         let (flow, message) = node.hear().await;
         assert!(String::from_utf8_lossy(&message).contains(&format!("call-{number}\r\n")), "{number}");
         if number == 19 {
-            node.streams.send(flow, Bytes::from_static(b"SIP/2.0 200 OK\r\n\r\n")).expect("sent");
+            node.streams.send(flow, Bytes::from_static(b"SIP/2.0 200 OK\r\n\r\n"), None).expect("sent");
         }
     }
     assert_eq!(read(&mut peer).await, "SIP/2.0 200 OK\r\n\r\n");
@@ -183,7 +183,7 @@ async fn a_peer_that_does_not_read_fills_its_queue_and_no_more_and_is_hung_up_on
     // The kernel's buffers take some megabytes before anything waits here; the connection's end ends the loop.
     let deadline = std::time::Instant::now() + PATIENCE;
     while node.streams.sample().connections > 0 && std::time::Instant::now() < deadline {
-        refused += u32::from(node.streams.send(flow, big.clone()).is_err());
+        refused += u32::from(node.streams.send(flow, big.clone(), None).is_err());
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     assert!(refused > 0, "the queue has a bound");
@@ -208,7 +208,7 @@ async fn a_peer_is_dialled_once_and_its_requests_come_by_the_same_connection() {
     let other = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a socket");
     let to = Flow::to(0, Transport::Tcp, other.local_addr().expect("its address"));
     for _ in 0..3 {
-        node.streams.send(to, ours()).expect("taken");
+        node.streams.send(to, ours(), None).expect("taken");
     }
     let (mut peer, _) = timeout(PATIENCE, other.accept()).await.expect("dialled").expect("accepted");
     let mut text = String::new();
@@ -226,8 +226,51 @@ async fn a_peer_is_dialled_once_and_its_requests_come_by_the_same_connection() {
 async fn a_refused_connection_tells_the_owner_of_the_request_at_once() {
     let mut node = Node::new(LIMITS);
     let nobody = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a socket").local_addr().expect("address");
-    node.streams.send(Flow::to(0, Transport::Tcp, nobody), ours()).expect("taken");
-    assert_eq!(node.hear_of_loss().await, BRANCH);
+    node.streams.send(Flow::to(0, Transport::Tcp, nobody), ours(), None).expect("taken");
+    assert_eq!(node.hear_of_loss().await, (BRANCH.to_owned(), Loss::NoConnection));
+}
+
+/// A port whose SYNs are dropped: its queue of connections that nobody accepts is full.
+async fn deaf() -> (TcpListener, Vec<TcpStream>, SocketAddr) {
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).expect("bound");
+    let listener = socket.listen(1).expect("listens");
+    let address = listener.local_addr().expect("its address");
+    let mut open = Vec::new();
+    while let Ok(connected) = timeout(Duration::from_millis(100), TcpStream::connect(address)).await {
+        open.push(connected.expect("a connection"));
+    }
+    (listener, open, address)
+}
+
+#[tokio::test]
+async fn who_waits_for_a_connection_a_short_time_alone_is_told_after_it_and_whoever_waits_longer_is_not() {
+    let mut node = Node::new(Limits { connect_timeout: Duration::from_secs(5), ..LIMITS });
+    let (listener, _open, address) = deaf().await;
+    let to = Flow::to(0, Transport::Tcp, address);
+    let other = BRANCH.replace("00000004", "00000005");
+    let patient = Bytes::from(String::from_utf8_lossy(&ours()).replace(BRANCH, &other));
+    node.streams.send(to, patient, None).expect("taken");
+    node.streams.send(to, ours(), Some(Duration::from_millis(50))).expect("taken");
+    assert_eq!(node.hear_of_loss().await, (BRANCH.to_owned(), Loss::NoConnection));
+    assert!(timeout(Duration::from_millis(100), node.mail.recv()).await.is_err(), "the other one waits on");
+    drop(listener);
+    assert_eq!(node.hear_of_loss().await, (other, Loss::NoConnection), "refused at last");
+}
+
+#[tokio::test]
+async fn what_waits_for_a_connection_leaves_by_it_as_soon_as_it_is_there() {
+    let node = Node::new(LIMITS);
+    let other = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a socket");
+    let to = Flow::to(0, Transport::Tcp, other.local_addr().expect("its address"));
+    for _ in 0..3 {
+        node.streams.send(to, ours(), Some(PATIENCE)).expect("taken");
+    }
+    let (mut peer, _) = timeout(PATIENCE, other.accept()).await.expect("dialled").expect("accepted");
+    let mut text = String::new();
+    while text.matches("BYE").count() < 3 {
+        text += &read(&mut peer).await;
+    }
 }
 
 #[tokio::test]
@@ -235,11 +278,11 @@ async fn a_connection_that_breaks_tells_the_owners_of_what_was_not_answered() {
     let mut node = Node::new(LIMITS);
     let other = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a socket");
     let to = Flow::to(0, Transport::Tcp, other.local_addr().expect("its address"));
-    node.streams.send(to, ours()).expect("taken");
+    node.streams.send(to, ours(), None).expect("taken");
     let (mut peer, _) = timeout(PATIENCE, other.accept()).await.expect("dialled").expect("accepted");
     assert!(read(&mut peer).await.starts_with("BYE"));
     drop(peer);
-    assert_eq!(node.hear_of_loss().await, BRANCH);
+    assert_eq!(node.hear_of_loss().await, (BRANCH.to_owned(), Loss::Other));
 }
 
 #[tokio::test]
@@ -249,7 +292,7 @@ async fn an_alias_makes_the_peer_s_own_address_lead_to_its_connection() {
     peer.write_all(request("a", "c:5999;alias").as_bytes()).await.expect("written");
     node.hear().await;
     let name = SocketAddr::from((Ipv4Addr::LOCALHOST, 5999));
-    node.streams.send(Flow::to(0, Transport::Tcp, name), ours()).expect("taken");
+    node.streams.send(Flow::to(0, Transport::Tcp, name), ours(), None).expect("taken");
     assert!(read(&mut peer).await.starts_with("BYE"));
 }
 
@@ -263,7 +306,7 @@ async fn a_response_whose_connection_is_gone_goes_by_a_new_one_to_where_its_requ
     node.closed_for("peer").await;
     let sent_by = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a socket");
     let reply = Flow { remote: sent_by.local_addr().expect("its address"), ..flow };
-    node.streams.send(reply, Bytes::from_static(b"SIP/2.0 200 OK\r\n\r\n")).expect("taken");
+    node.streams.send(reply, Bytes::from_static(b"SIP/2.0 200 OK\r\n\r\n"), None).expect("taken");
     let (mut peer, _) = timeout(PATIENCE, sent_by.accept()).await.expect("dialled").expect("accepted");
     assert_eq!(read(&mut peer).await, "SIP/2.0 200 OK\r\n\r\n");
 }
@@ -273,7 +316,7 @@ async fn a_fault_is_charged_to_a_peer_that_came_and_not_to_one_that_we_have_call
     let mut node = Node::new(LIMITS);
     let far = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a socket");
     let called = Flow::to(0, Transport::Tcp, far.local_addr().expect("its address"));
-    node.streams.send(called, ours()).expect("queued");
+    node.streams.send(called, ours(), None).expect("queued");
     let (mut far, _) = far.accept().await.expect("a connection");
     let mut near = node.peer().await;
     let guard = node.streams.0.guard.clone();

@@ -8,7 +8,7 @@ use super::super::{Action, Core, Settings};
 use super::rig::{CALLER, CARRIERS, URI, settings, target, tcp, udp};
 use super::ua::{self, Dialog, parse};
 use crate::decision::{Decision, RouteRequest};
-use crate::flow::Flow;
+use crate::flow::{Flow, Loss};
 use crate::message::{Message, Name};
 use crate::time::Time;
 
@@ -68,7 +68,8 @@ impl Storm {
             740..840 => self.decide(),
             840..850 => {
                 if let Some(branch) = self.any(&self.branches.clone()) {
-                    self.core.unreachable(self.now, &branch);
+                    let why = if self.rng.bool() { Loss::NoConnection } else { Loss::Other };
+                    self.core.unreachable(self.now, &branch, why);
                 }
             }
             850 => self.core.interrupt(self.now),
@@ -205,6 +206,7 @@ impl Storm {
                 message: request.message.clone(),
                 targets: CARRIERS[..count].iter().map(|c| target(c)).collect(),
                 believed: self.rng.bool(),
+                realm: self.rng.bool().then(|| "here".into()),
             }
         };
         self.core.decide(self.now, request.call, decision, 1);

@@ -68,8 +68,12 @@ impl Meter {
         let routes = std::mem::take(&mut self.routes);
         self.timed(|core, now| {
             for request in routes {
-                let decision =
-                    Decision::Hunt { message: request.message, targets: vec![target(CARRIERS[0])], believed: true };
+                let decision = Decision::Hunt {
+                    message: request.message,
+                    targets: vec![target(CARRIERS[0])],
+                    believed: true,
+                    realm: None,
+                };
                 core.decide(now, request.call, decision, 0);
             }
         });

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::super::{Action, CallReport, Core, Listener, OpenCall, Settings};
+use super::super::{Action, CallReport, Core, Listener, OpenCall, Settings, Terms};
 use super::ua::{self, Dialog, parse, text};
 use crate::codes::{CodeSet, Pattern};
 use crate::decision::{Decision, Destination, NextHop, RouteRequest, Target};
 use crate::end::{AttemptOutcome, End};
-use crate::flow::{Flow, Transport};
+use crate::flow::{Flow, Loss, Transport};
 use crate::message::Message;
 use crate::place::Place;
 use crate::time::Time;
@@ -93,6 +93,8 @@ pub(super) fn hop() -> Arc<NextHop> {
 pub(super) struct Sent {
     pub(super) flow: Flow,
     pub(super) message: Message,
+    /// How long its connection is waited for, where it need not come about.
+    pub(super) within: Option<Duration>,
 }
 
 impl Sent {
@@ -138,7 +140,9 @@ impl Rig {
     fn collect(&mut self) {
         while let Some(action) = self.core.poll_action() {
             match action {
-                Action::Send { flow, bytes } => self.sent.push_back(Sent { flow, message: parse(bytes) }),
+                Action::Send { flow, bytes, within } => {
+                    self.sent.push_back(Sent { flow, message: parse(bytes), within });
+                }
                 Action::Route(request) => self.routes.push_back(request),
                 Action::Record(record) => {
                     self.noted.remove(&record.cookie);
@@ -159,6 +163,11 @@ impl Rig {
     /// The process dies, and another one with these settings takes up what was noted. It passes through bytes, as a
     /// journal's notes do.
     pub(super) fn dies_and_is_succeeded_by(&mut self, settings: Settings) {
+        self.dies_and_goes_on(settings, |_| Terms::default());
+    }
+
+    /// The same, where these terms hold for the calls.
+    pub(super) fn dies_and_goes_on(&mut self, settings: Settings, terms: impl Fn(&OpenCall) -> Terms) {
         let died = self.now;
         self.now = self.now + Duration::from_secs(2);
         self.core = Core::new(settings, 2);
@@ -166,7 +175,8 @@ impl Rig {
         for (_, (open, facts)) in std::mem::take(&mut self.noted) {
             let bytes = postcard::to_stdvec(&open).expect("a call is encoded");
             let open = postcard::from_bytes(&bytes).expect("and decoded");
-            self.core.restore(self.now, open, facts, died);
+            let terms = terms(&open);
+            self.core.restore(self.now, open, facts, terms, died);
         }
         self.collect();
     }
@@ -206,7 +216,7 @@ impl Rig {
     /// The pipeline found these carriers.
     pub(super) fn hunt(&mut self, targets: Vec<Target>) {
         let message = self.routes.front().expect("a call wants routes").message.clone();
-        self.decide(Decision::Hunt { message, targets, believed: true });
+        self.decide(Decision::Hunt { message, targets, believed: true, realm: None });
     }
 
     pub(super) fn hunt_carriers(&mut self, count: usize) {
@@ -247,9 +257,14 @@ impl Rig {
         }
     }
 
+    /// A request went astray.
     pub(super) fn unreachable(&mut self, sent: &Message) {
+        self.lost(sent, Loss::Other);
+    }
+
+    pub(super) fn lost(&mut self, sent: &Message, why: Loss) {
         let branch = sent.top_via().and_then(|via| via.branch).expect("a branch").to_vec();
-        self.core.unreachable(self.now, &branch);
+        self.core.unreachable(self.now, &branch, why);
         self.collect();
     }
 

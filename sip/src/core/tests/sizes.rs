@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use super::super::Terms;
 use super::rig::{CALLER, CARRIERS, Rig, Sent, URI, hop, ms, outcomes, secs, target, tcp, udp, verdict};
 use super::ua::{self, Dialog, parse, text};
 use crate::decision::{NextHop, Target};
 use crate::end::{AttemptOutcome, End};
-use crate::flow::{Flow, Transport};
+use crate::flow::{Flow, Loss, Transport};
 use crate::message::Message;
 
 /// The same with a body that makes it so many bytes long.
@@ -87,15 +88,12 @@ fn where_no_connection_comes_about_the_same_request_goes_by_datagram_and_the_nex
     let mut rig = Rig::new();
     calling(&mut rig, udp(CALLER), "a", 1_400, vec![takes_tcp(CARRIERS[0]), target(CARRIERS[1])]);
     let by_tcp = left(&mut rig);
-    rig.pass(secs(2));
-    rig.unreachable(&by_tcp.message);
+    assert_eq!(by_tcp.within, Some(ms(1_500)), "half of the time that the gateway has");
+    rig.pass(ms(1_500));
+    rig.lost(&by_tcp.message, Loss::NoConnection);
     let by_udp = left(&mut rig);
     assert_eq!((by_udp.flow, branch(&by_udp.message)), (udp(CARRIERS[0]), branch(&by_tcp.message)));
-    assert_eq!(
-        rig.times(CARRIERS[0], "INVITE", ms(2_500)),
-        super::timers::ticks(&[500, 1_500]),
-        "its wait begins anew"
-    );
+    assert_eq!(rig.times(CARRIERS[0], "INVITE", ms(1_400)), super::timers::ticks(&[500]));
     rig.receive(CARRIERS[0], ua::response(&by_udp.message, 486, "to", CARRIERS[0]));
     assert_eq!(left(&mut rig).flow, udp(CARRIERS[0]), "its ACK");
     rig.next(CALLER, "486 INVITE");
@@ -119,8 +117,31 @@ fn what_has_been_cancelled_meanwhile_is_not_sent_by_datagram_after_all() {
     rig.receive(CALLER, ua::hop_by_hop(&invite, "CANCEL", None));
     rig.next(CALLER, "200 CANCEL");
     rig.next(CALLER, "487 INVITE");
-    rig.unreachable(&by_tcp.message);
+    rig.lost(&by_tcp.message, Loss::NoConnection);
     rig.silence();
+}
+
+#[test]
+fn the_datagram_has_what_is_left_of_the_attempts_time_and_then_the_next_gateway_is_tried() {
+    let mut rig = Rig::new();
+    calling(&mut rig, udp(CALLER), "a", 1_400, vec![takes_tcp(CARRIERS[0]), target(CARRIERS[1])]);
+    let by_tcp = left(&mut rig);
+    rig.pass(ms(1_500));
+    rig.lost(&by_tcp.message, Loss::NoConnection);
+    left(&mut rig);
+    assert_eq!(rig.times(CARRIERS[1], "INVITE", ms(1_600)).first().map(|at| at / 10), Some(150), "after 3 s in all");
+}
+
+#[test]
+fn a_connection_that_breaks_or_takes_no_more_makes_no_datagram_of_a_request() {
+    let mut rig = Rig::new();
+    calling(&mut rig, udp(CALLER), "a", 1_400, vec![takes_tcp(CARRIERS[0]), target(CARRIERS[1])]);
+    let by_tcp = left(&mut rig);
+    rig.lost(&by_tcp.message, Loss::Other);
+    assert_eq!(left(&mut rig).flow, udp(CARRIERS[1]), "the next gateway");
+    calling(&mut rig, udp(CALLER), "b", 1_400, vec![takes_tcp(CARRIERS[0])]);
+    assert_eq!(left(&mut rig).flow, tcp(CARRIERS[0]), "and the next call tries it again");
+    assert_eq!(rig.core.counters().by_datagram, 0);
 }
 
 /// An answered call by datagram, over a gateway whose large requests go by TCP.
@@ -143,13 +164,28 @@ fn within_a_call_a_large_request_goes_by_tcp_to_the_gateway_and_by_datagram_to_t
     rig.receive(CALLER, padded(&caller.request("INFO"), 2_000));
     let info = left(&mut rig);
     assert_eq!(info.flow, tcp(CARRIERS[0]));
-    rig.unreachable(&info.message);
+    rig.lost(&info.message, Loss::NoConnection);
     let again = left(&mut rig);
     assert_eq!(again.flow, udp(CARRIERS[0]));
     rig.receive(CARRIERS[0], ua::response(&again.message, 200, "to", CARRIERS[0]));
     rig.next(CALLER, "200 INFO");
     rig.receive(CARRIERS[0], padded(&callee.request("INFO"), 2_000));
     assert_eq!(left(&mut rig).flow, udp(CALLER));
+}
+
+#[test]
+fn a_call_that_is_taken_up_sends_large_requests_as_its_gateway_takes_them_now() {
+    for (above, by) in [(Some(1_300), tcp(CARRIERS[0])), (None, udp(CARRIERS[0]))] {
+        let mut rig = Rig::new();
+        let (mut caller, _) = answered(&mut rig);
+        let hop = Arc::new(NextHop { tcp_above: above, ..(*hop()).clone() });
+        rig.dies_and_goes_on(super::rig::settings(), |open| Terms {
+            realm: None,
+            hop: open.hop(|_| Some(hop.clone())),
+        });
+        rig.receive(CALLER, padded(&caller.request("INFO"), 2_000));
+        assert_eq!(left(&mut rig).flow, by);
+    }
 }
 
 #[test]

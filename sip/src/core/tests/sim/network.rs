@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::script::Timer;
 use crate::decision::RouteRequest;
+use crate::flow::Loss;
 use crate::time::Time;
 
 /// What the network and the peers are like.
@@ -41,7 +42,7 @@ pub(super) enum Event {
     /// A gateway is to be asked how it is.
     Probe(usize),
     /// An ICMP error for a request with this branch.
-    Unreachable(Vec<u8>),
+    Unreachable(Vec<u8>, Loss),
 }
 
 /// An event at its time; of two at one time the earlier planned comes first.

@@ -13,7 +13,7 @@ use super::network::{Event, Network, Weather};
 use super::script::Timer;
 use super::watch::Watch;
 use crate::decision::{Decision, Destination, RouteRequest, Target};
-use crate::flow::{Flow, Transport};
+use crate::flow::{Flow, Loss, Transport};
 use crate::message::{Method, Name};
 
 const CALLERS: usize = 4;
@@ -119,7 +119,7 @@ impl World {
                 let destination = Destination { transport: Transport::Udp, address };
                 self.core.probe(now(&self.net), self.gateways.probe(gateway, destination));
             }
-            Some(Event::Unreachable(branch)) => self.core.unreachable(now(&self.net), &branch),
+            Some(Event::Unreachable(branch, why)) => self.core.unreachable(now(&self.net), &branch, why),
             None => {}
         }
     }
@@ -141,7 +141,7 @@ impl World {
     fn act(&mut self) {
         while let Some(action) = self.core.poll_action() {
             match action {
-                Action::Send { flow, bytes } => {
+                Action::Send { flow, bytes, .. } => {
                     let message = ua::parse(bytes.clone());
                     if !message.is_request() {
                         self.watch.on_response(&message);
@@ -152,9 +152,9 @@ impl World {
                     if to == DEAD || refused {
                         let branch = message.top_via().and_then(|via| via.branch).expect("ours").to_vec();
                         if flow.transport.is_reliable() {
-                            self.net.after_ms(1, Event::Unreachable(branch));
+                            self.net.after_ms(1, Event::Unreachable(branch, Loss::NoConnection));
                         } else {
-                            self.net.carry(|| Event::Unreachable(branch.clone()));
+                            self.net.carry(|| Event::Unreachable(branch.clone(), Loss::Other));
                         }
                     } else if flow.transport.is_reliable() {
                         let latency = self.net.between(self.net.weather.latency.0, self.net.weather.latency.1);
@@ -185,7 +185,7 @@ impl World {
         }
         let count = self.net.rng.usize(1..=4);
         let targets = (0..count).map(|_| self.target()).collect();
-        Decision::Hunt { message: request.message.clone(), targets, believed: true }
+        Decision::Hunt { message: request.message.clone(), targets, believed: true, realm: None }
     }
 
     fn target(&mut self) -> Target {
