@@ -1,9 +1,11 @@
 //! What calls ask for, and how often the source is asked.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
-use trunkline_tests::{Fault, Load, LrnServer, Router, Setup, Sipp, until};
+use anyhow::{Context, Result, ensure};
+use trunkline::cdr::record::CallRecord;
+use trunkline_tests::{Fault, Load, LrnServer, Phone, Router, Setup, Sipp, until};
 
 #[test]
 fn an_answer_is_asked_for_once_and_then_comes_from_memory() -> Result<()> {
@@ -89,5 +91,51 @@ fn a_node_begins_with_the_keys_that_its_last_run_used() -> Result<()> {
     assert_eq!(lrn.requests(), 20, "all ten were asked for before it was ready");
     let numbers = Sipp::caller("caller", &numbers, router.sip(), Load { calls: 10, rate: 100 })?.wait()?;
     assert_eq!((numbers.successful, lrn.requests()), (10, 20), "and the calls found them in memory");
+    Ok(())
+}
+
+#[test]
+fn no_call_meets_a_table_that_a_reload_has_not_filled_yet() -> Result<()> {
+    let busy = Sipp::callee("refusing", &[("code", "486")])?;
+    let setup = Setup::new()?.without_sqlite().carrier(busy.address());
+    let setup = setup.section("[services.db]\nurl = \"sqlite:numbers.db\"\ndeadline = \"1s\"\n");
+    let database = setup.folder().join("numbers.db");
+    let sqlite = |statement: &str| -> Result<()> {
+        let done = Command::new("sqlite3").arg(&database).arg(statement).status().context("sqlite3")?;
+        ensure!(done.success(), "sqlite3: {done}");
+        Ok(())
+    };
+    sqlite("create table other (number text)")?;
+    let router = setup.start()?;
+    let mut caller = Phone::calling(router.sip())?;
+    let mut call = || -> Result<String> {
+        let sent = caller.invite("12125550100", "19195550101");
+        caller.say(&sent)?;
+        let refused = caller.hear_final()?;
+        caller.say(&caller.follow("ACK", &sent, refused.header("To")))?;
+        Ok(refused.kind().to_owned())
+    };
+    assert_eq!(call()?, "486");
+
+    router.edit_config(
+        "source = { csv = { path = \"blocked.csv\", key = \"number\" } }",
+        "source = { sql = { service = \"db\", query = \"select number, 1 as yes from blocked\", key = \"number\", \
+         fields = { yes = \"integer\" } } }",
+    )?;
+    let (code, why) = router.reload()?;
+    assert!(code == 422 && why.contains("tables.blocked"), "{code}: {why}");
+    assert_eq!(call()?, "486", "nothing has changed");
+
+    sqlite("create table blocked (number text); insert into blocked values ('12125550100')")?;
+    let (code, why) = router.reload()?;
+    assert_eq!(code, 200, "{why}");
+    // The workers turn to it one after the other, each when its stages are warm; until then it is as before.
+    until("the table to decide", Duration::from_secs(10), || {
+        let answer = call()?;
+        ensure!(["486", "603"].contains(&&*answer), "a call met an empty table: {answer}");
+        Ok((answer == "603").then_some(()))
+    })?;
+    let skipped = |record: &CallRecord| record.stages.iter().any(|stage| !stage.outcome.is_verdict());
+    assert!(router.records()?.iter().all(|record| !skipped(record)), "a stage was skipped");
     Ok(())
 }

@@ -188,6 +188,14 @@ impl Table {
         }
     }
 
+    /// Why a table that is held whole could not be read, the last time that it was tried.
+    pub fn trouble(&self) -> Option<String> {
+        match &self.backing {
+            Backing::Whole(table) => table.trouble(),
+            Backing::Cached(_) => None,
+        }
+    }
+
     /// Its numbers.
     pub fn stats(&self) -> Stats {
         match &self.backing {

@@ -10,6 +10,9 @@ use super::services::Services;
 use super::table::Table;
 use crate::config::model::{self, Named};
 
+/// Between two looks at whether rows have come.
+const LOOK: Duration = Duration::from_millis(20);
+
 /// The configured tables. A clone is the same tables.
 #[derive(Debug, Clone, Default)]
 pub struct Tables {
@@ -59,10 +62,24 @@ impl Tables {
         let whole = || self.iter().filter(|table| table.is_whole());
         let read = async {
             while !whole().all(|table| table.is_loaded()) {
-                tokio::time::sleep(Duration::from_millis(20)).await;
+                tokio::time::sleep(LOOK).await;
             }
         };
         let _ = tokio::time::timeout(patience, read).await;
+    }
+
+    /// Waits until every table has rows but those that had none `before` either, no longer than this and not for one whose
+    /// source has failed: calls must not meet a table that is still empty. Those that are, and why where that is known.
+    pub async fn become_ready(&self, before: &Self, patience: Duration) -> Vec<(String, Option<String>)> {
+        let was_empty = |name: &str| before.get(name).is_some_and(|known| !known.is_loaded());
+        let empty = || self.named.iter().filter(|(name, table)| !table.is_loaded() && !was_empty(name));
+        let ready = async {
+            while empty().any(|(_, table)| table.trouble().is_none()) {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        let _ = tokio::time::timeout(patience, ready).await;
+        empty().map(|(name, table)| (name.clone(), table.trouble())).collect()
     }
 
     /// Writes down what the next run begins with.

@@ -168,6 +168,11 @@ impl WholeTable {
         self.rows.load().is_some()
     }
 
+    /// Why it could not be read, the last time that it was tried.
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.failing.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     pub(super) fn stats(&self) -> Stats {
         let rows = self.rows.load_full();
         let (entries, bytes) = rows.map_or((0, 0), |rows| (rows.entries as u64, rows.bytes() as u64));

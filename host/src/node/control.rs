@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use tokio::runtime::Handle;
@@ -33,6 +33,9 @@ use crate::transport::hep::Mirror;
 use crate::transport::stream::Streams;
 use crate::transport::stream::tls::Certificates;
 use crate::worker::{Clock, Mail};
+
+/// How long a reload waits for the rows of new tables: as long as one may take to be read by default.
+const TABLES: Duration = Duration::from_mins(1);
 
 /// The node's own view of itself.
 pub(super) struct Desk {
@@ -189,11 +192,19 @@ impl Desk {
         let layout = self.office.block_on(self.plant.build(&loaded, Some(&before)))?;
         let certificates = self.certificates(&loaded)?;
         let mail = self.mail.get().ok_or_else(|| vec!["the node is still starting: try again".to_owned()])?;
-        hand_out(mail, &layout.snapshot).map_err(|error| vec![error.to_owned()])?;
         layout.services.begin();
+        layout.tables.begin(&self.state);
+        let empty = self.office.block_on(layout.tables.become_ready(&before.tables, TABLES));
+        if !empty.is_empty() {
+            let why = |(name, trouble): &(String, Option<String>)| {
+                let trouble = trouble.as_deref().unwrap_or("it is still being read");
+                format!("tables.{name}: has no rows yet, and calls would meet it without: {trouble}")
+            };
+            return Err(empty.iter().map(why).collect());
+        }
+        hand_out(mail, &layout.snapshot).map_err(|error| vec![error.to_owned()])?;
         self.streams.tls().expect(names(&layout.snapshot.gateways));
         self.streams.tls().renew(certificates);
-        layout.tables.begin(&self.state);
         self.plant.share_limits(&self.node, &loaded.config, &layout.services);
         self.write_down(&layout.snapshot);
         self.layout.store(Arc::new(layout));

@@ -304,14 +304,7 @@ impl Driver {
                 }
                 Mail::Unreachable(branch, why) => self.core.unreachable(now, &branch, why),
                 Mail::Located(place, found) => self.core.located(now, &place, found),
-                Mail::Reload(snapshot) => {
-                    self.prober = Prober::of(&snapshot, self.outbox.place(), now);
-                    self.strain.limit(snapshot.overload);
-                    self.core.overloaded(self.strain.retry_after());
-                    let door = Doorman { snapshot: Arc::clone(&snapshot), streams: self.streams.clone() };
-                    self.core.put_before(Box::new(door));
-                    self.pipelines.reload(snapshot);
-                }
+                Mail::Reload(snapshot) => self.pipelines.reload(snapshot),
                 Mail::Drain => self.core.drain(),
                 Mail::TellIdle(told) => self.idle = Some(told),
                 Mail::Stop => {
@@ -361,7 +354,18 @@ impl Driver {
             progress = true;
             self.core.decide(self.clock.now(), call, routed.decision, routed.facts);
         }
+        if let Some(snapshot) = self.pipelines.turned() {
+            self.turn(snapshot);
+        }
         progress
+    }
+
+    /// All of this worker goes by the new configuration at once: who is let in is who is routed, by stages that are warm.
+    fn turn(&mut self, snapshot: Arc<Snapshot>) {
+        self.prober = Prober::of(&snapshot, self.outbox.place(), self.clock.now());
+        self.strain.limit(snapshot.overload);
+        self.core.overloaded(self.strain.retry_after());
+        self.core.put_before(Box::new(Doorman { snapshot, streams: self.streams.clone() }));
     }
 
     /// Do what the core says. A pipeline that needs nothing from outside decides on the spot.
@@ -409,8 +413,9 @@ impl Driver {
                 Action::StopRouting(call) => self.pipelines.cancel(call),
                 Action::Locate(place) => {
                     let snapshot = self.pipelines.router().snapshot();
-                    if !self.finder.seek(snapshot.gateways.locator(), place) {
+                    if !self.finder.seek(snapshot.gateways.locator(), place.clone()) {
                         self.stats.name_unasked();
+                        self.core.located(self.clock.now(), &place, None);
                     }
                 }
                 Action::Started(call) => self.note(call, Event::CallStarted, JournalHandle::started),

@@ -26,6 +26,8 @@ pub(super) struct Pipelines {
     router: Router,
     /// The router of a new configuration, getting warm.
     next: Option<Pin<Box<dyn Future<Output = Router>>>>,
+    /// It has become warm, and nobody knows of it yet.
+    turned: bool,
     waiting: FuturesUnordered<Running>,
     spare: Vec<Box<dyn Berth>>,
     /// Of those that wait: how they are stopped, and their traces.
@@ -59,7 +61,7 @@ impl Pipelines {
         let nudge = Arc::<Nudge>::default();
         let waker = Waker::from(Arc::clone(&nudge));
         let (waiting, spare, cancels) = Default::default();
-        Self { router, next: None, waiting, spare, cancels, tracer, nudge, waker }
+        Self { router, next: None, turned: false, waiting, spare, cancels, tracer, nudge, waker }
     }
 
     /// Whether a stage computes and gave the thread back for others' sake alone: the worker must not rest.
@@ -88,6 +90,11 @@ impl Pipelines {
             router.warm_up().await;
             router
         }));
+    }
+
+    /// The new configuration, once, as soon as calls are routed by it.
+    pub(super) fn turned(&mut self) -> Option<Arc<Snapshot>> {
+        std::mem::take(&mut self.turned).then(|| Arc::clone(self.router.snapshot()))
     }
 
     /// Run a call's pipeline. The decision comes at once, or by `poll_next`.
@@ -133,8 +140,7 @@ impl Pipelines {
         if let Some(next) = &mut self.next
             && let Poll::Ready(router) = next.as_mut().poll(cx)
         {
-            self.router = router;
-            self.next = None;
+            (self.router, self.next, self.turned) = (router, None, true);
         }
         self.nudge.given.store(false, Relaxed);
         self.nudge.worker.register(cx.waker());
