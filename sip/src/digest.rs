@@ -32,13 +32,25 @@ pub enum DigestStatus {
     Failed,
 }
 
+/// Whether answers by MD5 are good enough: whoever hears one can try billions of passwords a second.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Md5 {
+    /// They are not.
+    #[default]
+    Refused,
+    /// It is offered behind the others.
+    Offered,
+    /// Nothing else is offered: for callers who read the first challenge alone, and know no other.
+    Alone,
+}
+
 /// What this node guards: a protection realm (RFC 7616 section 3.3).
 #[derive(Debug, Clone, Copy)]
 pub struct Realm<'a> {
     /// As callers see it.
     pub name: &'a str,
-    /// Whether MD5 is good enough: whoever hears such an answer can try billions of passwords a second.
-    pub md5: bool,
+    /// Whether MD5 is good enough.
+    pub md5: Md5,
     /// The node's.
     pub nonces: &'a Nonces,
 }
@@ -82,7 +94,12 @@ impl Realm<'_> {
     }
 
     fn allows(&self, algorithm: Algorithm) -> bool {
-        self.md5 || !matches!(algorithm, Algorithm::Md5 | Algorithm::Md5Session)
+        let is_md5 = matches!(algorithm, Algorithm::Md5 | Algorithm::Md5Session);
+        match self.md5 {
+            Md5::Refused => !is_md5,
+            Md5::Offered => true,
+            Md5::Alone => is_md5,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! SIPp's scenarios by UDP, TCP and TLS: what carriers' test plans ask for, between real SIPp endpoints on both sides.
 //!
 //! What is particular to a transport is in `transports.rs` and `survival.rs`; what SIPp cannot say is in the other files, word
-//! by word. Callers who log in are in `digest.rs`: SIPp reads the first challenge alone, which is not MD5, all that it knows.
+//! by word.
 
 use anyhow::Result;
 use trunkline::cdr::record::{AttemptOutcome, CallRecord, End};
@@ -120,6 +120,16 @@ fn a_302_is_an_answer_where_the_operator_does_not() -> Result<()> {
 }
 
 const LOGIN: [(&str, &str); 2] = [("user", "trunk7"), ("password", "s3cret")];
+
+#[test]
+fn a_trunk_that_knows_md5_alone_logs_in() -> Result<()> {
+    let digest = "digest = { realm = \"pbx.example\", users = { trunk7 = \"s3cret\" }, md5 = \"only\", \
+                  from-anywhere = true }";
+    let script = Script::new("logging_in", &LOGIN)?.with(|setup| setup.only_customer("trunk", digest));
+    let script = script.with(|setup| setup.pipeline("default", &["rate"])).gateway("callee", &[]);
+    answered_after(&script.run(1)?, &[]);
+    Ok(())
+}
 
 #[test]
 fn a_gateway_that_wants_a_login_gets_it() -> Result<()> {

@@ -9,6 +9,7 @@ mod events;
 mod ledger;
 mod limits;
 mod lookups;
+mod md5;
 mod node;
 mod overload;
 mod own_plugin;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::call::NewCall;
 use crate::config::model;
 use crate::plugin::contract;
-use crate::sip::digest::{DigestStatus, Nonces, Realm};
+use crate::sip::digest::{DigestStatus, Md5, Nonces, Realm};
 use crate::sip::door::Dismissal;
 use crate::sip::message::Message;
 
@@ -19,7 +19,7 @@ const SECOND: u64 = 1_000_000;
 pub struct DigestRealm {
     /// The protection realm.
     pub realm: Arc<str>,
-    md5: bool,
+    md5: Md5,
     passwords: HashMap<String, String>,
 }
 

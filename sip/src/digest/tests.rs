@@ -1,5 +1,5 @@
 use super::hash::{Algorithm, hex, hmac};
-use super::{DigestStatus, NONCE_LIFETIME, Nonces, Realm};
+use super::{DigestStatus, Md5, NONCE_LIFETIME, Nonces, Realm};
 use crate::message::Message;
 
 const NOW: u64 = 1_750_000_000;
@@ -31,7 +31,7 @@ fn answer(algorithm: Algorithm, nonce: &str, user: &str, password: &str) -> Stri
 }
 
 fn realm(nonces: &Nonces) -> Realm<'_> {
-    Realm { name: "example.net", md5: true, nonces }
+    Realm { name: "example.net", md5: Md5::Offered, nonces }
 }
 
 fn nonces() -> Nonces {
@@ -56,7 +56,7 @@ fn at(nonces: &Nonces, credentials: &str) -> DigestStatus {
 fn published(credentials: &str, realm: &str, password: &str) -> DigestStatus {
     let text = format!("GET /dir/index.html SIP/2.0\r\nAuthorization: {credentials}\r\n\r\n");
     let message = Message::parse(text.into()).expect("a message");
-    Realm { name: realm, md5: true, nonces: &nonces() }.verify(&message, |_| Some(password.to_owned()), NOW)
+    Realm { name: realm, md5: Md5::Offered, nonces: &nonces() }.verify(&message, |_| Some(password.to_owned()), NOW)
 }
 
 #[test]
@@ -158,12 +158,14 @@ fn session_keys_bind_both_nonces() {
 #[test]
 fn a_challenge_offers_the_strongest_hash_first_and_md5_where_it_is_allowed() {
     let nonces = nonces();
-    let realm = Realm { name: "a\"b", md5: true, nonces: &nonces };
+    let realm = Realm { name: "a\"b", md5: Md5::Offered, nonces: &nonces };
     let nonce = nonce(100);
     let offered =
         |algorithm| format!(r#"Digest realm="a\"b", nonce="{nonce}", algorithm={algorithm}, qop="auth", stale=true"#);
     assert_eq!(realm.challenge(100, 5, true), ["SHA-512-256", "SHA-256", "MD5"].map(offered));
-    let strict = Realm { md5: false, ..realm };
+    let old = Realm { md5: Md5::Alone, ..realm }.challenge(NOW, 1, false);
+    assert!(old.len() == 1 && old[0].contains("algorithm=MD5,"), "{old:?}");
+    let strict = Realm { md5: Md5::Refused, ..realm };
     assert_eq!(strict.challenge(100, 5, true), ["SHA-512-256", "SHA-256"].map(offered));
     assert!(!realm.challenge(100, 5, false)[0].contains("stale"));
 }
@@ -171,7 +173,7 @@ fn a_challenge_offers_the_strongest_hash_first_and_md5_where_it_is_allowed() {
 #[test]
 fn md5_is_refused_where_it_is_not_allowed() {
     let nonces = nonces();
-    let realm = Realm { md5: false, ..realm(&nonces) };
+    let realm = Realm { md5: Md5::Refused, ..realm(&nonces) };
     let verify = |algorithm| {
         let credentials = answer(algorithm, &nonce(NOW), "alice", "secret");
         realm.verify(&request("sip:+1212@example.net", &credentials), password_of, NOW)

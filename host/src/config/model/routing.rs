@@ -8,6 +8,7 @@ use super::Named;
 use super::own_plugin::{CustomerLimits, OwnPlugin};
 use super::trust::TrustIdentity;
 use crate::sip::codes::Pattern;
+use crate::sip::digest::Md5;
 
 /// `[gateways.NAME]`
 #[derive(Debug, Clone, Deserialize)]
@@ -90,8 +91,10 @@ pub enum OnRedirect {
     /// It is an answer as others.
     #[default]
     Pass,
-    /// Its Contacts are called.
+    /// Its Contacts are called, where their names lead.
     Follow,
+    /// Its Contacts are called, those with a host name at the gateway that gave them.
+    Stay,
 }
 
 /// `[gateways.NAME] digest`
@@ -180,9 +183,9 @@ pub struct Digest {
     pub realm: String,
     /// User name to password.
     pub users: Named<String>,
-    /// Whether answers by MD5 are good enough. Default false.
-    #[serde(default)]
-    pub md5: bool,
+    /// Whether answers by MD5 are good enough: `true`, `false` or `"only"`. Default false.
+    #[serde(default, deserialize_with = "super::md5::read")]
+    pub md5: Md5,
     /// Whether right credentials make a call this customer's, whatever address it comes from. Default false.
     #[serde(default)]
     pub from_anywhere: bool,

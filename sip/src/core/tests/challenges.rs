@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::rig::{Answered, CALLER, CARRIERS, LONGEST, Placed, Rig, URI, hop, outcomes, target, verdict};
 use super::ua::{self, Dialog, parse, text};
 use crate::decision::{NextHop, Target};
-use crate::digest::{DigestStatus, Login, Nonces, Realm};
+use crate::digest::{DigestStatus, Login, Md5, Nonces, Realm};
 use crate::end::{AttemptOutcome, End};
 use crate::message::{Message, Name};
 
@@ -32,7 +32,7 @@ fn placed() -> Placed {
 /// The first carrier challenges a request; the request as it comes again.
 fn challenge(rig: &mut Rig, request: &Message, code: u16, stale: bool) -> Message {
     let field = if code == 407 { "Proxy-Authenticate" } else { "WWW-Authenticate" };
-    let values = Realm { name: "carrier", md5: true, nonces: &nonces() }.challenge(100, 1, stale);
+    let values = Realm { name: "carrier", md5: Md5::Offered, nonces: &nonces() }.challenge(100, 1, stale);
     let lines = values.iter().map(|value| format!("{field}: {value}\r\n")).collect::<Vec<_>>().concat();
     let response = ua::response(request, code, "to-0", CARRIERS[0]).replace("Contact:", &format!("{lines}Contact:"));
     rig.receive(CARRIERS[0], response);
@@ -44,7 +44,7 @@ fn challenge(rig: &mut Rig, request: &Message, code: u16, stale: bool) -> Messag
 
 fn is_verified(request: &Message) -> bool {
     let password = |user: &str| (user == "trunk").then(|| "secret".to_owned());
-    Realm { name: "carrier", md5: true, nonces: &nonces() }.verify(request, password, 100)
+    Realm { name: "carrier", md5: Md5::Offered, nonces: &nonces() }.verify(request, password, 100)
         == DigestStatus::Verified("trunk".into())
 }
 
