@@ -1,9 +1,10 @@
 //! Requests that are large for a datagram (RFC 3261 section 18.1.1), and messages of 64 kB.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use anyhow::Result;
+use tokio::net::TcpSocket;
 use trunkline::cdr::record::End;
 use trunkline_tests::{Message, Phone, Router, Setup, answered, free_tcp, hang_up};
 
@@ -78,6 +79,51 @@ fn a_large_invite_goes_by_datagram_after_all_where_the_gateway_refuses_tcp() -> 
         let (asked, refused) = (event("by-connection")?, event("by-datagram")?);
         Ok((asked >= 1.0 && (asked - refused).abs() < 0.5).then_some(()))
     })
+}
+
+/// A port that neither takes a connection nor refuses one: the queue of those that nobody accepts is full.
+struct Deaf {
+    address: SocketAddr,
+    _listener: TcpListener,
+    _waiting: Vec<TcpStream>,
+}
+
+impl Deaf {
+    fn new() -> Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let listener = runtime.block_on(async {
+            let socket = TcpSocket::new_v4()?;
+            socket.bind((V4, 0).into())?;
+            socket.listen(1)?.into_std()
+        })?;
+        let address = listener.local_addr()?;
+        let mut waiting = Vec::new();
+        while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(100)) {
+            waiting.push(stream);
+        }
+        Ok(Self { address, _listener: listener, _waiting: waiting })
+    }
+}
+
+#[test]
+fn a_large_invite_goes_by_datagram_within_its_attempt_where_nobody_answers_by_tcp() -> Result<()> {
+    let deaf = Deaf::new()?;
+    let mut callee = Phone::waiting_at(deaf.address)?;
+    // Shorter than `streams.connect-timeout`.
+    let keys = format!("{TCP_ABOVE}\nattempt-timeout = \"1s\"");
+    let (router, _) = router(&format!("sip:{}", deaf.address), &keys)?;
+    let mut caller = Phone::calling(router.sip())?;
+    let invite = padded(&caller.invite(CALLER, CALLEE), 1_600);
+    caller.say(&invite)?;
+
+    let got = callee.hear("INVITE")?;
+
+    assert!(got.header("Via").starts_with("SIP/2.0/UDP "), "{}", got.0);
+    let (mut near, _) = answered(&mut caller, &mut callee, &got)?;
+    hang_up(&mut caller, &mut near, &mut callee)?;
+    let record = router.record_of(invite.header("Call-ID"))?;
+    assert_eq!((record.code, record.attempts.len()), (200, 1), "one attempt");
+    Ok(())
 }
 
 #[test]
