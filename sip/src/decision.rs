@@ -83,9 +83,8 @@ pub struct Target {
 pub struct NextHop {
     /// The final codes after which the hunt goes on.
     pub continues: CodeSet,
-    /// Whether the Contacts of a 3xx are called in place of the gateway (RFC 3261 section 16.5); else it is an answer
-    /// as others.
-    pub follows_redirects: bool,
+    /// What a 3xx of it means.
+    pub redirects: Redirects,
     /// Answers its challenges; else they go to the caller.
     pub login: Option<Arc<Login>>,
     /// Requests of more bytes than this go by TCP where they would go by UDP (RFC 3261 section 18.1.1), and by UDP after
@@ -95,6 +94,17 @@ pub struct NextHop {
     pub trusted: bool,
     /// Whether it takes a call; `None` for one without limits.
     pub gate: Option<Arc<dyn Gate>>,
+}
+
+/// What becomes of a 3xx.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Redirects {
+    /// It is an answer as others.
+    Pass,
+    /// Its Contacts are called in place of the gateway (RFC 3261 section 16.5).
+    Follow,
+    /// The same, but one with a host name is called at the gateway that gave it: the name is the gateway's own matter.
+    Stay,
 }
 
 impl NextHop {

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use trunkline::cdr::record::AttemptOutcome::{Response, Unreachable};
 use trunkline_tests::{Dialog, Dns, Message, Phone, Router, Setup, until};
 
 const CALLER: &str = "12125550100";
@@ -19,7 +20,16 @@ fn router(dns: &Dns, uri: &str, keys: &str) -> Result<Router> {
 }
 
 fn srv(priority: u16, phone: &Phone) -> String {
-    format!("srv-host=_sip._udp.carrier.test,a.carrier.test,{},{priority},10", phone.address().port())
+    srv_of("carrier.test", priority, phone)
+}
+
+fn srv_of(name: &str, priority: u16, phone: &Phone) -> String {
+    format!("srv-host=_sip._udp.{name},a.carrier.test,{},{priority},10", phone.address().port())
+}
+
+/// An answer with another Contact.
+fn with_contact(answer: &Message, contact: &str) -> Message {
+    Message(answer.0.replace(answer.header("Contact"), contact))
 }
 
 fn host() -> String {
@@ -114,17 +124,28 @@ struct Named {
 }
 
 fn named(dns: impl Fn(&Dns) -> Result<()>) -> Result<(Named, Dns)> {
+    named_by(
+        |_| vec!["host-record=media.test,127.0.0.1".to_owned()],
+        |media| format!("<sip:callee@media.test:{}>", media.address().port()),
+        dns,
+    )
+}
+
+/// The same with these records and this Contact.
+fn named_by(
+    records: impl Fn(&Phone) -> Vec<String>,
+    contact: impl Fn(&Phone) -> String,
+    dns: impl Fn(&Dns) -> Result<()>,
+) -> Result<(Named, Dns)> {
     let (mut callee, media) = (Phone::waiting()?, Phone::waiting()?);
-    let dns_server = Dns::start(&["host-record=media.test,127.0.0.1".to_owned()])?;
+    let dns_server = Dns::start(&records(&media))?;
     let router = router(&dns_server, &format!("sip:{};transport=udp", callee.address()), "")?;
     dns(&dns_server)?;
     let mut caller = Phone::calling(router.sip())?;
     caller.say(&caller.invite(CALLER, CALLEE))?;
     let got = callee.hear("INVITE")?;
     let answer = callee.answer(&got, "200 OK", "");
-    let contact = answer.header("Contact").to_owned();
-    let named = format!("<sip:callee@media.test:{}>", media.address().port());
-    callee.say(&Message(answer.0.replace(&contact, &named)))?;
+    callee.say(&with_contact(&answer, &contact(&media)))?;
     let near = Dialog::of_caller(&caller.hear("200")?);
     caller.say(&near.ack(&caller, 1))?;
     Ok((Named { caller, callee, media, near, router }, dns_server))
@@ -161,4 +182,51 @@ fn while_the_dns_hangs_a_call_whose_contact_is_a_name_waits_for_nothing_and_ends
     line.callee.say(&line.callee.answer(&bye, "200 OK", ""))?;
     line.caller.hear("200")?;
     dns.resume()
+}
+
+#[test]
+fn a_request_within_a_call_goes_past_an_address_of_the_name_that_is_dead() -> Result<()> {
+    let gone = Phone::waiting()?;
+    let records = |media: &Phone| vec![srv_of("media.test", 10, &gone), srv_of("media.test", 20, media), host()];
+    let (mut line, _dns) = named_by(records, |_| "<sip:callee@media.test;transport=udp>".to_owned(), |_| Ok(()))?;
+    drop(gone);
+    let info = until("a request at the name's second address", PATIENCE, || {
+        line.caller.say(&line.near.request(&line.caller, "INFO", ""))?;
+        line.media.hear_within("INFO", Duration::from_millis(300))
+    })?;
+    line.media.say(&line.media.answer(&info, "200 OK", ""))?;
+    line.caller.hear_final()?;
+    line.caller.say(&line.near.request(&line.caller, "BYE", ""))?;
+    let bye = line.media.hear("BYE")?;
+    line.media.say(&line.media.answer(&bye, "200 OK", ""))?;
+    line.caller.hear("200")?;
+    Ok(())
+}
+
+#[test]
+fn a_302_to_a_name_is_followed_to_where_the_name_leads_and_past_an_address_that_is_dead() -> Result<()> {
+    let (mut moved, mut there, gone) = (Phone::waiting()?, Phone::waiting()?, Phone::waiting()?);
+    let dns = Dns::start(&[srv_of("moved.test", 10, &gone), srv_of("moved.test", 20, &there), host()])?;
+    drop(gone);
+    let router = router(&dns, &format!("sip:{};transport=udp", moved.address()), "redirect = \"follow\"\n")?;
+    let mut caller = Phone::calling(router.sip())?;
+    let sent = caller.invite(CALLER, CALLEE);
+    caller.say(&sent)?;
+    let got = moved.hear("INVITE")?;
+    let answer = moved.answer(&got, "302 Moved Temporarily", "");
+    moved.say(&with_contact(&answer, "<sip:b@moved.test;transport=udp>, <sip:c@nowhere.test>;q=0.5"))?;
+    moved.hear("ACK")?;
+
+    let got = there.hear("INVITE")?;
+    assert_eq!(got.first_line(), "INVITE sip:b@moved.test;transport=udp SIP/2.0");
+    there.say(&there.answer(&got, "503 Service Unavailable", ""))?;
+    there.hear("ACK")?;
+
+    caller.hear_final()?;
+    let record = router.record_of(sent.header("Call-ID"))?;
+    // The second Contact leads nowhere.
+    assert_eq!(record.attempts.iter().map(|attempt| attempt.code).collect::<Vec<_>>(), [302, 503, 503, 503]);
+    let led_to = record.attempts.iter().map(|attempt| attempt.outcome).collect::<Vec<_>>();
+    assert_eq!(led_to, [Response, Unreachable, Response, Unreachable]);
+    moved.hear_nothing(Duration::from_millis(100))
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use trunkline_sip::codes::{CodeSet, Pattern};
 use trunkline_sip::core::{Action, Core, Listener, OpenCall, Probe, Settings, Terms};
-use trunkline_sip::decision::{Decision, Destination, NextHop, RouteRequest, Target};
+use trunkline_sip::decision::{Decision, Destination, NextHop, Redirects, RouteRequest, Target};
 use trunkline_sip::digest::Login;
 use trunkline_sip::door::Dismissal;
 use trunkline_sip::edit::Edit;
@@ -225,7 +225,11 @@ impl World {
             parallel: is(7),
             hop: Arc::new(NextHop {
                 continues: CodeSet::of(&[Pattern::Code(408), Pattern::Class(5)]),
-                follows_redirects: is(4),
+                redirects: match (is(4), is(1)) {
+                    (false, _) => Redirects::Pass,
+                    (true, false) => Redirects::Follow,
+                    (true, true) => Redirects::Stay,
+                },
                 login,
                 tcp_above: (is(0) && is(6)).then_some(600),
                 trusted: !is(5),
@@ -264,6 +268,8 @@ impl World {
                     }
                 }
                 Action::StopRouting(_) | Action::Settled(_) => {}
+                // Of some names nothing is ever heard.
+                Action::Locate(place) if place.secure => {}
                 Action::Locate(place) => {
                     let found =
                         Some(([destination(1)].into(), Duration::from_secs(5))).filter(|_| place.port.is_none());

@@ -15,7 +15,7 @@ pub use self::health::{Condition, Health};
 use crate::config::model::{self, OnRedirect, RequestUriHost};
 use crate::locate::{Locator, Order};
 use crate::sip::codes::CodeSet;
-use crate::sip::decision::{Destination, NextHop};
+use crate::sip::decision::{Destination, NextHop, Redirects};
 use crate::sip::digest::Login;
 use crate::sip::flow::Transport;
 use crate::sip::gate::Gate;
@@ -59,7 +59,11 @@ impl Gateway {
             ring_timeout: config.ring_timeout.unwrap_or(call.ring_timeout).get(),
             hop: Arc::new(NextHop {
                 continues: CodeSet::of(&call.continue_on).changed(&config.continue_on, &config.stop_on),
-                follows_redirects: config.redirect == OnRedirect::Follow,
+                redirects: match config.redirect {
+                    OnRedirect::Pass => Redirects::Pass,
+                    OnRedirect::Follow => Redirects::Follow,
+                    OnRedirect::Stay => Redirects::Stay,
+                },
                 login: login
                     .map(|login| Arc::new(Login { user: login.user.clone(), password: login.password.clone() })),
                 trusted: config.trust_identity,

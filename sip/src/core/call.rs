@@ -9,6 +9,7 @@ use super::challenge;
 use super::client::{Client, Patience, Received};
 use super::cx::Cx;
 use super::dialog::{self, Leg};
+use super::failover;
 use super::hunt::{self, Hunt};
 use super::loops::loop_hash;
 use super::report::{AttemptReport, CallReport};
@@ -475,6 +476,9 @@ impl<F> Call<F> {
                 self.on_timeout(cx, index, branch);
             }
         }
+        if self.hunt.as_ref().and_then(|hunt| hunt.awaits).is_some_and(|until| until <= cx.now) {
+            hunt::next(self, cx);
+        }
         if self.limit(cx).is_some_and(|limit| limit <= cx.now) {
             self.hang_up(cx);
             self.end(cx, 200, End::MaxDuration);
@@ -523,7 +527,8 @@ impl<F> Call<F> {
     }
 
     pub(super) fn next_timer(&self, cx: &Cx<'_, F>) -> Option<Time> {
-        let own = [self.limit(cx), self.expiry(), self.held_until(cx)];
+        let awaits = self.hunt.as_ref().and_then(|hunt| hunt.awaits);
+        let own = [self.limit(cx), self.expiry(), self.held_until(cx), awaits];
         self.transactions.iter().filter_map(Transaction::next_timer).chain(own.into_iter().flatten()).min()
     }
 
@@ -567,7 +572,12 @@ impl<F> Call<F> {
         if why == Loss::NoConnection && current.branches[branch].client.falls_back(cx) {
             return;
         }
-        match current.role {
+        let role = current.role;
+        if role != Role::Setup && failover::goes_on(self, cx, (transaction, branch)) {
+            return;
+        }
+        let current = &mut self.transactions[transaction];
+        match role {
             Role::Setup => hunt::on_unreachable(self, cx, branch),
             Role::Own => current.branches[branch].client.give_up(),
             Role::Within(side) if current.branches[branch].client.is_unheard() => {

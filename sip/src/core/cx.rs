@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::names::{Names, Wish};
+use super::names::{Found, Names, Wish};
 use super::settings::Settings;
 use super::size::Deaf;
 use super::{Action, Counters};
 use crate::decision::CallRef;
 use crate::flow::Flow;
+use crate::place::Place;
 use crate::time::Time;
 
 /// The part of a core that handling one event takes; the rest stays free to be borrowed beside it.
@@ -50,7 +51,19 @@ impl<F> Cx<'_, F> {
 
     /// Requests will go to this URI: where its host is a name, it is asked for in the background.
     pub(super) fn seek(&mut self, uri: &[u8]) {
-        match self.names.wish(self.now, uri) {
+        let wish = self.names.wish(self.now, uri);
+        self.grant(wish);
+    }
+
+    /// Where a name leads; where that is not known, `call` waits for it.
+    pub(super) fn find(&mut self, place: &Place, call: CallRef) -> Found {
+        let (found, wish) = self.names.find(self.now, place, call);
+        self.grant(wish);
+        found
+    }
+
+    fn grant(&mut self, wish: Wish) {
+        match wish {
             Wish::None => {}
             Wish::Ask(place) => self.actions.push_back(Action::Locate(place)),
             Wish::Full => self.counters.unasked += 1,

@@ -109,7 +109,7 @@ impl Leg {
         cx.seek(self.next_uri());
     }
 
-    fn next_uri(&self) -> &[u8] {
+    pub(super) fn next_uri(&self) -> &[u8] {
         self.routes.first().unwrap_or(&self.contact)
     }
 }

@@ -110,12 +110,16 @@ pub(super) fn request(message: &Message, onward: &Onward<'_>) -> Bytes {
 /// A request of ours with the Via of another listener, on the same branch.
 pub(super) fn by_other_listener(request: &Bytes, listener: &Listener) -> Option<Bytes> {
     let message = Message::parse(request.clone()).ok()?;
-    let branch = std::str::from_utf8(message.top_via()?.branch?).ok()?;
+    by_listener(&message, listener, std::str::from_utf8(message.top_via()?.branch?).ok()?)
+}
+
+/// The same on this branch.
+pub(super) fn by_listener(message: &Message, listener: &Listener, branch: &str) -> Option<Bytes> {
     let mut splices = Splices::new();
     let mut via = String::with_capacity(96);
     push_via(&mut via, listener, branch);
     splices.replace(message.first(Name::Via)?.line, via.as_bytes());
-    frame(&message, listener.transport, &mut splices);
+    frame(message, listener.transport, &mut splices);
     Some(splices.apply(message.raw()).into())
 }
 

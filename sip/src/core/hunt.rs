@@ -36,6 +36,8 @@ use crate::edit::{edited, withheld};
 use crate::end::AttemptOutcome;
 use crate::gate::{Closed, Pass};
 use crate::message::{Message, Name};
+use crate::place::Place;
+use crate::time::Time;
 use crate::uri::Uri;
 
 #[derive(Debug)]
@@ -51,6 +53,8 @@ pub(super) struct Hunt {
     made: usize,
     /// An INVITE has left.
     sent: bool,
+    /// The next attempt leads to a name that is being asked for: when it is given up.
+    pub(super) awaits: Option<Time>,
     /// The caller has cancelled: no further attempt.
     pub(super) cancelled: bool,
     /// An answer came that ends the hunt: what still rings is waited for.
@@ -75,9 +79,28 @@ struct Step {
 struct Redirect {
     /// The Request-URI.
     uri: Bytes,
-    destination: Destination,
+    to: To,
     /// It is the gateway itself.
     own: bool,
+}
+
+/// Where a redirection leads.
+#[derive(Debug, Clone)]
+enum To {
+    At(Destination),
+    /// To a name that is not looked up yet.
+    Named(Place),
+    /// To one that leads nowhere.
+    Nowhere,
+}
+
+impl Redirect {
+    fn destination(&self) -> Option<Destination> {
+        match self.to {
+            To::At(destination) => Some(destination),
+            To::Named(_) | To::Nowhere => None,
+        }
+    }
 }
 
 impl Step {
@@ -97,6 +120,7 @@ impl Hunt {
             unwell: Vec::new(),
             made: 0,
             sent: false,
+            awaits: None,
             cancelled: false,
             decided: false,
             best: Best::default(),
@@ -135,6 +159,9 @@ pub(super) fn next<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>) {
         if hunt.cancelled || hunt.decided || hunt.made >= cx.settings.max_attempts {
             break;
         }
+        if redirect::waits(hunt, cx, call.id) {
+            return;
+        }
         let group = hunt.group();
         if group.is_empty() && !hunt.resort() {
             break;
@@ -150,15 +177,25 @@ pub(super) fn next<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>) {
     outcome::give_up(call, cx);
 }
 
+/// The name that the next attempt leads to has been found, or nobody waits for it any longer.
+pub(super) fn resume<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>) {
+    if call.hunt.as_ref().is_some_and(|hunt| hunt.awaits.is_some()) {
+        next(call, cx);
+    }
+}
+
 /// Send the INVITE of one attempt. False when it cannot be sent.
 fn attempt<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, step: &Step) -> bool {
     let Some(hunt) = &mut call.hunt else { return false };
     let Some(target) = hunt.targets.get(step.target) else { return false };
-    let destination = step.redirect.as_ref().map(|redirect| redirect.destination).or(target.destination);
+    let destination = match &step.redirect {
+        Some(redirect) => redirect.destination(),
+        None => target.destination,
+    };
     let mut report = AttemptReport {
         target: step.target,
         destination: destination.map(|destination| destination.address),
-        redirected: None,
+        redirected: step.redirect.as_ref().map(|redirect| user_part(&redirect.uri)),
         started: cx.now,
         ringing: None,
         ended: None,
@@ -200,7 +237,6 @@ fn attempt<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, step: &Step) -> bool {
         return false;
     };
     let request_uri = step.redirect.as_ref().map(|redirect| &redirect.uri[..]);
-    report.redirected = request_uri.map(user_part);
     let branch = cx.branch(call.id, call.loop_hash);
     let listeners: [&Listener; 2] = [out, inward];
     let record = if flow.listener == call.flow.listener { &listeners[..1] } else { &listeners[..] };

@@ -15,6 +15,7 @@
 //! | `transaction`, `server`, `client` | RFC 3261 section 17 |
 //! | `forward` | the messages that leave |
 //! | `names` | names of those whom calls talk to |
+//! | `failover` | the next address of a name, where one cannot be reached |
 //! | `size` | what is too large for a datagram, or for all |
 //! | `dialog` | the two legs, and our own requests |
 //! | `open` | a call in progress, written down and taken up again |
@@ -26,6 +27,7 @@ mod client;
 #[macro_use]
 mod cx;
 mod dialog;
+mod failover;
 mod forward;
 mod hunt;
 mod loops;
@@ -108,7 +110,7 @@ pub enum Action<F> {
     /// It is answered, and its transactions are gone: from now on it only stands, and what is kept of it may be made small
     /// ([`Core::facts_mut`]). Again after each request within it.
     Settled(CallRef),
-    /// Find out where a name leads, and tell [`Core::located`]. Nothing waits for it.
+    /// Find out where a name leads, and tell [`Core::located`], also where that cannot be asked: a call may wait for it.
     Locate(Place),
     /// A call is over: write its record. Once per call.
     Record(Box<CallReport<F>>),
@@ -316,7 +318,9 @@ impl<F> Core<F> {
     /// What came of [`Action::Locate`]: where the name leads and for how long that holds; `None` where that was not found
     /// out.
     pub fn located(&mut self, now: Time, place: &Place, found: Option<(Box<[Destination]>, Duration)>) {
-        self.names.learn(now, place, found);
+        for call in self.names.learn(now, place, found) {
+            self.with(now, call, hunt::resume);
+        }
     }
 
     /// A message could not be delivered; `branch` is that of its topmost Via.

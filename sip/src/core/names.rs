@@ -1,11 +1,12 @@
 //! Names of those whom calls talk to: asked for as soon as a side of a call gives one in its Contact or Record-Route, so
-//! that the answer is there when a request wants it. No request waits for one: until it is there, and where there is none,
-//! a request goes to where that side's messages come from.
+//! that the answer is there when a request wants it. No request within a call waits for one: until it is there, and where
+//! there is none, a request goes to where that side's messages come from. A call that is redirected to a name does wait for
+//! it, no longer than for any gateway.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::decision::Destination;
+use crate::decision::{CallRef, Destination};
 use crate::place::{Place, Whither};
 use crate::time::Time;
 use crate::uri::Uri;
@@ -16,6 +17,8 @@ const MOST: usize = 4096;
 const LONGEST: usize = 253;
 /// An answer that may be kept for longer is asked for again after this, so that names do not hold their places for hours.
 const KEPT: Duration = Duration::from_mins(1);
+/// Calls that are told when one name is found; those beyond look again when their time is over.
+const MOST_WAITING: usize = 256;
 /// When a name that led nowhere is asked for again, by a call that wants it.
 const AGAIN: Duration = Duration::from_secs(30);
 
@@ -23,12 +26,26 @@ const AGAIN: Duration = Duration::from_secs(30);
 #[derive(Debug, Default)]
 pub(super) struct Names(HashMap<Place, Known>);
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Default)]
 struct Known {
     /// The last answer, best first: it serves until there is another.
     destinations: Box<[Destination]>,
     /// Until when it is not asked for again.
     fresh_until: Time,
+    /// An answer is on the way, to these calls too.
+    asked: bool,
+    waiting: Vec<CallRef>,
+}
+
+/// Where a name leads, for a call that cannot go on without it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Found {
+    /// Here, best first.
+    At(Box<[Destination]>),
+    /// Nowhere that is known, nor will be soon.
+    Nowhere,
+    /// The call is told as soon as it is known.
+    Soon,
 }
 
 /// Whether to ask for a name.
@@ -47,6 +64,10 @@ impl Names {
         let Some(Whither::Named(place)) = Uri::parse(uri).ok().and_then(|uri| Whither::of(&uri)) else {
             return Wish::None;
         };
+        self.ask(now, place)
+    }
+
+    fn ask(&mut self, now: Time, place: Place) -> Wish {
         if place.host.len() > LONGEST {
             return Wish::None;
         }
@@ -54,7 +75,7 @@ impl Names {
             if known.fresh_until > now {
                 return Wish::None;
             }
-            known.fresh_until = now + AGAIN;
+            (known.fresh_until, known.asked) = (now + AGAIN, true);
             return Wish::Ask(place);
         }
         if self.0.len() >= MOST {
@@ -63,15 +84,51 @@ impl Names {
         if self.0.len() >= MOST {
             return Wish::Full;
         }
-        self.0.insert(place.clone(), Known { destinations: Box::default(), fresh_until: now + AGAIN });
+        self.0.insert(place.clone(), Known { fresh_until: now + AGAIN, asked: true, ..Known::default() });
         Wish::Ask(place)
     }
 
-    /// What came of a question: where the name leads, and for how long.
-    pub(super) fn learn(&mut self, now: Time, place: &Place, found: Option<(Box<[Destination]>, Duration)>) {
-        if let (Some(known), Some((destinations, fresh_for))) = (self.0.get_mut(place), found) {
-            *known = Known { destinations, fresh_until: now + fresh_for.min(KEPT) };
+    /// Where a name leads, and whether to ask for that; `call` waits for it where it is not known.
+    pub(super) fn find(&mut self, now: Time, place: &Place, call: CallRef) -> (Found, Wish) {
+        let wish = self.ask(now, place.clone());
+        let found = match self.0.get_mut(place) {
+            Some(known) if !known.destinations.is_empty() => Found::At(known.destinations.clone()),
+            Some(known) if known.asked => {
+                if known.waiting.len() < MOST_WAITING && !known.waiting.contains(&call) {
+                    known.waiting.push(call);
+                }
+                Found::Soon
+            }
+            _ => Found::Nowhere,
+        };
+        (found, wish)
+    }
+
+    /// What came of a question: where the name leads, and for how long. The calls that wait for it.
+    pub(super) fn learn(
+        &mut self,
+        now: Time,
+        place: &Place,
+        found: Option<(Box<[Destination]>, Duration)>,
+    ) -> Vec<CallRef> {
+        let Some(known) = self.0.get_mut(place) else { return Vec::new() };
+        known.asked = false;
+        if let Some((destinations, fresh_for)) = found {
+            known.destinations = destinations;
+            known.fresh_until = now + fresh_for.min(KEPT);
         }
+        std::mem::take(&mut known.waiting)
+    }
+
+    /// Where else a name leads than to these; what has failed is tried last until the name is asked for again (RFC 3263
+    /// section 4.3).
+    ///
+    /// `None` for an address, which has no other.
+    pub(super) fn others(&mut self, uri: &[u8], failed: &[Destination]) -> Option<Vec<Destination>> {
+        let Whither::Named(place) = Whither::of(&Uri::parse(uri).ok()?)? else { return None };
+        let known = self.0.get_mut(&place)?;
+        known.destinations.sort_by_key(|destination| failed.contains(destination));
+        Some(known.destinations.iter().copied().filter(|destination| !failed.contains(destination)).collect())
     }
 
     /// Where a URI leads, as far as that is known. Where a name leads to several, it is the one that the call knows: others
@@ -117,6 +174,34 @@ mod tests {
         names.learn(later, &place, None);
         assert_eq!(names.destination(b"sip:gw.example", at(9)), Some(at(1)), "the last answer serves");
         assert_eq!(names.destination(b"sip:gw.example", at(2)), Some(at(2)), "the one that the call knows");
+    }
+
+    #[test]
+    fn a_call_that_cannot_go_on_without_a_name_is_told_once_and_a_name_that_leads_nowhere_is_not_waited_for() {
+        let (mut names, now) = (Names::default(), Time::from_micros(1));
+        let call = CallRef { slot: 1, generation: 2 };
+        let place = asked(&mut names, now, "sip:gw.example");
+        for _ in 0..2 {
+            assert_eq!(names.find(now, &place, call), (Found::Soon, Wish::None), "it is under way");
+        }
+        assert_eq!(names.learn(now, &place, None), [call]);
+        assert_eq!(names.find(now, &place, call), (Found::Nowhere, Wish::None));
+        let later = now + AGAIN + Duration::from_secs(1);
+        assert_eq!(names.find(later, &place, call), (Found::Soon, Wish::Ask(place.clone())));
+        assert_eq!(names.learn(later, &place, Some(([at(1)].into(), KEPT))), [call]);
+        assert_eq!(names.find(later, &place, call), (Found::At([at(1)].into()), Wish::None));
+        assert_eq!(names.learn(later, &place, None), [], "nobody waits any more");
+    }
+
+    #[test]
+    fn what_has_failed_is_tried_last_until_the_next_answer() {
+        let (mut names, now) = (Names::default(), Time::from_micros(1));
+        let place = asked(&mut names, now, "sip:gw.example");
+        names.learn(now, &place, Some(([at(1), at(2), at(3)].into(), KEPT)));
+        assert_eq!(names.others(b"sip:gw.example", &[at(1)]), Some(vec![at(2), at(3)]));
+        assert_eq!(names.destination(b"sip:gw.example", at(9)), Some(at(2)));
+        assert_eq!(names.others(b"sip:gw.example", &[at(1), at(2), at(3)]), Some(Vec::new()));
+        assert_eq!(names.others(b"sip:192.0.2.1", &[at(1)]), None);
     }
 
     #[test]

@@ -60,6 +60,11 @@ impl Settings {
         self.flow_to(destination, nowhere)
     }
 
+    /// Whether a listener of this node is there.
+    pub(super) fn is_bound(&self, address: SocketAddr) -> bool {
+        self.listeners.iter().any(|listener| listener.bound == address)
+    }
+
     /// Whether a URI's or a Via's `host[:port]` is this node. The port of a URI without one is 5060.
     pub(super) fn is_self(&self, host: &[u8], port: Option<u16>) -> bool {
         self.listeners.iter().any(|listener| {

@@ -11,7 +11,7 @@ use super::super::server::Server;
 use super::super::transaction::Transaction;
 use super::best::{Challenge, Failure};
 use super::{late, next, redirect};
-use crate::decision::{Destination, NextHop};
+use crate::decision::{Destination, NextHop, Redirects};
 use crate::edit::withheld;
 use crate::end::{AttemptOutcome, End};
 use crate::flow::Flow;
@@ -157,10 +157,11 @@ fn on_failure<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, branch: usize, response
         return;
     }
     let Some(hop) = hop else { return };
-    if code < 400 && hop.follows_redirects {
+    if code < 400 && hop.redirects != Redirects::Pass {
         let asked = place.and_then(|(target, _)| hunt.targets.get(target)?.destination);
         let from = place.and_then(|(_, address)| Some(Destination { address: address?, ..asked? }));
-        let steps = redirect::steps(response, place.map_or(0, |(target, _)| target), from, cx.settings);
+        let steps =
+            redirect::steps(response, place.map_or(0, |(target, _)| target), (from, hop.redirects), cx.settings);
         if !steps.is_empty() {
             // What is followed is no answer any more (RFC 3261 section 16.7 item 4).
             steps.into_iter().rev().for_each(|step| hunt.ahead.push_front(step));

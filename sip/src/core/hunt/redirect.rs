@@ -1,11 +1,15 @@
 //! Redirections that are followed (RFC 3261 sections 8.1.3.4 and 16.5).
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use super::{Redirect, Step};
+use super::{Hunt, Redirect, Step, To};
+use crate::core::cx::Cx;
+use crate::core::names::Found;
 use crate::core::settings::Settings;
-use crate::decision::Destination;
+use crate::decision::{CallRef, Destination, Redirects};
 use crate::message::Message;
 use crate::place::Whither;
 use crate::uri::{Scheme, Uri};
@@ -13,9 +17,16 @@ use crate::uri::{Scheme, Uri};
 /// Contacts of one 3xx that are followed.
 const MAX_CONTACTS: usize = 8;
 
-/// The attempts that a 3xx leads to, the highest `q` first. A Contact with a host name is called at the gateway that
-/// gave it: no name is resolved on the way of a call.
-pub(super) fn steps(response: &Message, target: usize, from: Option<Destination>, settings: &Settings) -> Vec<Step> {
+/// Addresses of one name that are tried (RFC 3263 section 4.3).
+const MAX_ADDRESSES: usize = 4;
+
+/// The attempts that a 3xx of a gateway at this place leads to, the highest `q` first.
+pub(super) fn steps(
+    response: &Message,
+    target: usize,
+    (from, redirects): (Option<Destination>, Redirects),
+    settings: &Settings,
+) -> Vec<Step> {
     let mut contacts: SmallVec<[(u32, Redirect); 4]> = SmallVec::new();
     for contact in response.contacts().take(MAX_CONTACTS) {
         let Ok(uri) = Uri::parse(contact.uri) else { continue };
@@ -24,24 +35,46 @@ pub(super) fn steps(response: &Message, target: usize, from: Option<Destination>
         if !named || settings.is_self(uri.host(), uri.port) {
             continue;
         }
-        let destination = match Whither::of(&uri) {
-            Some(Whither::At(destination)) => Some(destination),
-            Some(Whither::Named(_)) => from,
-            None => None,
+        let to = match (Whither::of(&uri), from) {
+            (Some(Whither::At(destination)), _) => To::At(destination),
+            (Some(Whither::Named(_)), Some(from)) if redirects == Redirects::Stay => To::At(from),
+            (Some(Whither::Named(place)), _) => To::Named(place),
+            (None, _) => continue,
         };
-        let Some(destination) = destination else { continue };
+        let own = matches!(to, To::At(destination) if Some(destination) == from);
         let q = contact.param("q").flatten().map_or(1_000, thousandths);
-        contacts.push((
-            q,
-            Redirect {
-                uri: Bytes::copy_from_slice(without_headers(contact.uri)),
-                destination,
-                own: Some(destination) == from,
-            },
-        ));
+        contacts.push((q, Redirect { uri: Bytes::copy_from_slice(without_headers(contact.uri)), to, own }));
     }
     contacts.sort_by_key(|(q, _)| std::cmp::Reverse(*q));
     contacts.into_iter().map(|(_, redirect)| Step { redirect: Some(redirect), ..Step::to(target) }).collect()
+}
+
+/// Whether the next attempt leads to a name that is still being asked for, no longer than its gateway would have to answer.
+/// Where it is known, the addresses that it has stand in the attempt's place.
+pub(super) fn waits<F>(hunt: &mut Hunt, cx: &mut Cx<'_, F>, call: CallRef) -> bool {
+    while let Some(Step { target, redirect: Some(Redirect { uri, to: To::Named(place), .. }), .. }) = hunt.ahead.front()
+    {
+        let (target, uri) = (*target, uri.clone());
+        let found = cx.find(place, call);
+        if found == Found::Soon {
+            let patience = hunt.targets.get(target).map_or(Duration::ZERO, |target| target.attempt_timeout);
+            if cx.now < *hunt.awaits.get_or_insert(cx.now + patience) {
+                return true;
+            }
+        }
+        hunt.awaits = None;
+        hunt.ahead.pop_front();
+        let to = |to| Step { redirect: Some(Redirect { uri: uri.clone(), to, own: false }), ..Step::to(target) };
+        match found {
+            Found::At(destinations) => {
+                let others = destinations.iter().filter(|found| !cx.settings.is_bound(found.address));
+                let others: SmallVec<[Destination; MAX_ADDRESSES]> = others.take(MAX_ADDRESSES).copied().collect();
+                others.into_iter().rev().for_each(|other| hunt.ahead.push_front(to(To::At(other))));
+            }
+            Found::Nowhere | Found::Soon => hunt.ahead.push_front(to(To::Nowhere)),
+        }
+    }
+    false
 }
 
 /// A Request-URI has no `?` part (RFC 3261 section 19.1.1).

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::super::Terms;
 use super::rig::{Answered, CALLER, CARRIERS, Placed, Rig, hop, target};
 use super::ua::{self, Dialog, parse};
-use crate::decision::{Decision, NextHop, Target};
+use crate::decision::{Decision, NextHop, Redirects, Target};
 use crate::message::{Message, Name};
 
 const CLAIM: &str = "P-Asserted-Identity: <tel:+12125550911>\r\nMax-F";
@@ -136,7 +136,7 @@ fn claimed(text: &str, hop: NextHop) -> Placed {
 #[test]
 fn whom_a_trusted_gateway_redirects_to_is_not_trusted_for_that() {
     for (text, told) in [(PRIVATE, false), (CLAIM, true)] {
-        let mut call = claimed(text, NextHop { follows_redirects: true, ..(*hop()).clone() });
+        let mut call = claimed(text, NextHop { redirects: Redirects::Follow, ..(*hop()).clone() });
         assert!(claims(&call.forwarded));
         let answer = ua::response(&call.forwarded, 302, "to-0", CARRIERS[0]);
         call.rig.receive(CARRIERS[0], answer.replace("<sip:callee@198.51.100.1:5060>", "<sip:b@198.51.100.3>"));
@@ -166,7 +166,11 @@ fn a_gateway_is_trusted_after_a_restart_as_the_configuration_says_then_and_whom_
         (true, None, false, false),
         (true, Some(trusted(true)), true, false),
     ] {
-        let follows = NextHop { follows_redirects: redirected, trusted: then, ..(*hop()).clone() };
+        let follows = NextHop {
+            redirects: if redirected { Redirects::Follow } else { Redirects::Pass },
+            trusted: then,
+            ..(*hop()).clone()
+        };
         let mut call = claimed(PRIVATE, follows);
         let mut answerer = 0;
         if redirected {

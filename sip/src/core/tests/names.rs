@@ -20,8 +20,7 @@ fn found() -> Destination {
 }
 
 fn located(rig: &mut Rig, found: Option<(Destination, Duration)>) {
-    let found = found.map(|(destination, fresh_for)| ([destination].into(), fresh_for));
-    rig.core.located(rig.now, &place(), found);
+    rig.located(&place(), found.map(|(destination, fresh_for)| ([destination].into(), fresh_for)));
 }
 
 /// A call whose callee answers with a name in its Contact; acknowledged.
@@ -79,6 +78,55 @@ fn a_call_that_is_hung_up_by_us_is_hung_up_where_the_name_leads() {
     rig.pass(super::rig::LONGEST);
     rig.next(CALLER, "BYE");
     rig.next(FOUND, "BYE");
+}
+
+#[test]
+fn where_one_address_of_a_name_cannot_be_reached_the_next_is_tried_and_at_last_where_the_side_sends_from() {
+    let other = Destination { address: "198.51.100.78:5070".parse().expect("an address"), ..found() };
+    for method in ["INFO", "INVITE", "BYE"] {
+        let mut rig = Rig::new();
+        let mut caller = answered(&mut rig, "a");
+        rig.receive(CALLER, caller.request("ACK"));
+        rig.next(CARRIERS[0], "ACK");
+        rig.located(&place(), Some(([found(), other].into(), secs(60))));
+        rig.receive(CALLER, caller.request(method));
+        if method == "INVITE" {
+            rig.next(CALLER, "100 INVITE");
+        }
+        let mut branches = Vec::new();
+        let mut sent = None;
+        for to in [FOUND, "198.51.100.78:5070", CARRIERS[0]] {
+            if let Some(sent) = &sent {
+                rig.unreachable(sent);
+            }
+            let got = rig.next(to, method);
+            rig.silence();
+            branches.push(got.top_via().and_then(|via| via.branch).expect("a branch").to_vec());
+            sent = Some(got);
+        }
+        branches.dedup();
+        assert_eq!(branches.len(), 3, "each is a transaction of its own");
+        let got = sent.expect("the last");
+        rig.receive(CARRIERS[0], ua::response(&got, 200, "to", CARRIERS[0]));
+        rig.next(CALLER, &format!("200 {method}"));
+        rig.silence();
+    }
+}
+
+#[test]
+fn where_no_address_of_a_name_can_be_reached_the_sender_is_told_503() {
+    let mut rig = Rig::new();
+    let mut caller = answered(&mut rig, "a");
+    rig.receive(CALLER, caller.request("ACK"));
+    rig.next(CARRIERS[0], "ACK");
+    located(&mut rig, Some((found(), secs(60))));
+    rig.receive(CALLER, caller.request("INFO"));
+    let first = rig.next(FOUND, "INFO");
+    rig.unreachable(&first);
+    let last = rig.next(CARRIERS[0], "INFO");
+    rig.unreachable(&last);
+    rig.next(CALLER, "503 INFO");
+    rig.silence();
 }
 
 #[test]

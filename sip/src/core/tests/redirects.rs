@@ -2,18 +2,24 @@
 
 use std::sync::Arc;
 
-use super::rig::{CALLER, CARRIERS, Placed, Rig, URI, hop, outcomes, target, verdict};
+use super::rig::{CALLER, CARRIERS, Placed, Rig, URI, hop, ms, outcomes, secs, target, verdict};
 use super::ua::{self, parse, text};
-use crate::decision::{NextHop, Target};
+use crate::decision::{Destination, NextHop, Redirects, Target};
 use crate::end::{AttemptOutcome, End};
+use crate::flow::Transport;
+use crate::place::Place;
 
 /// The INVITE is at the first of two carriers, which may redirect.
 fn followed() -> Placed {
+    placed(Redirects::Follow)
+}
+
+fn placed(redirects: Redirects) -> Placed {
     let mut rig = Rig::new();
     let invite = parse(ua::invite(CALLER, "a", URI));
     rig.receive(CALLER, invite.raw());
     rig.next(CALLER, "100 INVITE");
-    let follows = Arc::new(NextHop { follows_redirects: true, ..(*hop()).clone() });
+    let follows = Arc::new(NextHop { redirects, ..(*hop()).clone() });
     rig.hunt(vec![Target { hop: follows, ..target(CARRIERS[0]) }, target(CARRIERS[1])]);
     let forwarded = rig.next(CARRIERS[0], "INVITE");
     Placed { rig, invite, forwarded }
@@ -54,12 +60,104 @@ fn the_contacts_are_called_in_the_order_of_their_q_and_then_the_next_route() {
 }
 
 #[test]
-fn a_contact_with_a_host_name_is_called_at_the_gateway_that_gave_it() {
-    let mut call = followed();
+fn a_contact_with_a_host_name_is_called_at_the_gateway_that_gave_it_where_the_operator_says_so() {
+    let mut call = placed(Redirects::Stay);
     redirect(&mut call, "<sip:+13105550000;npdi@sbc.example.net>");
     let again = call.rig.next(CARRIERS[0], "INVITE");
     assert_eq!(text(again.uri()), "sip:+13105550000;npdi@sbc.example.net");
     call.rig.silence();
+}
+
+fn sbc() -> Place {
+    Place { host: "sbc.example.net".into(), port: None, transport: None, secure: false }
+}
+
+fn at(address: &str) -> Destination {
+    Destination { transport: Transport::Udp, address: address.parse().expect("an address") }
+}
+
+fn located(call: &mut Placed, found: &[&str]) {
+    let found: Box<[Destination]> = found.iter().map(|address| at(address)).collect();
+    call.rig.located(&sbc(), Some((found, secs(60))).filter(|(found, _)| !found.is_empty()));
+}
+
+#[test]
+fn a_contact_with_a_host_name_is_called_where_the_name_leads_each_of_its_addresses_in_turn() {
+    let mut call = followed();
+    redirect(&mut call, "<sip:+13105550000;npdi@sbc.example.net>");
+    call.rig.silence();
+    assert_eq!(call.rig.sought, [sbc()]);
+    located(&mut call, &[CARRIERS[2], super::rig::US, CARRIERS[3]]);
+    let first = call.rig.next(CARRIERS[2], "INVITE");
+    assert_eq!(text(first.uri()), "sip:+13105550000;npdi@sbc.example.net");
+    call.rig.silence();
+    call.rig.unreachable(&first);
+    let second = call.rig.next(CARRIERS[3], "INVITE");
+    call.answer(3, &second, 503);
+    call.rig.next(CARRIERS[3], "ACK");
+    let third = call.rig.next(CARRIERS[1], "INVITE");
+    call.answer(1, &third, 486);
+    call.rig.next(CARRIERS[1], "ACK");
+    call.rig.next(CALLER, "486 INVITE");
+    let (response, unreachable) = (AttemptOutcome::Response, AttemptOutcome::Unreachable);
+    let record = call.rig.record();
+    assert_eq!(outcomes(&record), [(0, 302, response), (0, 503, unreachable), (0, 503, response), (1, 486, response)]);
+    call.rig.ends_clean();
+
+    call.rig.sent.clear();
+    redirect_again(&mut call);
+    call.rig.next(CARRIERS[2], "INVITE");
+    assert_eq!(call.rig.sought.len(), 2, "what was long ago is asked for again, and serves until then");
+}
+
+/// Another call that is redirected likewise.
+fn redirect_again(call: &mut Placed) {
+    let invite = parse(ua::invite(CALLER, "b", URI));
+    call.rig.receive(CALLER, invite.raw());
+    call.rig.next(CALLER, "100 INVITE");
+    let follows = Arc::new(NextHop { redirects: Redirects::Follow, ..(*hop()).clone() });
+    call.rig.hunt(vec![Target { hop: follows, ..target(CARRIERS[0]) }]);
+    call.forwarded = call.rig.next(CARRIERS[0], "INVITE");
+    redirect(call, "<sip:+13105550000;npdi@sbc.example.net>");
+}
+
+#[test]
+fn a_name_that_leads_nowhere_and_one_of_which_nothing_is_heard_lead_to_the_next_route() {
+    for answered in [true, false] {
+        let mut call = followed();
+        redirect(&mut call, "<sip:b@sbc.example.net>");
+        if answered {
+            located(&mut call, &[]);
+        } else {
+            call.rig.pass(ms(2_990));
+            call.rig.silence();
+            call.rig.pass(ms(20));
+        }
+        let next = call.rig.next(CARRIERS[1], "INVITE");
+        located(&mut call, &[CARRIERS[2]]);
+        call.rig.silence();
+        call.answer(1, &next, 486);
+        call.rig.next(CARRIERS[1], "ACK");
+        call.rig.next(CALLER, "486 INVITE");
+        let record = call.rig.record();
+        let tried = [(0, 302, AttemptOutcome::Response), (0, 503, AttemptOutcome::Unreachable)];
+        assert_eq!(outcomes(&record)[..2], tried);
+        assert_eq!(record.attempts[1].redirected.as_deref(), Some("b"));
+        call.rig.ends_clean();
+    }
+}
+
+#[test]
+fn a_call_that_is_cancelled_while_it_waits_for_a_name_ends_at_once() {
+    let mut call = followed();
+    redirect(&mut call, "<sip:b@sbc.example.net>");
+    call.cancel();
+    call.rig.next(CALLER, "200 CANCEL");
+    call.rig.next(CALLER, "487 INVITE");
+    located(&mut call, &[CARRIERS[2]]);
+    call.rig.silence();
+    assert_eq!(verdict(&call.rig.record()), (487, End::Cancelled));
+    call.rig.ends_clean();
 }
 
 #[test]
@@ -75,7 +173,7 @@ fn a_contact_that_leads_back_to_us_or_nowhere_is_no_contact() {
 
 #[test]
 fn gateways_that_send_calls_round_in_circles_are_left_after_the_allowed_attempts() {
-    let mut call = followed();
+    let mut call = placed(Redirects::Stay);
     let mut sent = 1;
     redirect(&mut call, "<sip:b@sbc.example.net>");
     while let Some(again) = call.rig.sent.pop_front().filter(|sent| sent.message.code() == 0) {

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::super::{Action, CallReport, Core, Listener, OpenCall, Settings, Terms};
 use super::ua::{self, Dialog, parse, text};
 use crate::codes::{CodeSet, Pattern};
-use crate::decision::{Decision, Destination, NextHop, RouteRequest, Target};
+use crate::decision::{Decision, Destination, NextHop, Redirects, RouteRequest, Target};
 use crate::end::{AttemptOutcome, End};
 use crate::flow::{Flow, Loss, Transport};
 use crate::message::Message;
@@ -85,7 +85,7 @@ pub(super) fn target(address: &str) -> Target {
 /// A gateway without limits, health and login.
 pub(super) fn hop() -> Arc<NextHop> {
     let continues = CodeSet::of(&[Pattern::Code(408), Pattern::Class(5)]);
-    Arc::new(NextHop { continues, follows_redirects: false, login: None, tcp_above: None, trusted: true, gate: None })
+    Arc::new(NextHop { continues, redirects: Redirects::Pass, login: None, tcp_above: None, trusted: true, gate: None })
 }
 
 /// A message that left.
@@ -255,6 +255,12 @@ impl Rig {
                 return times;
             }
         }
+    }
+
+    /// What came of a question for a name.
+    pub(super) fn located(&mut self, place: &Place, found: Option<(Box<[Destination]>, Duration)>) {
+        self.core.located(self.now, place, found);
+        self.collect();
     }
 
     /// A request went astray.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::super::rig::hop;
 use super::network::Network;
 use crate::core::Probe;
-use crate::decision::{Destination, NextHop};
+use crate::decision::{Destination, NextHop, Redirects};
 use crate::digest::Login;
 use crate::gate::{Closed, Gate, Sign};
 use crate::time::Time;
@@ -65,7 +65,7 @@ impl Gateways {
     pub(super) fn hop(&self, net: &mut Network, gateway: usize) -> Arc<NextHop> {
         let login = Login { user: "trunk".into(), password: "secret".into() };
         Arc::new(NextHop {
-            follows_redirects: net.chance(0.5),
+            redirects: if net.chance(0.5) { Redirects::Stay } else { Redirects::Pass },
             login: net.chance(0.7).then(|| Arc::new(login)),
             // All requests are larger than this.
             tcp_above: net.chance(0.3).then_some(200),
