@@ -41,7 +41,7 @@ enum Who<'a> {
 
 /// What stands at a gateway while the calls are made.
 enum Standing {
-    Sipp(Sipp),
+    Sipp(Box<Sipp>),
     /// Takes what comes and says nothing.
     Bound(#[expect(dead_code, reason = "held open")] UdpSocket),
     Listening(#[expect(dead_code, reason = "held open")] TcpListener),
@@ -158,7 +158,7 @@ fn stand(over: Over<'_>, gateway: &Gateway<'_>, next: &str, router: SocketAddr) 
             let words: Words<'_> = words.iter().copied().chain([("next", next)]).collect();
             let sipp = Sipp::callee_by(over, scenario, &words)?;
             let address = sipp.address();
-            (Standing::Sipp(sipp), address)
+            (Standing::Sipp(Box::new(sipp)), address)
         }
         (Who::Nobody, Over::Udp) => (Standing::Nothing, free_udp(LOCAL)?),
         (Who::Nobody, _) => (Standing::Nothing, free_tcp()?),
