@@ -135,7 +135,12 @@ impl Sipp {
             tunnel = Some(towards);
         }
         let address = free_udp(IpAddr::V4(Ipv4Addr::LOCALHOST))?;
-        let sipp = Self::launch(address, &text, &arguments(peer, load, over.mode()))?;
+        let mut arguments = arguments(peer, load, over.mode());
+        // Its credentials are for a host without a user unless it is told whom it calls.
+        if let Some((_, callee)) = words.iter().find(|(word, _)| *word == "callee") {
+            arguments.extend(["-auth_uri".to_owned(), format!("{callee}@{router}")]);
+        }
+        let sipp = Self::launch(address, &text, &arguments)?;
         Ok(Self { _tunnel: tunnel, ..sipp }.calls(load))
     }
 
