@@ -125,7 +125,7 @@ const LOGIN: [(&str, &str); 2] = [("user", "trunk7"), ("password", "s3cret")];
 fn a_trunk_that_knows_md5_alone_logs_in() -> Result<()> {
     let digest = "digest = { realm = \"pbx.example\", users = { trunk7 = \"s3cret\" }, md5 = \"only\", \
                   from-anywhere = true }";
-    let script = Script::new("logging_in", &LOGIN)?.with(|setup| setup.only_customer("trunk", digest));
+    let script = Scenario::new("logging_in", &LOGIN)?.with(|setup| setup.only_customer("trunk", digest));
     let script = script.with(|setup| setup.pipeline("default", &["rate"])).gateway("callee", &[]);
     answered_after(&script.run(1)?, &[]);
     Ok(())

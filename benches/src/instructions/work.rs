@@ -13,7 +13,7 @@ use trunkline::cdr::record::CallRecord;
 use trunkline::lookup::{self, Probe};
 use trunkline::sip::codes::CodeSet;
 use trunkline::sip::core::{Action, Core, Listener, Settings};
-use trunkline::sip::decision::{Decision, Destination, NextHop, Target};
+use trunkline::sip::decision::{Decision, Destination, NextHop, Redirects, Target};
 use trunkline::sip::flow::{Flow, Transport};
 use trunkline::sip::message::Message;
 use trunkline::sip::time::Time;
@@ -103,10 +103,11 @@ impl World {
             core.receive(now, flow, bytes.clone());
             while let Some(action) = core.poll_action() {
                 match action {
-                    Action::Send { flow, bytes } => sent.push((flow.remote, bytes)),
+                    Action::Send { flow, bytes, .. } => sent.push((flow.remote, bytes)),
                     Action::Route(request) => {
                         let targets = vec![target()];
-                        let decision = Decision::Hunt { message: request.message, targets, believed: true };
+                        let decision =
+                            Decision::Hunt { message: request.message, targets, believed: true, realm: None };
                         core.decide(now, request.call, decision, 0);
                     }
                     _ => {}
@@ -126,7 +127,7 @@ fn target() -> Target {
     let address = SocketAddr::from(([127, 0, 0, 1], 5070));
     let hop = NextHop {
         continues: CodeSet::of(&[]),
-        follows_redirects: false,
+        redirects: Redirects::Pass,
         login: None,
         tcp_above: None,
         trusted: true,

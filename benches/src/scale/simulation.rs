@@ -233,7 +233,7 @@ impl World {
         self.spent += cpu::of_this_thread()? - begin;
         for action in actions {
             match action {
-                Action::Send { flow, bytes } => self.sent.push((flow.remote, bytes)),
+                Action::Send { flow, bytes, .. } => self.sent.push((flow.remote, bytes)),
                 Action::Route(request) => self.routes.push(*request),
                 Action::Record(_) => self.records += 1,
                 Action::Settled(call) => {
