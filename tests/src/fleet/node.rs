@@ -14,8 +14,8 @@ use trunkline::cdr::chain::ChainHash;
 use trunkline::cdr::journal::{Entry, Journal, Options, Position, Reader};
 use trunkline::cdr::record::{CallRecord, End, RecordKey, Sides, Times};
 use trunkline::sip::codes::CodeSet;
-use trunkline::sip::core::{Action, CallReport, Core, Listener, OpenCall, Settings};
-use trunkline::sip::decision::{Decision, Destination, NextHop, Target};
+use trunkline::sip::core::{Action, CallReport, Core, Listener, OpenCall, Settings, Terms};
+use trunkline::sip::decision::{Decision, Destination, NextHop, Redirects, Target};
 use trunkline::sip::flow::{Flow, Transport};
 use trunkline::sip::time::Time;
 
@@ -117,12 +117,12 @@ impl Node {
         let Some(running) = &mut self.running else { return };
         while let Some(action) = running.core.poll_action() {
             match action {
-                Action::Send { flow, bytes } => self.sent.push((flow.remote, bytes)),
+                Action::Send { flow, bytes, .. } => self.sent.push((flow.remote, bytes)),
                 Action::Route(request) => {
                     let call_id = String::from_utf8_lossy(request.message.call_id()).into_owned();
                     self.begun.insert(call_id, false);
                     let targets = vec![target()];
-                    let decision = Decision::Hunt { message: request.message, targets, believed: true };
+                    let decision = Decision::Hunt { message: request.message, targets, believed: true, realm: None };
                     running.core.decide(now, request.call, decision, ());
                 }
                 Action::Started(call) | Action::Answered(call) => {
@@ -161,7 +161,7 @@ impl Node {
         let died = self.died.unwrap_or(now);
         running.core.tick(now);
         for call in open {
-            running.core.restore(now, call, (), died);
+            running.core.restore(now, call, (), Terms::default(), died);
         }
         self.running = Some(running);
         self.act(now);
@@ -262,7 +262,7 @@ fn settings(address: SocketAddr) -> Settings {
 fn target() -> Target {
     let hop = NextHop {
         continues: CodeSet::of(&[]),
-        follows_redirects: false,
+        redirects: Redirects::Pass,
         login: None,
         tcp_above: None,
         trusted: true,
