@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(super) struct Node {
     index: usize,
     folder: PathBuf,
-    /// Which of its lives this is: its random numbers are others each time.
+    /// Which of its lives this is: each has random numbers of its own, and a folder with what the one before left.
     life: u64,
     running: Option<Running>,
     /// The machine is gone, with its disk.
@@ -79,14 +80,24 @@ impl Node {
         SocketAddr::from(([10, 0, 1, self.index as u8], 5060))
     }
 
+    fn journal(&self) -> PathBuf {
+        self.folder.join(format!("journal-{}", self.life))
+    }
+
+    /// The shared memory of its worker.
+    fn slates(&self) -> PathBuf {
+        self.folder.join(format!("slates-{}", self.life))
+    }
+
     /// Opens the journal; what it left open comes back with it.
     fn run(&self) -> Result<(Running, Vec<OpenCall>)> {
-        let (mut journal, handle) = Journal::open(&self.folder, &format!("node-{}", self.index), Options::default())?;
+        let options = Options { slates: Some(self.slates()), ..Options::default() };
+        let (mut journal, handle) = Journal::open(&self.journal(), &format!("node-{}", self.index), options)?;
         let open =
             journal.take_open().iter().map(|noted| postcard::from_bytes(&noted.payload)).collect::<Result<_, _>>()?;
         let seed = self.index as u64 * 1_000 + self.life;
         let core = Core::new(settings(self.address()), seed);
-        Ok((Running { core, journal, handle }, open))
+        Ok((Running { core, journal, handle: handle.for_worker() }, open))
     }
 
     pub(super) fn next_deadline(&self) -> Option<Time> {
@@ -143,16 +154,22 @@ impl Node {
                 Action::StopRouting(_) | Action::Settled(_) | Action::Locate(_) => {}
             }
         }
+        running.handle.keep();
     }
 
-    /// `kill -9`: the core is gone, and nobody told its calls. What was handed to the journal is waited for, so that a seed
-    /// gives the same figures each time: whether a kill loses of it is not asked here, but by `survival.rs`. Or the machine
-    /// is gone with all of it.
+    /// `kill -9`: the core is gone, and nobody told its calls; its files stay as they are at this moment. Or the machine is
+    /// gone with all of it.
     pub(super) fn die(&mut self, now: Time, comes_back: bool) -> Result<()> {
         let Some(Running { journal, .. }) = self.running.take() else { return Ok(()) };
         self.died = Some(now);
         self.is_gone = !comes_back;
+        let (journal_was, slates_was) = (self.journal(), self.slates());
         self.life += 1;
+        if comes_back {
+            // First what is not written yet: what the journal writes meanwhile is then in both, and not in neither.
+            copy(&slates_was, &self.slates())?;
+            copy(&journal_was, &self.journal())?;
+        }
         journal.close(PATIENCE).map(drop).context("the journal of the one that died")
     }
 
@@ -178,7 +195,7 @@ impl Node {
         let mut known = HashSet::new();
         if let Some(running) = self.running.take() {
             running.journal.close(PATIENCE).context("the journal")?;
-            for record in records(&self.folder)? {
+            for record in records(&self.journal())? {
                 books.records += 1;
                 books.interrupted += u32::from(record.end == End::Interrupted);
                 books.twice += u32::from(!known.insert(record.call_id));
@@ -197,6 +214,19 @@ impl Node {
         }
         Ok(books)
     }
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    // As the router makes it: it believes no slate in a folder that others can write to.
+    fs::DirBuilder::new().mode(0o700).create(to)?;
+    for file in fs::read_dir(from)? {
+        let path = file?.path();
+        let name = path.file_name().context("a file has a name")?;
+        if name != "lock" {
+            fs::copy(&path, to.join(name))?;
+        }
+    }
+    Ok(())
 }
 
 fn records(folder: &Path) -> Result<Vec<CallRecord>> {
