@@ -54,7 +54,7 @@ pub(super) struct Hunt {
     /// An INVITE has left.
     sent: bool,
     /// The next attempt leads to a name that is being asked for: when it is given up.
-    pub(super) awaits: Option<Time>,
+    pub(super) waits_until: Option<Time>,
     /// The caller has cancelled: no further attempt.
     pub(super) cancelled: bool,
     /// An answer came that ends the hunt: what still rings is waited for.
@@ -120,7 +120,7 @@ impl Hunt {
             unwell: Vec::new(),
             made: 0,
             sent: false,
-            awaits: None,
+            waits_until: None,
             cancelled: false,
             decided: false,
             best: Best::default(),
@@ -179,7 +179,7 @@ pub(super) fn next<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>) {
 
 /// The name that the next attempt leads to has been found, or nobody waits for it any longer.
 pub(super) fn resume<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>) {
-    if call.hunt.as_ref().is_some_and(|hunt| hunt.awaits.is_some()) {
+    if call.hunt.as_ref().is_some_and(|hunt| hunt.waits_until.is_some()) {
         next(call, cx);
     }
 }

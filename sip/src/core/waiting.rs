@@ -23,7 +23,7 @@ impl<F> Call<F> {
                 self.on_timeout(cx, index, branch);
             }
         }
-        if self.hunt.as_ref().and_then(|hunt| hunt.awaits).is_some_and(|until| until <= cx.now) {
+        if self.hunt.as_ref().and_then(|hunt| hunt.waits_until).is_some_and(|until| until <= cx.now) {
             hunt::next(self, cx);
         }
         if self.limit(cx).is_some_and(|limit| limit <= cx.now) {
@@ -74,8 +74,8 @@ impl<F> Call<F> {
     }
 
     pub(super) fn next_timer(&self, cx: &Cx<'_, F>) -> Option<Time> {
-        let awaits = self.hunt.as_ref().and_then(|hunt| hunt.awaits);
-        let own = [self.limit(cx), self.expiry(), self.held_until(cx), awaits];
+        let waits_until = self.hunt.as_ref().and_then(|hunt| hunt.waits_until);
+        let own = [self.limit(cx), self.expiry(), self.held_until(cx), waits_until];
         self.transactions.iter().filter_map(Transaction::next_timer).chain(own.into_iter().flatten()).min()
     }
 

@@ -58,11 +58,11 @@ pub(super) fn waits<F>(hunt: &mut Hunt, cx: &mut Cx<'_, F>, call: CallRef) -> bo
         let found = cx.find(place, call);
         if found == Found::Soon {
             let patience = hunt.targets.get(target).map_or(Duration::ZERO, |target| target.attempt_timeout);
-            if cx.now < *hunt.awaits.get_or_insert(cx.now + patience) {
+            if cx.now < *hunt.waits_until.get_or_insert(cx.now + patience) {
                 return true;
             }
         }
-        hunt.awaits = None;
+        hunt.waits_until = None;
         hunt.ahead.pop_front();
         let to = |to| Step { redirect: Some(Redirect { uri: uri.clone(), to, own: false }), ..Step::to(target) };
         match found {
