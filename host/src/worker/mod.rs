@@ -1,10 +1,12 @@
 //! A worker: one thread that owns its calls. It moves datagrams into the core, runs the pipelines of new calls, and
 //! does what the core says. Nothing on it waits for anything outside of it.
 
+mod act;
 mod clock;
 mod door;
 mod finder;
 mod gather;
+mod hear;
 mod mail;
 mod open;
 mod pipelines;
@@ -38,14 +40,12 @@ use self::stats::{Carried, Stats};
 use self::strain::Strain;
 use crate::admin::Metrics;
 use crate::cdr::JournalHandle;
-use crate::cdr::record::{CallRecord, UnixMicros};
-use crate::events::{self, CallBegun, Event};
+use crate::cdr::record::UnixMicros;
+use crate::events::{self, Event};
 use crate::guard::Guard;
 use crate::routing::{Router, RoutingFacts, Snapshot};
-use crate::sip::core::{Action, Core, Settings};
-use crate::sip::decision::CallRef;
-use crate::sip::flow::{Flow, Transport};
-use crate::sip::message::call_id_of;
+use crate::sip::core::{Core, Settings};
+use crate::sip::flow::Flow;
 use crate::sip::time::Time;
 use crate::spans::Tracer;
 use crate::transport::hep::Mirror;
@@ -58,9 +58,6 @@ pub use self::open::LeftOpen;
 
 /// Rounds of work before the runtime's own timers and wake-ups get their turn.
 const ROUNDS: usize = 4;
-/// Messages of other workers taken per round: what they cause is sent before the next ones come, so that the sockets'
-/// queues have room for it.
-const MAIL: usize = 32;
 /// Timers may fire this much later than they are due, many in one wake-up. Whoever is awake anyway fires those that are
 /// due without being woken for it.
 const SLACK: Duration = Duration::from_millis(10);
@@ -235,89 +232,6 @@ impl Driver {
         Poll::Pending
     }
 
-    /// One batch of each socket: to the core, or to the worker that owns the call.
-    fn receive(&mut self, now: Time, cx: &mut Context<'_>) -> bool {
-        let Self { core, sockets, outbox, stats, gather, guard, streams, mirror, clock, .. } = self;
-        let mut progress = false;
-        for (listener, socket) in sockets.iter_mut().enumerate() {
-            let mut lost = Vec::new();
-            let received = socket.poll_receive(
-                cx,
-                |remote, bytes| {
-                    if guard.admit(now, remote.ip(), bytes).is_err() {
-                        return;
-                    }
-                    let flow = Flow::to(listener as u16, Transport::Udp, remote);
-                    let bytes = Bytes::copy_from_slice(bytes);
-                    if let Some(mirror) = mirror {
-                        mirror.copy(clock.on_wall(now), true, flow, &bytes);
-                    }
-                    match outbox.owner(call_id_of(&bytes).unwrap_or_default()) {
-                        None => {
-                            if !hear(core, now, flow, bytes) {
-                                streams.malformed(now, flow);
-                            }
-                        }
-                        Some(other) => outbox.push(other, flow, bytes),
-                    }
-                },
-                |datagram| lost.push(Bytes::copy_from_slice(datagram)),
-            );
-            for datagram in lost {
-                outbox.unreachable(core, now, &datagram);
-            }
-            match received {
-                Poll::Pending => {}
-                Poll::Ready(Ok(count)) => {
-                    progress |= count > 0;
-                    gather.received(count);
-                }
-                // Nobody would be woken for what comes next: it is asked again.
-                Poll::Ready(Err(error)) => {
-                    progress = true;
-                    tracing::error!(%error, listener, "socket cannot be read");
-                }
-            }
-        }
-        outbox.post(stats);
-        progress
-    }
-
-    fn read_mail(&mut self, now: Time, cx: &mut Context<'_>) -> bool {
-        let mut progress = false;
-        for _ in 0..MAIL {
-            let Poll::Ready(Some(mail)) = self.mailbox.poll_next(cx) else { break };
-            progress = true;
-            match mail {
-                Mail::Datagrams(batch) => {
-                    for (flow, bytes) in batch {
-                        // The worker whose socket it came by has copied a datagram.
-                        if let Some(mirror) = &self.mirror
-                            && flow.transport.is_reliable()
-                        {
-                            mirror.copy(self.clock.on_wall(now), true, flow, &bytes);
-                        }
-                        if !hear(&mut self.core, now, flow, bytes) {
-                            self.streams.malformed(now, flow);
-                        }
-                    }
-                }
-                Mail::Unreachable(branch, why) => self.core.unreachable(now, &branch, why),
-                Mail::Located(place, found) => self.core.located(now, &place, found),
-                Mail::Reload(snapshot) => self.pipelines.reload(snapshot),
-                Mail::Drain => self.core.drain(),
-                Mail::TellIdle(told) => self.idle = Some(told),
-                Mail::Stop => {
-                    self.core.interrupt(now);
-                    // Their records wait for what the stages have found out so far.
-                    self.pipelines.cancel_all();
-                    self.stopping = true;
-                }
-            }
-        }
-        progress
-    }
-
     fn fire_timers(&mut self, now: Time, cx: &mut Context<'_>) -> bool {
         let due = self.core.next_deadline().is_some_and(|next| next <= now);
         if due {
@@ -368,111 +282,6 @@ impl Driver {
         self.core.put_before(Box::new(Doorman { snapshot, streams: self.streams.clone() }));
     }
 
-    /// Do what the core says. A pipeline that needs nothing from outside decides on the spot.
-    ///
-    /// What tells the world that a call was answered or is over leaves only after the journal has been told: datagrams
-    /// wait for [`Driver::flush`], what goes over connections for the end of this.
-    fn act(&mut self, cx: &mut Context<'_>) {
-        loop {
-            self.act_once(cx);
-            self.journal.keep();
-            if self.to_streams.is_empty() {
-                return;
-            }
-            for (flow, bytes, within) in std::mem::take(&mut self.to_streams) {
-                if let Err(message) = self.streams.send(flow, bytes, within)
-                    && !message.starts_with(b"SIP/")
-                {
-                    self.outbox.unreachable(&mut self.core, self.clock.now(), &message);
-                }
-            }
-        }
-    }
-
-    fn act_once(&mut self, cx: &mut Context<'_>) {
-        while let Some(action) = self.core.poll_action() {
-            if let (Some(mirror), Action::Send { flow, bytes, .. }) = (&self.mirror, &action) {
-                mirror.copy(self.clock.on_wall(self.clock.now()), false, *flow, bytes);
-            }
-            match action {
-                Action::Send { flow, bytes, within } if flow.transport.is_reliable() => {
-                    self.to_streams.push((flow, bytes, within));
-                }
-                Action::Send { flow, bytes, .. } => {
-                    if let Some(socket) = self.sockets.get_mut(usize::from(flow.listener)) {
-                        socket.queue(flow.remote, bytes);
-                    }
-                }
-                Action::Route(request) => {
-                    if let Some((call, routed)) =
-                        self.pipelines.start(&request, self.streams.identities(request.flow.connection), cx)
-                    {
-                        self.core.decide(self.clock.now(), call, routed.decision, routed.facts);
-                    }
-                }
-                Action::StopRouting(call) => self.pipelines.cancel(call),
-                Action::Locate(place) => {
-                    let snapshot = self.pipelines.router().snapshot();
-                    if !self.finder.seek(snapshot.gateways.locator(), place.clone()) {
-                        self.stats.name_unasked();
-                        self.core.located(self.clock.now(), &place, None);
-                    }
-                }
-                Action::Started(call) => self.note(call, Event::CallStarted, JournalHandle::started),
-                Action::Answered(call) => self.note(call, Event::CallAnswered, JournalHandle::answered),
-                Action::Settled(call) => {
-                    if let Some(facts) = self.core.facts_mut(call) {
-                        facts.pack();
-                    }
-                }
-                Action::Record(mut report) => {
-                    let (name, visits) = (report.cookie, report.facts.visits.take());
-                    let record = record::record(*report, &self.clock);
-                    self.stats.ended(&record);
-                    if is_strangers(&record) && !self.strangers.take(self.clock.now()) {
-                        self.stats.record_spared();
-                        continue;
-                    }
-                    if events::wanted() {
-                        events::publish(Event::CallEnded(told::over(&record)));
-                    }
-                    if !self.journal.append(name, &record) {
-                        self.stats.record_lost();
-                    }
-                    if let Some(tracer) = &self.tracer {
-                        tracer.take(record, visits);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Write down a call in progress.
-    fn note(&self, call: CallRef, event: fn(CallBegun) -> Event, write: fn(&JournalHandle, u64, Vec<u8>)) {
-        // It may have ended meanwhile: its record is on the way.
-        if let Some((open, facts)) = self.core.open_call(call) {
-            let whole = facts.read_packed();
-            let facts = whole.as_ref().unwrap_or(facts);
-            write(&self.journal, open.cookie, open::encode(&open, facts, &self.clock));
-            if events::wanted() {
-                events::publish(event(told::begun(&open, facts, &self.clock)));
-            }
-        }
-    }
-
-    /// True where a datagram came back: the core may have something to do about it.
-    fn flush(&mut self, cx: &mut Context<'_>) -> bool {
-        let Self { core, sockets, outbox, clock, .. } = self;
-        let mut returned = false;
-        for socket in sockets {
-            socket.flush(cx, |datagram| {
-                returned = true;
-                outbox.unreachable(core, clock.now(), datagram);
-            });
-        }
-        returned
-    }
-
     fn publish(&mut self) {
         let carried = self.sockets.iter().fold(Carried::default(), |sum, socket| Carried {
             received: sum.received + socket.carried.0,
@@ -481,19 +290,6 @@ impl Driver {
         });
         self.stats.publish(&self.core, carried, self.pipelines.waiting());
     }
-}
-
-/// A message to the core. False where it broke the rules.
-fn hear(core: &mut Core<RoutingFacts>, now: Time, flow: Flow, bytes: Bytes) -> bool {
-    let faults = |core: &Core<RoutingFacts>| core.counters().unreadable + core.counters().malformed;
-    let before = faults(core);
-    core.receive(now, flow, bytes);
-    faults(core) == before
-}
-
-/// Nobody's call, refused: it was routed nowhere and costs nobody anything.
-fn is_strangers(record: &CallRecord) -> bool {
-    record.customer.is_empty() && record.attempts.is_empty()
 }
 
 /// Calls in progress get their times by the clock as it stands at their end; what they last is not moved.
