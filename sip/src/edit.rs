@@ -8,10 +8,12 @@ mod plan;
 mod splices;
 #[cfg(test)]
 mod tests;
+mod text;
 
 pub use self::callee::is_callee_number;
 pub use self::claims::{withheld, without_claims};
 pub use self::splices::Splices;
+pub use self::text::Text;
 
 use bytes::Bytes;
 

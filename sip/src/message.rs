@@ -9,6 +9,7 @@ mod lines;
 mod start;
 #[cfg(test)]
 mod tests;
+mod top;
 
 use std::fmt;
 

@@ -19,7 +19,7 @@ pub fn reply(request: &Message, code: u16, reason: &str, to_tag: Option<&str>, h
     let reason = if reason.is_empty() { standard_reason(code) } else { reason };
     let mut out = Vec::with_capacity(request.head_end().min(1024) + 128);
     out.extend_from_slice(b"SIP/2.0 ");
-    out.extend_from_slice(code.to_string().as_bytes());
+    out.extend([code / 100, code / 10 % 10, code % 10].map(|digit| b'0' + digit as u8));
     out.push(b' ');
     push_text(&mut out, reason.as_bytes());
     out.extend_from_slice(b"\r\n");

@@ -40,6 +40,11 @@ impl Span {
         self.end as usize
     }
 
+    /// So much further on, or back where that goes round.
+    pub(super) const fn moved(self, by: u32) -> Self {
+        Self { start: self.start.wrapping_add(by), end: self.end.wrapping_add(by) }
+    }
+
     /// Without linear white space at either end; empty at its start where there is nothing else.
     pub(super) fn trimmed(self, raw: &[u8]) -> Self {
         let bytes = self.of(raw);

@@ -234,7 +234,7 @@ impl World {
         for action in actions {
             match action {
                 Action::Send { flow, bytes, .. } => self.sent.push((flow.remote, bytes)),
-                Action::Route(request) => self.routes.push(*request),
+                Action::Route(request) => self.routes.push(request),
                 Action::Record(_) => self.records += 1,
                 Action::Settled(call) => {
                     if let Some(facts) = self.core.facts_mut(call) {

@@ -260,7 +260,7 @@ impl World {
                 }
                 Action::Route(request) => {
                     self.routes += 1;
-                    self.waiting.push(*request);
+                    self.waiting.push(request);
                 }
                 Action::Started(call) | Action::Answered(call) => {
                     if let Some((open, facts)) = self.core.open_call(call) {

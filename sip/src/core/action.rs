@@ -23,7 +23,7 @@ pub enum Action<F> {
         within: Option<Duration>,
     },
     /// Find routes for a new call, and give them to [`Core::decide`](super::Core::decide).
-    Route(Box<RouteRequest>),
+    Route(RouteRequest),
     /// The caller no longer waits for this call's routes: [`Core::decide`](super::Core::decide) may come at once, with whatever is known.
     StopRouting(CallRef),
     /// A call has routes and is being set up: see [`Core::open_call`](super::Core::open_call).

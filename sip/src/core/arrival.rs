@@ -28,7 +28,7 @@ impl<F> Core<F> {
             self.counters.malformed += 1;
             return;
         };
-        let request = Incoming { reply_flow: reply_flow(&message, flow), message: Arc::new(message), flow, key };
+        let request = Incoming { reply_flow: reply_flow(&message, flow), message, flow, key };
         if let Some(fault) = fault {
             let count = if fault == TOO_LARGE { &mut self.counters.too_large } else { &mut self.counters.malformed };
             *count += 1;
@@ -115,7 +115,7 @@ impl<F> Core<F> {
             }
             self.refuse_for_now(&request);
         } else if !self.turned_away(&request) {
-            self.on_invite(now, &request);
+            self.on_invite(now, request);
         }
     }
 
@@ -156,20 +156,21 @@ impl<F> Core<F> {
     }
 
     /// A new call.
-    fn on_invite(&mut self, now: Time, request: &Incoming) {
+    fn on_invite(&mut self, now: Time, request: Incoming) {
+        let Incoming { message, flow, reply_flow, key } = request;
+        let message = Arc::new(message);
         let slot = self.free.pop().unwrap_or_else(|| {
             self.calls.push(Slot { generation: 0, call: None });
             (self.calls.len() - 1) as u32
         });
-        let message = request.message.clone();
         let hash = self.hash_of(message.call_id());
         let id = CallRef { slot, generation: self.calls[slot as usize].generation };
-        let mut call = Box::new(Call::new(now, id, hash, self.rng.u64(..), &message, request.flow));
+        let mut call = Box::new(Call::new(now, id, hash, self.rng.u64(..), &message, flow));
         call.transactions.push(Transaction {
-            key: request.key.clone(),
+            key,
             method: Method::Invite,
             role: Role::Setup,
-            server: Some(Server::new(true, request.reply_flow)),
+            server: Some(Server::new(true, reply_flow)),
             request: Some(message.clone()),
             refresh: None,
             caller: None,
@@ -178,7 +179,7 @@ impl<F> Core<F> {
         self.admit(id, hash, call);
         self.with(now, id, |call, cx| {
             call.answer_setup(cx, 100, "", &[]);
-            cx.actions.push_back(Action::Route(Box::new(RouteRequest { call: id, message, flow: request.flow })));
+            cx.actions.push_back(Action::Route(RouteRequest { call: id, message, flow }));
         });
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Action;
+use super::ascii::Ascii;
 use super::cx::Cx;
 use super::dialog::Leg;
 use super::hunt::{self, Hunt};
@@ -123,8 +124,8 @@ impl<F> Call<F> {
     }
 
     /// Our own To tag.
-    pub(super) fn tag(&self) -> String {
-        format!("t{:016x}", self.cookie)
+    pub(super) fn tag(&self) -> Ascii<17> {
+        Ascii::of(&[("t", self.cookie, 16)])
     }
 
     pub(super) fn setup(&mut self) -> Option<&mut Transaction> {
@@ -185,10 +186,11 @@ impl<F> Call<F> {
 
     /// Responses carry the From that the caller sent, whatever the stages made of it.
     fn restore_from(&mut self) {
-        let party = self.caller.party.clone();
-        let edited = self.hunt.as_ref().is_some_and(|hunt| hunt.changes_from(&party));
-        if edited && let Some(setup) = self.setup() {
-            setup.caller = Some((Name::From, party));
+        if self.hunt.as_ref().is_some_and(|hunt| hunt.changes_from(&self.caller.party)) {
+            let party = self.caller.party.clone();
+            if let Some(setup) = self.setup() {
+                setup.caller = Some((Name::From, party));
+            }
         }
     }
 

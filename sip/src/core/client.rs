@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::cx::Cx;
+use super::cx::{BranchName, Cx};
 use super::forward;
 use super::size::Outgoing;
 use crate::flow::Flow;
@@ -26,7 +26,7 @@ pub(super) struct Patience {
 #[derive(Debug)]
 pub(super) struct Client {
     /// The branch parameter of our Via: what a response is matched by (RFC 3261 section 17.1.3).
-    pub(super) branch: Box<str>,
+    pub(super) branch: BranchName,
     pub(super) flow: Flow,
     invite: bool,
     state: State,
@@ -86,7 +86,7 @@ impl Client {
     /// Send `request`, whose topmost Via carries `branch`.
     pub(super) fn start<F>(
         cx: &mut Cx<'_, F>,
-        branch: Box<str>,
+        branch: BranchName,
         request: Outgoing,
         invite: bool,
         patience: Patience,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::ascii::Ascii;
 use super::names::{Found, Names, Wish};
 use super::settings::Settings;
 use super::size::Deaf;
@@ -72,23 +73,15 @@ impl<F> Cx<'_, F> {
 
     /// A branch that names the call, so that a response or an ICMP error finds it without a search. The part after the
     /// dot is for loop detection (RFC 3261 section 16.6 item 8).
-    pub(super) fn branch(&mut self, call: CallRef, loop_hash: u32) -> Box<str> {
-        let mut text = String::with_capacity(BRANCH_LEN);
-        text.push_str(MAGIC);
-        push_hex(&mut text, u32::from(self.settings.worker), 2);
-        for word in [call.slot, call.generation, self.rng.u32(..)] {
-            push_hex(&mut text, word, 8);
-        }
-        text.push('.');
-        push_hex(&mut text, loop_hash, 8);
-        text.into_boxed_str()
+    pub(super) fn branch(&mut self, call: CallRef, loop_hash: u32) -> BranchName {
+        let [worker, loop_hash] = [u32::from(self.settings.worker), loop_hash].map(u64::from);
+        let [slot, generation, random] = [call.slot, call.generation, self.rng.u32(..)].map(u64::from);
+        Ascii::of(&[(MAGIC, worker, 2), ("", slot, 8), ("", generation, 8), ("", random, 8), (".", loop_hash, 8)])
     }
 }
 
-/// The last `digits` hexadecimal digits. Every request that leaves has a branch: no formatter for it.
-fn push_hex(text: &mut String, value: u32, digits: u32) {
-    text.extend((0..digits).rev().map(|digit| char::from(b"0123456789abcdef"[(value >> (4 * digit) & 15) as usize])));
-}
+/// The branch parameter of a Via of ours.
+pub(super) type BranchName = Ascii<BRANCH_LEN>;
 
 /// RFC 3261 section 8.1.1.7, and a `t` so that a trace shows whose it is.
 const MAGIC: &str = "z9hG4bKt";

@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use super::cx::Cx;
 use super::forward;
@@ -79,16 +80,15 @@ impl Leg {
     /// The callee, from its 2xx as received: the proxies behind us are those that stand above us in Record-Route. This
     /// node itself may be one of them, with the cookie of a later passage.
     pub(super) fn callee(answer: &Message, flow: Flow, settings: &Settings, cookie: u64) -> Self {
-        let routes: Vec<NameAddr<'_>> = answer.record_routes().collect();
+        let routes: SmallVec<[NameAddr<'_>; 4]> = answer.record_routes().collect();
         let ours = |route: &NameAddr<'_>| names_us(route, settings);
         let own = routes.iter().position(|route| ours(route) && cookie_of(route.uri) == Some(cookie));
         let behind = own.or_else(|| routes.iter().position(ours)).unwrap_or(routes.len());
-        let routes: Vec<Box<[u8]>> = routes[..behind].iter().rev().map(|route| route.uri.into()).collect();
         Self {
             party: boxed(answer.get(Name::To)),
             tag: boxed(answer.to_tag()),
             contact: boxed(answer.contact().map(|contact| contact.uri)),
-            routes: routes.into(),
+            routes: routes[..behind].iter().rev().map(|route| route.uri.into()).collect(),
             flow,
             cseq: 0,
             over: false,

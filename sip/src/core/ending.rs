@@ -7,7 +7,7 @@ use super::cx::Cx;
 use super::dialog::{self, Leg};
 use super::report::CallReport;
 use super::size::Outgoing;
-use super::transaction::{Branch, Role, Side, Transaction};
+use super::transaction::{Branch, Key, Role, Side, Transaction};
 use super::within::callee_tag;
 use crate::end::{AttemptOutcome, End};
 use crate::message::{Message, Method};
@@ -129,7 +129,7 @@ impl<F> Call<F> {
         let client = Client::start(cx, branch, Outgoing::small(flow, request), false, patience);
         let login = self.login.clone().filter(|_| to.tag != self.caller.tag);
         self.transactions.push(Transaction {
-            key: Box::default(),
+            key: Key::new(),
             method: Method::Bye,
             role: Role::Own,
             server: None,

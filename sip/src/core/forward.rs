@@ -1,7 +1,7 @@
 //! The messages that leave: what came, with just those header fields changed that a proxy must change
 //! (RFC 3261 sections 16.6 and 16.7).
 
-use std::fmt::Write as _;
+use std::fmt::Write;
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 
 use super::settings::Listener;
 use crate::digest::is_of_user;
-use crate::edit::Splices;
+use crate::edit::{Splices, Text};
 use crate::flow::Transport;
 use crate::message::{Message, Method, Name, Span};
 
@@ -66,27 +66,20 @@ pub(super) fn request(message: &Message, onward: &Onward<'_>) -> Bytes {
         replace_host(message, host, &mut splices);
     }
     replace_value(message, onward.caller, &mut splices);
-    let mut top = String::with_capacity(192);
-    let listener = onward.via;
-    push_via(&mut top, listener, onward.branch);
-    for listener in onward.record.iter().flat_map(|(listeners, _)| listeners.iter()) {
-        let cookie = onward.record.map_or(0, |(_, cookie)| cookie);
-        let _ = write!(top, "Record-Route: <sip:{}:{};", listener.host, listener.port);
-        if listener.transport.is_reliable() {
-            let _ = write!(top, "transport={};", listener.transport.param());
+    let hops = message.max_forwards().and_then(Result::ok).zip(message.first(Name::MaxForwards));
+    splices.insert_with(message.headers_start(), |top| {
+        push_via(top, onward.via, onward.branch);
+        for listener in onward.record.iter().flat_map(|(listeners, _)| listeners.iter()) {
+            push_record_route(top, listener, onward.record.map_or(0, |(_, cookie)| cookie));
         }
-        let _ = write!(top, "lr;{COOKIE}={cookie:x}>\r\n");
-    }
-    match message.max_forwards() {
-        Some(Ok(hops)) => {
-            if let Some(header) = message.first(Name::MaxForwards) {
-                splices.replace(header.value, hops.saturating_sub(1).to_string().as_bytes());
-            }
+        if hops.is_none() {
+            top.push(b"Max-Forwards: 70\r\n");
         }
-        _ => top.push_str("Max-Forwards: 70\r\n"),
+    });
+    if let Some((hops, header)) = hops {
+        splices.replace_with(header.value, |text| text.put(format_args!("{}", hops.saturating_sub(1))));
     }
-    splices.insert(message.headers_start(), top.as_bytes());
-    frame(message, listener.transport, &mut splices);
+    frame(message, onward.via.transport, &mut splices);
     let routes: SmallVec<[Span; 4]> = message.routes().map(|route| route.span).collect();
     let kept = onward.top_routes.min(routes.len())..routes.len().saturating_sub(onward.bottom_routes);
     if kept.is_empty() {
@@ -102,7 +95,7 @@ pub(super) fn request(message: &Message, onward: &Onward<'_>) -> Bytes {
         splices.insert(message.headers_end(), onward.more);
     }
     for uri in onward.add_routes {
-        splices.insert(message.headers_end(), &[b"Route: <", &uri[..], b">\r\n"].concat());
+        splices.insert_with(message.headers_end(), |text| push_all(text, &[b"Route: <", uri, b">\r\n"]));
     }
     splices.apply(message.raw()).into()
 }
@@ -116,26 +109,39 @@ pub(super) fn by_other_listener(request: &Bytes, listener: &Listener) -> Option<
 /// The same on this branch.
 pub(super) fn by_listener(message: &Message, listener: &Listener, branch: &str) -> Option<Bytes> {
     let mut splices = Splices::new();
-    let mut via = String::with_capacity(96);
-    push_via(&mut via, listener, branch);
-    splices.replace(message.first(Name::Via)?.line, via.as_bytes());
+    splices.replace_with(message.first(Name::Via)?.line, |text| push_via(text, listener, branch));
     frame(message, listener.transport, &mut splices);
     Some(splices.apply(message.raw()).into())
 }
 
 /// Our Via, as a whole line.
-pub(super) fn push_via(out: &mut String, listener: &Listener, branch: &str) {
+pub(super) fn push_via(out: &mut impl Write, listener: &Listener, branch: &str) {
     let Listener { transport, host, port, .. } = listener;
     // RFC 5923 section 5: the next hop may send its own requests to us by the connection that this one comes by.
     let alias = if transport.is_reliable() { ";alias" } else { "" };
     let _ = write!(out, "Via: SIP/2.0/{} {host}:{port};rport;branch={branch}{alias}\r\n", transport.via());
 }
 
+/// This listener as one to come back to, as a whole line.
+fn push_record_route(out: &mut Text, listener: &Listener, cookie: u64) {
+    out.put(format_args!("Record-Route: <sip:{}:{};", listener.host, listener.port));
+    if listener.transport.is_reliable() {
+        out.put(format_args!("transport={};", listener.transport.param()));
+    }
+    out.put(format_args!("lr;{COOKIE}={cookie:x}>\r\n"));
+}
+
+fn push_all(out: &mut Text, parts: &[&[u8]]) {
+    for part in parts {
+        out.push(part);
+    }
+}
+
 /// Where a datagram may leave the body's length to its own, a stream may not (RFC 3261 section 18.3).
 fn frame(message: &Message, transport: Transport, splices: &mut Splices) {
     if transport.is_reliable() && message.first(Name::ContentLength).is_none() {
-        let length = format!("Content-Length: {}\r\n", message.body().len());
-        splices.insert(message.headers_end(), length.as_bytes());
+        let length = message.body().len();
+        splices.insert_with(message.headers_end(), |text| text.put(format_args!("Content-Length: {length}\r\n")));
     }
 }
 
@@ -179,12 +185,17 @@ fn replace_value(message: &Message, value: Option<(Name, &[u8])>, splices: &mut 
     }
 }
 
+fn push_cseq(out: &mut Text, number: u32, method: &[u8]) {
+    out.put(format_args!("{number} "));
+    out.push(method);
+}
+
 /// Where this node has sent an INVITE again with credentials, all that follows it counts on from there: the CSeq, and the
 /// one that a PRACK acknowledges (RFC 3262 section 7.2).
 fn number_ahead(message: &Message, shift: u32, splices: &mut Splices) {
     if let (Some(cseq), Some(header)) = (message.cseq(), message.first(Name::CSeq)) {
-        let number = cseq.number.saturating_add(shift).to_string();
-        splices.replace(header.value, &[number.as_bytes(), b" ", cseq.method_bytes].concat());
+        splices
+            .replace_with(header.value, |text| push_cseq(text, cseq.number.saturating_add(shift), cseq.method_bytes));
     }
     if let Some(header) = message.first(Name::RAck) {
         let text = String::from_utf8_lossy(message.value(header)).into_owned();
@@ -192,8 +203,8 @@ fn number_ahead(message: &Message, shift: u32, splices: &mut Splices) {
         if let [response, number, method] = words[..]
             && let Ok(number) = number.parse::<u32>()
         {
-            let value = format!("{response} {} {method}", number.saturating_add(shift));
-            splices.replace(header.value, value.as_bytes());
+            let number = number.saturating_add(shift);
+            splices.replace_with(header.value, |text| text.put(format_args!("{response} {number} {method}")));
         }
     }
 }
@@ -207,7 +218,7 @@ pub(super) fn again(sent: &Bytes, branch: &str, number: u32, lines: &[u8], user:
     let start = (old.as_ptr() as usize).checked_sub(message.raw().as_ptr() as usize)?;
     splices.replace(Span { start: start as u32, end: (start + old.len()) as u32 }, branch.as_bytes());
     let cseq = message.first(Name::CSeq)?;
-    splices.replace(cseq.value, &[number.to_string().as_bytes(), b" ", message.method_bytes()].concat());
+    splices.replace_with(cseq.value, |text| push_cseq(text, number, message.method_bytes()));
     for name in [Name::Authorization, Name::ProxyAuthorization] {
         for field in message.all(name).filter(|field| is_of_user(message.value(field), user)) {
             splices.remove(field.line);
@@ -235,11 +246,12 @@ pub(super) fn response(
     if shift > 0
         && let (Some(cseq), Some(header)) = (message.cseq(), message.first(Name::CSeq))
     {
-        let number = cseq.number.saturating_sub(shift).to_string();
-        splices.replace(header.value, &[number.as_bytes(), b" ", cseq.method_bytes].concat());
+        splices
+            .replace_with(header.value, |text| push_cseq(text, cseq.number.saturating_sub(shift), cseq.method_bytes));
     }
     for (name, value) in more {
-        splices.insert(message.headers_end(), &[name.as_str().as_bytes(), b": ", value, b"\r\n"].concat());
+        let line = [name.as_str().as_bytes(), b": ", value, b"\r\n"];
+        splices.insert_with(message.headers_end(), |text| push_all(text, &line));
     }
     splices.apply(message.raw()).into()
 }

@@ -5,6 +5,7 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | `ascii` | the names that it gives |
 //! | `arrival` | which call a message belongs to |
 //! | `slots` | where the calls are |
 //! | `call` | one call, and its setup |
@@ -28,6 +29,7 @@
 mod action;
 mod answers;
 mod arrival;
+mod ascii;
 mod call;
 mod challenge;
 mod client;
@@ -98,6 +100,8 @@ pub struct Core<F> {
     index: HashTable<u32>,
     hasher: DefaultHashBuilder,
     wheel: Wheel<(CallRef, Time)>,
+    /// What the wheel gives, while it is worked off.
+    fired: Vec<(CallRef, Time)>,
     actions: VecDeque<Action<F>>,
     rng: fastrand::Rng,
     counters: Counters,
@@ -125,6 +129,7 @@ impl<F> Core<F> {
             index: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
             wheel: Wheel::new(),
+            fired: Vec::new(),
             actions: VecDeque::new(),
             rng: fastrand::Rng::with_seed(seed),
             counters: Counters::default(),
@@ -210,18 +215,15 @@ impl<F> Core<F> {
         if raw.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
             return;
         }
-        let Ok(message) = Message::parse(raw) else {
+        let Ok(mut message) = Message::parse(raw) else {
             self.counters.unreadable += 1;
             return;
         };
         let fault = message.check().err();
         if message.is_request() {
             // Every response to it, and whoever gets it next, wants to see where it came from.
-            match via_fixup(&message, &flow.remote).map(|fix| Message::parse(fix.apply(message.raw()).into())) {
-                None => self.on_request(now, flow, message, fault),
-                Some(Ok(seen)) => self.on_request(now, flow, seen, fault),
-                Some(Err(_)) => self.on_request(now, flow, message, fault.or(Some(TOO_LARGE))),
-            }
+            let amended = via_fixup(&message, &flow.remote).map_or(Ok(()), |fix| message.amend_top_via(&fix));
+            self.on_request(now, flow, message, fault.or(amended.is_err().then_some(TOO_LARGE)));
         } else if fault.is_none() {
             self.on_response(now, flow, &message);
         } else {
@@ -259,9 +261,9 @@ impl<F> Core<F> {
     /// Fire every timer that is due.
     pub fn tick(&mut self, now: Time) {
         self.tick_probes(now);
-        let mut fired = Vec::new();
+        let mut fired = std::mem::take(&mut self.fired);
         self.wheel.advance(now, &mut fired);
-        for (id, wake) in fired {
+        for (id, wake) in fired.drain(..) {
             // An entry that was overtaken by an earlier one means nothing.
             if self.call_mut(id).is_some_and(|call| call.wake == Some(wake)) {
                 self.with(now, id, |call, cx| {
@@ -270,6 +272,7 @@ impl<F> Core<F> {
                 });
             }
         }
+        self.fired = fired;
     }
 
     /// What the routing side knows of a call that has routes and has not ended.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::ascii::Ascii;
 use super::loops::is_loop;
 use super::within::Incoming;
 use super::{Action, Core};
@@ -23,7 +24,7 @@ impl<F> Core<F> {
         if request.message.method() == Method::Ack {
             return;
         }
-        let tag = format!("s{:08x}", crc32c::crc32c(&request.key));
+        let tag = Ascii::<9>::of(&[("s", u64::from(crc32c::crc32c(&request.key)), 8)]);
         let bytes = reply(&request.message, code, reason, Some(&tag), headers);
         // Whoever writes another's address on a datagram must gain nothing by it (RFC 3261 section 26.3.2.4).
         let unverified = !request.reply_flow.transport.is_reliable();

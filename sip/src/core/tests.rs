@@ -10,6 +10,7 @@ mod dialogs;
 mod failover;
 mod forks;
 mod fuzz;
+mod heap;
 mod late;
 mod limits;
 mod measure;

@@ -19,7 +19,7 @@ use crate::time::Time;
 #[derive(Debug)]
 pub(super) struct Transaction {
     /// Matches retransmissions, CANCEL and ACK (RFC 3261 section 17.2.3).
-    pub(super) key: Box<[u8]>,
+    pub(super) key: Key,
     pub(super) method: Method,
     pub(super) role: Role,
     /// None for our own requests.
@@ -186,17 +186,23 @@ impl Transaction {
     }
 }
 
+/// As [`key`] makes it. Held in place where the client writes branches and hosts as long as clients do.
+pub(super) type Key = SmallVec<[u8; 64]>;
+
 /// What a request is matched by (RFC 3261 section 17.2.3): branch and sent-by of the topmost Via, or, from a client of
 /// RFC 2543, that whole Via and the CSeq number.
-pub(super) fn key(request: &Message) -> Option<Box<[u8]>> {
+pub(super) fn key(request: &Message) -> Option<Key> {
     let via = request.top_via()?;
     // A request without CSeq is refused, and that takes a key.
     let number = request.cseq().map_or(0, |cseq| cseq.number).to_be_bytes();
-    match via.branch {
-        Some(branch) if branch.len() > 7 && branch.starts_with(b"z9hG4bK") => {
-            let port = via.port.unwrap_or(0).to_be_bytes();
-            Some([branch, b"|", via.host, &port].concat().into())
-        }
-        _ => Some([via.span.of(request.raw()), &number].concat().into()),
+    let port = via.port.unwrap_or(0).to_be_bytes();
+    let parts: &[&[u8]] = match via.branch {
+        Some(branch) if branch.len() > 7 && branch.starts_with(b"z9hG4bK") => &[branch, b"|", via.host, &port],
+        _ => &[via.span.of(request.raw()), &number],
+    };
+    let mut key = Key::new();
+    for part in parts {
+        key.extend_from_slice(part);
     }
+    Some(key)
 }

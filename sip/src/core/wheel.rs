@@ -10,12 +10,17 @@ const SLOT_BITS: u32 = 6;
 const SLOTS: usize = 1 << SLOT_BITS;
 /// 64^6 ticks: two years. Later entries wait in the last slot and are sorted in again.
 const LEVELS: usize = 6;
+/// Rooms that are kept, and the entries that one may have had place for: 100 kB in all.
+const SPARE: usize = 64;
+const SPARE_ENTRIES: usize = 64;
 const MAX_TICKS: u64 = (1 << (SLOT_BITS * LEVELS as u32)) - 1;
 
 /// Timers of entries `T`.
 #[derive(Debug)]
 pub(super) struct Wheel<T> {
     levels: Vec<Level<T>>,
+    /// Room that slots had and the next ones get: memory that was just in use.
+    spare: Vec<Vec<Entry<T>>>,
     /// All entries before this tick have been taken out.
     elapsed: u64,
 }
@@ -43,7 +48,7 @@ struct Due {
 impl<T> Wheel<T> {
     pub(super) fn new() -> Self {
         let level = || Level { occupied: 0, slots: (0..SLOTS).map(|_| Vec::new()).collect() };
-        Self { levels: (0..LEVELS).map(|_| level()).collect(), elapsed: 0 }
+        Self { levels: (0..LEVELS).map(|_| level()).collect(), spare: Vec::with_capacity(SPARE), elapsed: 0 }
     }
 
     /// Fire `item` at `deadline`, or at the next tick where that has passed.
@@ -58,8 +63,12 @@ impl<T> Wheel<T> {
         let level = (differing.ilog2() / SLOT_BITS).min(LEVELS as u32 - 1) as usize;
         let slot = (tick >> (SLOT_BITS * level as u32)) as usize % SLOTS;
         let level = &mut self.levels[level];
-        level.occupied |= 1 << slot;
-        level.slots[slot].push(entry);
+        let entries = &mut level.slots[slot];
+        if level.occupied & 1 << slot == 0 {
+            level.occupied |= 1 << slot;
+            *entries = self.spare.pop().unwrap_or_default();
+        }
+        entries.push(entry);
     }
 
     /// Move everything that is due at `now` to `fired`.
@@ -72,12 +81,16 @@ impl<T> Wheel<T> {
             self.elapsed = self.elapsed.max(due.tick);
             let level = &mut self.levels[due.level];
             level.occupied &= !(1 << due.slot);
-            for entry in std::mem::take(&mut level.slots[due.slot]) {
+            let mut entries = std::mem::take(&mut level.slots[due.slot]);
+            for entry in entries.drain(..) {
                 if entry.tick <= now {
                     fired.push(entry.item);
                 } else {
                     self.place(entry);
                 }
+            }
+            if self.spare.len() < SPARE && entries.capacity() <= SPARE_ENTRIES {
+                self.spare.push(entries);
             }
         }
         self.elapsed = self.elapsed.max(now);

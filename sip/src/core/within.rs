@@ -7,14 +7,14 @@ use smallvec::{SmallVec, smallvec};
 
 use super::call::{Call, Phase};
 use super::client::{Client, Patience};
-use super::cx::Cx;
+use super::cx::{BranchName, Cx};
 use super::dialog::{Leg, cookie_of, is_loose, names_us, reach, uri_is_us};
 use super::forward::{self, Onward};
 use super::loops::loop_hash;
 use super::server::Server;
 use super::settings::Settings;
 use super::size::{Outgoing, TOO_LARGE};
-use super::transaction::{Branch, Role, Side, Transaction};
+use super::transaction::{Branch, Key, Role, Side, Transaction};
 use crate::flow::Flow;
 use crate::header::NameAddr;
 use crate::message::{Message, Method, Name};
@@ -99,6 +99,7 @@ impl<F> Call<F> {
     /// Pass a request of `side` on to the other.
     pub(super) fn on_request_within(&mut self, cx: &mut Cx<'_, F>, request: Incoming, side: Side) {
         let Incoming { message, flow, reply_flow, key } = request;
+        let message = Arc::new(message);
         let invite = message.method() == Method::Invite;
         let refresh = invite || message.method() == Method::Update;
         let callee = callee_tag(&message, side);
@@ -117,7 +118,7 @@ impl<F> Call<F> {
             server: Some(Server::new(invite, reply_flow)),
             request: Some(message.clone()),
             refresh: message.contact().filter(|_| refresh).map(|contact| contact.uri.into()),
-            caller: caller_as_sent(&message, side).filter(|_| self.shown.is_some()),
+            caller: self.shown.as_ref().and_then(|_| caller_as_sent(&message, side)),
             branches: Vec::with_capacity(1),
         };
         let tag = self.tag();
@@ -162,7 +163,7 @@ impl<F> Call<F> {
     }
 
     /// Where to, by which branch, the bytes, and what their CSeq number is ahead by.
-    fn onward(&self, cx: &mut Cx<'_, F>, message: &Message, side: Side) -> Option<(Flow, Box<str>, Bytes, u32)> {
+    fn onward(&self, cx: &mut Cx<'_, F>, message: &Message, side: Side) -> Option<(Flow, BranchName, Bytes, u32)> {
         if let Some(leg) = self.leg(side.other(), callee_tag(message, side)) {
             leg.seek(cx);
         }
@@ -195,7 +196,7 @@ impl<F> Call<F> {
         let settings = cx.settings;
         let leg = self.leg(side.other(), callee_tag(message, side));
         let known = self.known_flow(side.other(), leg);
-        let routes: Vec<NameAddr<'_>> = message.routes().collect();
+        let routes: SmallVec<[NameAddr<'_>; 2]> = message.routes().collect();
         let slice = |bytes: &[u8]| Bytes::copy_from_slice(bytes);
         let own = self.own_routes(settings, &routes);
         let to = |uri: &[u8], taken| {
@@ -261,11 +262,11 @@ impl<F> Call<F> {
 
 /// A request, read so far as every request is.
 pub(super) struct Incoming {
-    pub(super) message: Arc<Message>,
+    pub(super) message: Message,
     pub(super) flow: Flow,
     /// Where its responses go.
     pub(super) reply_flow: Flow,
-    pub(super) key: Box<[u8]>,
+    pub(super) key: Key,
 }
 
 /// RFC 3261 section 16.6 item 11: more than three minutes.

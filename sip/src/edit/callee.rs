@@ -1,11 +1,10 @@
 //! Edits of the called number and its parameters: the user part of the Request-URI.
 
-use std::io::Write as _;
-
 use memchr::memchr;
+use smallvec::{SmallVec, smallvec};
 
 use super::plan::Plan;
-use super::{EditFault, Splices};
+use super::{EditFault, Splices, Text};
 use crate::message::Message;
 use crate::span::Span;
 use crate::uri::{Scheme, Uri, unescaped};
@@ -41,66 +40,69 @@ pub(super) fn splice(plan: &Plan<'_>, message: &Message, splices: &mut Splices) 
     let base = message.uri_span().start;
     let at = |span: Span| Span { start: base + span.start, end: base + span.end };
     let escape_hash = uri.scheme != Scheme::Tel;
-    let number = plan.callee_number.map(|n| if escape_hash { n.replace('#', "%23") } else { n.to_owned() });
-
+    let push_number = |text: &mut Text| {
+        for byte in plan.callee_number.unwrap_or_default().bytes() {
+            text.push(if escape_hash && byte == b'#' { b"%23" } else { std::slice::from_ref(&byte) });
+        }
+    };
     let Some(name) = uri.user_name() else {
-        let user = [number.unwrap_or_default().as_bytes(), &params_of(&[], plan), b"@"].concat();
-        splices.insert((base + uri.host.start) as usize, &user);
+        splices.insert_with((base + uri.host.start) as usize, |text| {
+            push_number(text);
+            push_params(text, &[], plan);
+            text.push(b"@");
+        });
         return Ok(());
     };
-    if let Some(number) = number {
-        splices.replace(at(name), number.as_bytes());
+    if plan.callee_number.is_some() {
+        splices.replace_with(at(name), push_number);
     }
     if !plan.user_params.is_empty() {
         // In a tel URI the parameters are the URI's own; elsewhere they end with the user part.
         let end = if uri.scheme == Scheme::Tel { uri.params.end } else { uri.user.map_or(name.end, |user| user.end) };
         let span = Span { start: name.end, end };
-        splices.replace(at(span), &params_of(span.of(message.uri()), plan));
+        splices.replace_with(at(span), |text| push_params(text, span.of(message.uri()), plan));
     }
     Ok(())
 }
 
 /// The parameters as they are, with those of the plan in the place of their namesakes or behind them.
-fn params_of(present: &[u8], plan: &Plan<'_>) -> Vec<u8> {
+fn push_params(out: &mut Text, present: &[u8], plan: &Plan<'_>) {
     let latest = |name: &str| plan.user_params.iter().rposition(|(other, _)| other.eq_ignore_ascii_case(name));
-    let mut written = vec![false; plan.user_params.len()];
-    let mut out = Vec::with_capacity(present.len() + 32);
+    let mut written: SmallVec<[bool; 8]> = smallvec![false; plan.user_params.len()];
     for param in present.split(|&b| b == b';').skip(1) {
         let word = unescaped(&param[..memchr(b'=', param).unwrap_or(param.len())]);
         match std::str::from_utf8(&word).ok().and_then(latest) {
             None => {
-                out.push(b';');
-                out.extend_from_slice(param);
+                out.push(b";");
+                out.push(param);
             }
             Some(index) if !written[index] => {
                 written[index] = true;
-                push_param(&mut out, plan.user_params[index]);
+                push_param(out, plan.user_params[index]);
             }
             Some(_) => {}
         }
     }
     for (index, &(name, value)) in plan.user_params.iter().enumerate() {
         if latest(name) == Some(index) && !written[index] {
-            push_param(&mut out, (name, value));
+            push_param(out, (name, value));
         }
     }
-    out
 }
 
-fn push_param(out: &mut Vec<u8>, (name, value): (&str, &str)) {
-    out.push(b';');
-    out.extend_from_slice(name.as_bytes());
+fn push_param(out: &mut Text, (name, value): (&str, &str)) {
+    out.push(b";");
+    out.push(name.as_bytes());
     if value.is_empty() {
         return;
     }
-    out.push(b'=');
+    out.push(b"=");
     for byte in value.bytes() {
         // What both a user part (RFC 3261 section 25.1) and a tel parameter (RFC 3966 section 3) may hold unescaped.
         if byte.is_ascii_alphanumeric() || b"-_.!~*'()+&$/".contains(&byte) {
-            out.push(byte);
+            out.push(&[byte]);
         } else {
-            // Writing to a Vec cannot fail.
-            let _ = write!(out, "%{byte:02X}");
+            out.put(format_args!("%{byte:02X}"));
         }
     }
 }

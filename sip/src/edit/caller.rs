@@ -1,7 +1,7 @@
 //! Edits of the caller: From, and P-Asserted-Identity where the request has one (RFC 3325).
 
 use super::plan::Plan;
-use super::{EditFault, Splices};
+use super::{EditFault, Splices, Text};
 use crate::header::NameAddr;
 use crate::message::{Message, Name};
 use crate::span::Span;
@@ -55,7 +55,10 @@ fn splice_address(plan: &Plan<'_>, address: &NameAddr<'_>, uri: &Uri<'_>, splice
     let at = address.uri_span.start;
     match uri.user_name() {
         Some(user) => splices.replace(Span { start: at + user.start, end: at + user.end }, number.as_bytes()),
-        None => splices.insert(at as usize + uri.host.from(), format!("{number}@").as_bytes()),
+        None => splices.insert_with(at as usize + uri.host.from(), |text| {
+            text.push(number.as_bytes());
+            text.push(b"@");
+        }),
     }
 }
 
@@ -65,25 +68,29 @@ fn splice_name(name: &str, address: &NameAddr<'_>, splices: &mut Splices) {
     match (name.is_empty(), address.bracketed) {
         (true, true) => splices.remove(Span::new(display.from(), bracket)),
         (true, false) => {}
-        (false, true) if display.is_empty() => splices.insert(bracket, format!("{} ", quoted(name)).as_bytes()),
-        (false, true) => splices.replace(display, quoted(name).as_bytes()),
+        (false, true) if display.is_empty() => splices.insert_with(bracket, |text| {
+            push_quoted(text, name);
+            text.push(b" ");
+        }),
+        (false, true) => splices.replace_with(display, |text| push_quoted(text, name)),
         (false, false) => {
-            splices.insert(uri.from(), format!("{} <", quoted(name)).as_bytes());
+            splices.insert_with(uri.from(), |text| {
+                push_quoted(text, name);
+                text.push(b" <");
+            });
             splices.insert(uri.to(), b">");
         }
     }
 }
 
 /// As a quoted string (RFC 3261 section 25.1).
-fn quoted(name: &str) -> String {
-    let mut out = String::with_capacity(name.len() + 4);
-    out.push('"');
-    for c in name.chars() {
-        if matches!(c, '"' | '\\') {
-            out.push('\\');
+fn push_quoted(text: &mut Text, name: &str) {
+    text.push(b"\"");
+    for byte in name.as_bytes() {
+        if matches!(byte, b'"' | b'\\') {
+            text.push(b"\\");
         }
-        out.push(c);
+        text.push(&[*byte]);
     }
-    out.push('"');
-    out
+    text.push(b"\"");
 }

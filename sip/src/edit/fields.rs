@@ -2,7 +2,7 @@
 
 use smallvec::{SmallVec, smallvec};
 
-use super::{EditFault, Splices};
+use super::{EditFault, Splices, Text};
 use crate::message::{Header, Message, Name};
 use crate::scan;
 
@@ -88,24 +88,24 @@ impl FieldPlan<'_> {
     /// its name, or behind all fields.
     pub(super) fn splice(&self, message: &Message, splices: &mut Splices) {
         let same = |header: &&Header| self.is_of(header.name, header.name_span.of(message.raw()));
-        let mut text = Vec::new();
-        for value in &self.values {
-            text.extend_from_slice(self.name.as_bytes());
-            text.extend_from_slice(b": ");
-            text.extend_from_slice(value.as_bytes());
-            text.extend_from_slice(b"\r\n");
-        }
-        if self.replaced {
-            let mut lines = message.headers().iter().filter(same);
-            match lines.next() {
-                Some(first) => splices.replace(first.line, &text),
-                None if text.is_empty() => {}
-                None => splices.insert(message.headers_end(), &text),
+        let lines = |text: &mut Text| {
+            for value in &self.values {
+                for part in [self.name, ": ", value, "\r\n"] {
+                    text.push(part.as_bytes());
+                }
             }
-            lines.for_each(|header| splices.remove(header.line));
+        };
+        if self.replaced {
+            let mut present = message.headers().iter().filter(same);
+            match present.next() {
+                Some(first) => splices.replace_with(first.line, lines),
+                None if self.values.is_empty() => {}
+                None => splices.insert_with(message.headers_end(), lines),
+            }
+            present.for_each(|header| splices.remove(header.line));
         } else {
             let last = message.headers().iter().rev().find(same);
-            splices.insert(last.map_or(message.headers_end(), |header| header.line.to()), &text);
+            splices.insert_with(last.map_or(message.headers_end(), |header| header.line.to()), lines);
         }
     }
 }

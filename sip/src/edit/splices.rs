@@ -2,6 +2,7 @@
 
 use smallvec::SmallVec;
 
+use super::Text;
 use crate::message::Message;
 use crate::span::Span;
 
@@ -17,7 +18,7 @@ struct Piece {
 #[derive(Debug, Clone, Default)]
 pub struct Splices {
     pieces: SmallVec<[Piece; 12]>,
-    text: Vec<u8>,
+    text: Text,
 }
 
 impl Splices {
@@ -35,13 +36,23 @@ impl Splices {
     ///
     /// Two replacements must not overlap: the later one is an error of the caller, and has no effect in a release.
     pub fn replace(&mut self, span: Span, text: &[u8]) {
-        let added = self.try_replace(span, text);
+        self.replace_with(span, |out| out.push(text));
+    }
+
+    /// The same with what `write` adds to the text that it gets.
+    pub fn replace_with(&mut self, span: Span, write: impl FnOnce(&mut Text)) {
+        let added = self.try_replace_with(span, write);
         debug_assert!(added, "{span:?} overlaps another splice");
     }
 
     /// Put `text` before the byte at `offset`; behind what was inserted there before.
     pub fn insert(&mut self, offset: usize, text: &[u8]) {
         self.replace(Span::new(offset, offset), text);
+    }
+
+    /// The same with what `write` adds to the text that it gets.
+    pub fn insert_with(&mut self, offset: usize, write: impl FnOnce(&mut Text)) {
+        self.replace_with(Span::new(offset, offset), write);
     }
 
     /// Take `span` out.
@@ -52,12 +63,16 @@ impl Splices {
     /// Add all of `other`, which names offsets of the same text; under the rule of [`Splices::replace`].
     pub fn extend(&mut self, other: &Self) {
         for piece in &other.pieces {
-            self.replace(piece.span, piece.text.of(&other.text));
+            self.replace(piece.span, piece.text.of(other.text.bytes()));
         }
     }
 
     /// Whether it could be added: `false` where it overlaps another or ends before it begins.
     pub fn try_replace(&mut self, span: Span, text: &[u8]) -> bool {
+        self.try_replace_with(span, |out| out.push(text))
+    }
+
+    fn try_replace_with(&mut self, span: Span, write: impl FnOnce(&mut Text)) -> bool {
         if span.end < span.start {
             return false;
         }
@@ -75,7 +90,7 @@ impl Splices {
             return false;
         }
         let start = self.text.len();
-        self.text.extend_from_slice(text);
+        write(&mut self.text);
         self.pieces.insert(at, Piece { span, text: Span::new(start, self.text.len()) });
         true
     }
@@ -95,7 +110,7 @@ impl Splices {
         let mut at = 0;
         for piece in self.pieces.iter().filter(|piece| piece.span.to() <= raw.len()) {
             out.extend_from_slice(&raw[at..piece.span.from()]);
-            out.extend_from_slice(piece.text.of(&self.text));
+            out.extend_from_slice(piece.text.of(self.text.bytes()));
             at = piece.span.to();
         }
         out.extend_from_slice(&raw[at..]);

@@ -67,6 +67,12 @@ impl AddressSpans {
         Some(Self { item, display, uri, bracketed: bracket.is_some(), params })
     }
 
+    /// The same where all parts stand elsewhere.
+    pub(crate) fn map(self, to: impl Fn(Span) -> Span) -> Self {
+        let item = Item { span: to(self.item.span), cut: to(self.item.cut) };
+        Self { item, display: to(self.display), uri: to(self.uri), params: to(self.params), ..self }
+    }
+
     /// In the bytes that it was read from.
     pub(crate) fn of(self, raw: &[u8]) -> NameAddr<'_> {
         NameAddr {

@@ -1,6 +1,5 @@
 //! Via values and where a response goes by them.
 
-use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
 use memchr::memchr;
@@ -134,7 +133,7 @@ impl<'a> Via<'a> {
     }
 }
 
-/// What must be spliced into the top Via of a request that came from `source`, so that its response finds the way back
+/// What must be spliced into the value of the top Via of a request that came from `source`, so that its response finds the way back
 /// (RFC 3261 section 18.2.1, RFC 3581 section 4); `None` where it is right as it is, or there is no Via that can be read.
 ///
 /// `received` is set where sent-by is not the source's address, and wherever `rport` is asked for. Values that the
@@ -143,24 +142,20 @@ pub fn via_fixup(message: &Message, source: &SocketAddr) -> Option<Splices> {
     let via = message.top_via()?;
     let address = source.ip().to_canonical();
     let mut splices = Splices::new();
-    let mut behind = String::new();
 
     let received = via.params.find("received");
     let wanted = via.rport != Rport::Absent || received.is_some() || via.ip_addr() != Some(address);
     if wanted && via.received_addr() != Some(address) {
         match received {
-            Some(param) => splices.replace(param.span, format!("received={address}").as_bytes()),
-            None => drop(write!(behind, ";received={address}")),
+            Some(param) => splices.replace_with(param.span, |text| text.put(format_args!("received={address}"))),
+            None => splices.insert_with(via.span.to(), |text| text.put(format_args!(";received={address}"))),
         }
     }
     match via.params.find("rport") {
         Some(param) if via.rport != Rport::Port(source.port()) => {
-            splices.replace(param.span, format!("rport={}", source.port()).as_bytes());
+            splices.replace_with(param.span, |text| text.put(format_args!("rport={}", source.port())));
         }
         _ => {}
-    }
-    if !behind.is_empty() {
-        splices.insert(via.span.to(), behind.as_bytes());
     }
     (!splices.is_empty()).then_some(splices)
 }

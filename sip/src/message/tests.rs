@@ -271,6 +271,23 @@ proptest! {
     }
 
     #[test]
+    fn a_top_via_that_is_amended_leaves_the_index_that_reading_anew_would_make(
+        above in almost_sip(), via in almost_sip(), below in almost_sip(), far in prop::bool::ANY,
+    ) {
+        let parts = [&b"BYE sip:a@b SIP/2.0\r\n"[..], &above, b"\r\nVia: SIP/2.0/UDP h;rport", &via, b"\r\n", &below];
+        let Ok(mut message) = Message::parse(parts.concat().into()) else { return Ok(()) };
+        let source = if far { "[2001:db8::9]:5062" } else { "192.0.2.1:9" }.parse().expect("an address");
+        let Some(fix) = crate::header::via_fixup(&message, &source) else { return Ok(()) };
+        let anew = Message::parse(fix.apply(message.raw()).into()).expect("a message");
+        prop_assert_eq!(message.amend_top_via(&fix), Ok(()));
+        let index = |m: &Message| {
+            let firsts = (m.firsts, m.repeated, m.headers_start, m.head_end, m.head_well_formed, m.length);
+            (m.raw().clone(), m.headers.clone(), firsts, format!("{:?}", (m.top_via, m.parties, m.cseq)))
+        };
+        prop_assert_eq!(index(&message), index(&anew));
+    }
+
+    #[test]
     fn an_answer_to_any_request_is_one_response_and_nothing_more(bytes in almost_sip(), tag in ".{0,8}", reason in ".{0,20}") {
         let raw = [&b"INVITE sip:a@b SIP/2.0\r\n"[..], &bytes].concat();
         let Ok(request) = Message::parse(raw.into()) else { return Ok(()) };

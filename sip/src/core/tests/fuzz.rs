@@ -242,7 +242,7 @@ impl Storm {
                 }
                 Action::Route(request) => {
                     self.routes += 1;
-                    self.waiting.push(*request);
+                    self.waiting.push(request);
                 }
                 Action::StopRouting(_)
                 | Action::Started(_)

@@ -39,7 +39,7 @@ impl Meter {
         for action in actions {
             match action {
                 Action::Send { bytes, .. } => self.sent.push(bytes),
-                Action::Route(request) => self.routes.push(*request),
+                Action::Route(request) => self.routes.push(request),
                 Action::StopRouting(_)
                 | Action::Started(_)
                 | Action::Answered(_)
@@ -105,7 +105,7 @@ impl Meter {
 }
 
 /// About as long as what a switch sends.
-fn realistic(name: &str) -> String {
+pub(super) fn realistic(name: &str) -> String {
     let body = "v=0\r\no=- 1 1 IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP4 192.0.2.10\r\nt=0 0\r\n\
                 m=audio 4000 RTP/AVP 0 8 101\r\na=rtpmap:101 telephone-event/8000\r\na=sendrecv\r\n";
     let more = format!(

@@ -112,7 +112,7 @@ pub(super) struct Rig {
     pub(super) core: Core<u32>,
     pub(super) now: Time,
     pub(super) sent: VecDeque<Sent>,
-    pub(super) routes: VecDeque<Box<RouteRequest>>,
+    pub(super) routes: VecDeque<RouteRequest>,
     pub(super) records: Vec<CallReport<u32>>,
     /// Names that the core wants to have found.
     pub(super) sought: Vec<Place>,

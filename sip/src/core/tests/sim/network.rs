@@ -38,7 +38,7 @@ pub(super) enum Event {
     /// Something is due at this agent.
     Timer(usize, Timer),
     /// The routing side has decided.
-    Decide(Box<RouteRequest>),
+    Decide(RouteRequest),
     /// A gateway is to be asked how it is.
     Probe(usize),
     /// An ICMP error for a request with this branch.
