@@ -1,5 +1,6 @@
 //! Measures what a call costs in Trunkline and in its peers, in the same run, on the same messages.
 
+pub mod awake;
 pub mod broker;
 pub mod cpu;
 pub mod heap;

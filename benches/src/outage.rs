@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use trunkline_tests::{Counts, Load, Sipp, Trace};
 
-use crate::report::machine;
+use crate::report::{machine, share};
 
 /// How long the calls go on before, during and after the fault, and how many begin each second.
 #[derive(Debug, Clone, Copy)]
@@ -125,11 +125,6 @@ fn rows(system: &str, fault: &str, trace: &Trace, (from, to): (f64, f64)) -> Vec
 /// What SIPp had counted by then.
 fn counted(trace: &Trace, when: f64) -> Counts {
     trace.seconds.iter().rfind(|(time, _)| *time < when).map(|(_, counts)| *counts).unwrap_or_default()
-}
-
-/// Of sorted delays the one that so many of a thousand are not above; 0 where there is none.
-fn share(delays: &[f64], of_thousand: usize) -> f64 {
-    delays.get((delays.len() * of_thousand / 1_000).min(delays.len().saturating_sub(1))).copied().unwrap_or(0.0)
 }
 
 /// Writes `outage.json` and `outage.md` into a folder; returns the Markdown.

@@ -21,6 +21,9 @@ pub(crate) struct Arguments {
     /// How long each rate is held
     #[arg(long)]
     seconds: Option<u32>,
+    /// Of `cost`: let the processor's cores sleep while there is nothing to do; else they are kept awake
+    #[arg(long)]
+    asleep: bool,
     /// Keep the instructions that are counted: `benches/instructions.toml`
     #[arg(long)]
     record: bool,
@@ -85,6 +88,9 @@ fn cost(arguments: &Arguments) -> Result<()> {
     }
     if let Some(seconds) = arguments.seconds {
         cost.args(["--seconds", &seconds.to_string()]);
+    }
+    if arguments.asleep {
+        cost.arg("--asleep");
     }
     setup::run(&mut cost)
 }

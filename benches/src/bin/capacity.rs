@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Parser;
+use trunkline_benches::awake::Awake;
 use trunkline_benches::load::{measure, warm};
 use trunkline_benches::peer::{self, Peer, Stages, Stores};
 use trunkline_benches::report::Report;
@@ -32,7 +33,8 @@ struct Arguments {
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let callee = Sipp::callee("callee", &[])?;
-    let mut report = Report::new();
+    let _awake = Awake::keep()?;
+    let mut report = Report::new(true);
     // One after the other: a system that runs beside it takes a little even when it is idle.
     for start in [kamailio as fn(_) -> _, trunkline] {
         let peer = start(callee.address())?;

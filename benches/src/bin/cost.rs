@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Parser, ValueEnum};
+use trunkline_benches::awake::Awake;
 use trunkline_benches::load::{measure, warm};
 use trunkline_benches::peer::{self, Peer, Stages, Stores};
 use trunkline_benches::report::Report;
@@ -22,6 +23,9 @@ struct Arguments {
     /// What is measured
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = Which::value_variants().to_vec())]
     peers: Vec<Which>,
+    /// Let cores sleep while there is nothing to do; else they are kept awake, so that each call runs at the same speed
+    #[arg(long)]
+    asleep: bool,
     /// Where the results go
     #[arg(long, default_value = "benches/results")]
     out: PathBuf,
@@ -61,7 +65,8 @@ fn main() -> Result<()> {
     for peer in &peers {
         warm(peer)?;
     }
-    let mut report = Report::new();
+    let awake = if arguments.asleep { None } else { Some(Awake::keep()?) };
+    let mut report = Report::new(awake.is_some());
     for rate in &arguments.rates {
         for peer in &peers {
             report.rows.push(measure(peer, Load { calls: rate * arguments.seconds, rate: *rate })?);

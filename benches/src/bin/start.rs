@@ -9,6 +9,7 @@ use anyhow::{Result, ensure};
 use clap::Parser;
 use serde::Serialize;
 use trunkline::cdr::record::CallRecord;
+use trunkline_benches::report::share;
 use trunkline_tests::{Load, Router, Setup, Sipp, marked, plugins_folder};
 
 const STAGES: [&str; 5] = ["auth", "blocklist", "lrn", "cnam", "rate"];
@@ -156,5 +157,5 @@ fn routed_after(record: &CallRecord) -> Option<f64> {
 
 fn p99(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
-    values.get(values.len().saturating_sub(1) * 99 / 100).copied().unwrap_or(f64::NAN)
+    share(&values, 990)
 }

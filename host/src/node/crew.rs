@@ -67,6 +67,7 @@ impl Crew {
                 clock,
                 metrics: Arc::clone(&desk.metrics),
                 left_open: (std::mem::take(&mut left_open[index]), died),
+                gather: config.node.gather.get(),
                 stranger_records: config.cdr.stranger_records.div_ceil(count as u32),
                 refuse_unrecorded: config.cdr.on_journal_failure == OnJournalFailure::Refuse,
             };

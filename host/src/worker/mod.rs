@@ -96,6 +96,8 @@ pub struct Worker {
     pub refuse_unrecorded: bool,
     /// Records of strangers' refused calls in a second.
     pub stranger_records: u32,
+    /// While many messages come, they are let come together for as long.
+    pub gather: Duration,
 }
 
 impl Worker {
@@ -179,7 +181,7 @@ impl Driver {
             journal: worker.journal,
             clock: worker.clock,
             stats: Stats::new(&worker.metrics),
-            gather: Gather::new(now),
+            gather: Gather::new(worker.gather, now),
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
             armed: now,
             next_housekeeping: now + HOUSEKEEPING,

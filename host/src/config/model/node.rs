@@ -17,11 +17,15 @@ pub struct Node {
     pub workers: usize,
     /// How long a stop waits for calls in progress to end by themselves. Default 30 s; 0 cuts them at once.
     pub drain: TimeSpan,
+    /// While many messages come, a worker lets them come together for as long: none is seen more than this later than it
+    /// came. Default 4 ms; 0 has a worker woken for each of them.
+    pub gather: TimeSpan,
 }
 
 impl Default for Node {
     fn default() -> Self {
-        Self { name: None, workers: 0, drain: TimeSpan::from_secs(30) }
+        let (drain, gather) = (TimeSpan::from_secs(30), TimeSpan::from_millis(4));
+        Self { name: None, workers: 0, drain, gather }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
+use std::time::Duration;
 
 use super::super::model::{Config, Gateway, Listen};
 use super::super::problem::Report;
@@ -10,6 +11,8 @@ use crate::sip::flow::Transport;
 
 /// More workers than any machine has cores is a typing mistake.
 const MAX_WORKERS: usize = 1024;
+/// Each of a call's messages may wait as long, and `overload.behind` must not take a pause for work that piles up.
+const LONGEST_GATHER: Duration = Duration::from_millis(20);
 
 pub(super) fn validate(config: &Config, report: &mut Report<'_>) {
     node(config, report);
@@ -45,6 +48,9 @@ fn node(config: &Config, report: &mut Report<'_>) {
     }
     if config.node.workers > MAX_WORKERS {
         report.error("node.workers", format!("at most {MAX_WORKERS}; 0 makes one per core"));
+    }
+    if config.node.gather.get() > LONGEST_GATHER {
+        report.error("node.gather", "is longer than callers should wait for a batch: at most `20ms`");
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::model::Config;
 use super::super::problem::Report;
 
-/// A worker lets messages gather for milliseconds: what is shorter is no sign of anything.
+/// A worker lets messages gather for milliseconds (`node.gather`): what is shorter is no sign of anything.
 const LEAST_BEHIND: Duration = Duration::from_millis(50);
 
 pub(super) fn validate(config: &Config, report: &mut Report<'_>) {
