@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use trunkline::cdr::record::{AttemptOutcome, End};
-use trunkline_tests::{Load, Phone, Setup, Sipp, free_udp, until};
+use trunkline_tests::{Load, Phone, Setup, Sipp, free_udp, place, until};
 
 const NUMBERS: [(&str, &str); 3] = [("caller", "12125550100"), ("callee", "19195550101"), ("talk", "100")];
 const STAGES: [&str; 5] = ["auth", "blocklist", "lrn", "cnam", "rate"];
@@ -15,9 +15,9 @@ fn a_call_goes_through_five_stages_and_leaves_one_record_in_each_store() -> Resu
     let callee = Sipp::callee("callee", &[])?;
     let router = Setup::new()?.carrier(callee.address()).start()?;
 
-    let caller = Sipp::caller("caller", &NUMBERS, router.sip(), Load::ONE)?.wait()?;
+    let counts = place("caller", &NUMBERS, router.sip(), Load::ONE)?;
 
-    assert_eq!((caller.successful, caller.failed, caller.retransmissions), (1, 0, 0));
+    assert_eq!(counts.retransmissions, 0);
     assert_eq!(callee.finish()?.failed, 0);
     let records = router.wait_for_records(1)?;
     router.wait_for_rows(1)?;
@@ -42,9 +42,7 @@ fn five_hundred_calls_a_second_all_succeed_and_each_has_its_record() -> Result<(
     let numbers = [("caller", "1212555[field0]"), ("callee", "1919555[field0]"), ("talk", "1000")];
     let load = Load { calls: 2_000, rate: 500 };
 
-    let caller = Sipp::caller("caller", &numbers, router.sip(), load)?.wait()?;
-
-    assert_eq!((caller.successful, caller.failed), (2_000, 0));
+    place("caller", &numbers, router.sip(), load)?;
     assert_eq!(callee.finish()?.failed, 0);
     let records = router.wait_for_records(2_000)?;
     assert_eq!(records.len(), 2_000);
@@ -75,9 +73,7 @@ fn a_blocked_caller_hears_603_and_no_carrier_is_asked() -> Result<()> {
     let router = Setup::new()?.carrier(callee.address()).block("12125550666").start()?;
     let words = [("caller", "12125550666"), ("callee", "19195550101"), ("code", "603")];
 
-    let caller = Sipp::caller("refused", &words, router.sip(), Load::ONE)?.wait()?;
-
-    assert_eq!((caller.successful, caller.failed), (1, 0));
+    place("refused", &words, router.sip(), Load::ONE)?;
     let record = &router.wait_for_records(1)?[0];
     assert_eq!((record.code, record.end), (603, End::Refused));
     assert_eq!(record.stages.last().map(|stage| &*stage.stage), Some("blocklist"));
@@ -92,9 +88,7 @@ fn a_number_that_no_carrier_serves_is_refused_and_recorded() -> Result<()> {
     let words = [("caller", "12125550100"), ("callee", "19195550101"), ("code", "404")];
     let setup = router.sip();
 
-    let caller = Sipp::caller("refused", &words, setup, Load::ONE)?.wait()?;
-
-    assert_eq!((caller.successful, caller.failed), (1, 0));
+    place("refused", &words, setup, Load::ONE)?;
     let record = &router.wait_for_records(1)?[0];
     assert_eq!((record.code, record.end), (404, End::Refused));
     Ok(())
@@ -121,9 +115,7 @@ fn a_gateway_that_answers_503_is_followed_by_the_next() -> Result<()> {
     let (busy, callee) = (Sipp::callee("refusing", &[("code", "503")])?, Sipp::callee("callee", &[])?);
     let router = two_gateways(busy.address(), callee.address())?.start()?;
 
-    let caller = Sipp::caller("caller", &NUMBERS, router.sip(), Load::ONE)?.wait()?;
-
-    assert_eq!((caller.successful, caller.failed), (1, 0));
+    place("caller", &NUMBERS, router.sip(), Load::ONE)?;
     assert_eq!(busy.finish()?.successful, 1, "the 503 was acknowledged");
     let record = &router.wait_for_records(1)?[0];
     assert_eq!(attempts(record), [("first", 503, AttemptOutcome::Response), ("second", 200, AttemptOutcome::Response)]);
@@ -136,9 +128,7 @@ fn a_gateway_whose_port_is_dead_is_followed_by_the_next() -> Result<()> {
     let dead = free_udp(IpAddr::from([127, 0, 0, 1]))?;
     let router = two_gateways(dead, callee.address())?.start()?;
 
-    let caller = Sipp::caller("caller", &NUMBERS, router.sip(), Load::ONE)?.wait()?;
-
-    assert_eq!((caller.successful, caller.failed), (1, 0));
+    place("caller", &NUMBERS, router.sip(), Load::ONE)?;
     let record = &router.wait_for_records(1)?[0];
     assert_eq!(record.attempts.iter().map(|attempt| &*attempt.gateway).collect::<Vec<_>>(), ["first", "second"]);
     assert!(matches!(record.attempts[0].outcome, AttemptOutcome::Unreachable | AttemptOutcome::Timeout));
@@ -150,9 +140,7 @@ fn a_gateway_that_does_not_answer_is_followed_by_the_next_after_its_attempt_time
     let (silent, callee) = (Phone::waiting()?, Sipp::callee("callee", &[])?);
     let router = two_gateways(silent.address(), callee.address())?.start()?;
 
-    let caller = Sipp::caller("caller", &NUMBERS, router.sip(), Load::ONE)?.wait()?;
-
-    assert_eq!((caller.successful, caller.failed), (1, 0));
+    place("caller", &NUMBERS, router.sip(), Load::ONE)?;
     let record = &router.wait_for_records(1)?[0];
     assert_eq!(attempts(record), [("first", 408, AttemptOutcome::Timeout), ("second", 200, AttemptOutcome::Response)]);
     let waited = record.attempts[0].ended - record.attempts[0].started;
@@ -166,9 +154,7 @@ fn a_gateway_that_answers_603_ends_the_hunt() -> Result<()> {
     let router = two_gateways(declining.address(), unasked.address())?.start()?;
     let words = [("caller", "12125550100"), ("callee", "19195550101"), ("code", "603")];
 
-    let caller = Sipp::caller("refused", &words, router.sip(), Load::ONE)?.wait()?;
-
-    assert_eq!((caller.successful, caller.failed), (1, 0));
+    place("refused", &words, router.sip(), Load::ONE)?;
     let record = &router.wait_for_records(1)?[0];
     assert_eq!((record.code, record.end, record.attempts.len()), (603, End::Failed, 1));
     Ok(())

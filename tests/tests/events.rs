@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Result;
-use trunkline_tests::{Fault, Load, LrnServer, Pki, Rabbit, Setup, Sipp, until};
+use trunkline_tests::{Fault, Load, LrnServer, Pki, Rabbit, Setup, Sipp, place, until};
 
 const NUMBERS: [(&str, &str); 3] = [("caller", "1212555[field0]"), ("callee", "1919555[field0]"), ("talk", "50")];
 
@@ -34,8 +34,7 @@ fn calls_and_gateways_are_told_by_amqps_and_an_unknown_authority_is_not_believed
     let setup = || -> Result<Setup> { Ok(Setup::new()?.carrier(callee.address()).without_sqlite()) };
     let router = setup()?.section(&fanout(&pki)).section(&events).start()?;
 
-    let counts = Sipp::caller("caller", &NUMBERS, router.sip(), Load { calls: 3, rate: 10 })?.wait()?;
-    assert_eq!((counts.successful, counts.failed), (3, 0));
+    place("caller", &NUMBERS, router.sip(), Load { calls: 3, rate: 10 })?;
     for action in ["disable", "enable"] {
         assert_eq!(router.admin("POST", &format!("/v1/gateways/carrier/{action}"))?.0, 200);
     }
@@ -59,7 +58,7 @@ fn calls_and_gateways_are_told_by_amqps_and_an_unknown_authority_is_not_believed
 
     // The broker's certificate is not of the authority that this one believes.
     let wary = setup()?.section(&fanout(&stranger)).start()?;
-    assert_eq!(Sipp::caller("caller", &NUMBERS, wary.sip(), Load::ONE)?.wait()?.successful, 1);
+    place("caller", &NUMBERS, wary.sip(), Load::ONE)?;
     until("the broker to be refused", Duration::from_secs(20), || {
         Ok(wary.log().contains("records wait in the journal for this store").then_some(()))
     })?;

@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use trunkline::cdr::record::{CallRecord, StageOutcome};
-use trunkline_tests::{Load, Setup, Sipp};
+use trunkline_tests::{Load, Setup, Sipp, place};
 
 /// Calls of a customer with this plugin in front of its five stages, beside calls of another without it.
 fn beside_others(fault: &str, allowed: &[StageOutcome]) -> Result<()> {
@@ -85,8 +85,7 @@ fn a_plugin_that_returns_nonsense_changes_nothing() -> Result<()> {
             .pipeline("default", &["auth", "nonsense", "rate"])
             .start()?;
         let words = [("caller", "12125550100"), ("callee", "19195550101"), ("talk", "50")];
-        let caller = Sipp::caller("caller", &words, router.sip(), Load::ONE)?.wait()?;
-        assert_eq!((caller.successful, caller.failed), (1, 0), "{answer}");
+        place("caller", &words, router.sip(), Load::ONE).context(answer)?;
         let record = &router.wait_for_records(1)?[0];
         let stage = &record.stages[1];
         assert_eq!(stage.outcome, StageOutcome::Invalid, "{answer}: {:?}", stage.detail);
@@ -107,9 +106,7 @@ fn where_the_operator_says_so_a_failing_stage_refuses_the_call() -> Result<()> {
         .start()?;
     let words = [("caller", "12125550100"), ("callee", "19195550101"), ("code", "580")];
 
-    let caller = Sipp::caller("refused", &words, router.sip(), Load::ONE)?.wait()?;
-
-    assert_eq!((caller.successful, caller.failed), (1, 0));
+    place("refused", &words, router.sip(), Load::ONE)?;
     let record = &router.wait_for_records(1)?[0];
     assert_eq!((record.code, record.attempts.len()), (580, 0));
     assert_eq!(record.stages.last().map(|stage| stage.outcome), Some(StageOutcome::Trap));

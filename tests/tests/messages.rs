@@ -9,22 +9,11 @@ use lapin::types::AMQPValue;
 use trunkline::cdr::message;
 use trunkline::cdr::record::{CallRecord, RecordKey};
 use trunkline::ledger::queue::content_type;
-use trunkline_tests::{Ledger, Link, Load, Postgres, Rabbit, Router, Setup, Sipp, records_of, run, until};
+use trunkline_tests::{
+    BLOCKED, Ledger, Link, Postgres, Rabbit, Router, Setup, Sipp, place_answered, place_blocked, records_of, run, until,
+};
 
-const BLOCKED: &str = "12125550666";
-const ANSWERED: &str = "caller";
-const MISSED: &str = "refused";
 const PATIENCE: Duration = Duration::from_secs(40);
-
-fn call(router: &Router, scenario: &str, calls: u32) -> Result<()> {
-    let words: &[(&str, &str)] = match scenario {
-        ANSWERED => &[("caller", "1212555[field0]"), ("callee", "1919555[field0]"), ("talk", "50")],
-        _ => &[("caller", BLOCKED), ("callee", "19195550101"), ("code", "603")],
-    };
-    let counts = Sipp::caller(scenario, words, router.sip(), Load { calls, rate: 100 })?.wait()?;
-    anyhow::ensure!((counts.successful, counts.failed) == (calls, 0), "{counts:?}");
-    Ok(())
-}
 
 fn keys(records: &[CallRecord]) -> BTreeSet<RecordKey> {
     records.iter().map(|record| record.key.clone()).collect()
@@ -58,13 +47,13 @@ fn records_that_wait_share_messages_of_their_tier_and_each_reaches_every_queue_a
     let setup =
         Setup::new()?.carrier(callee.address()).block(BLOCKED).fanout_of(&rabbit.url_by(&way), 40).section(missed);
     let mut router = setup.start()?;
-    call(&router, ANSWERED, 1)?;
+    place_answered(&router, 1)?;
     rabbit.wait_for_depth("a", 1)?;
 
     // The broker is out of reach for 150 records, and the router dies meanwhile.
     way.cut();
-    call(&router, ANSWERED, 100)?;
-    call(&router, MISSED, 50)?;
+    place_answered(&router, 100)?;
+    place_blocked(&router, 50)?;
     router.crash_and_restart()?;
     way.mend();
     until("every record to be confirmed", PATIENCE, || Ok((behind(&router)? < 0.5).then_some(())))?;
@@ -95,7 +84,7 @@ fn a_returned_message_counts_for_all_of_its_records(rabbit: &Rabbit, callee: &Si
     let setup = Setup::new()?.carrier(callee.address()).without_sqlite();
     let router = setup.section(&format!("[cdr.fanout]\namqp = {{ {fanout} }}")).start()?;
     way.cut();
-    call(&router, ANSWERED, 10)?;
+    place_answered(&router, 10)?;
     router.wait_for_records(10)?;
     way.mend();
     until("nothing to be held up", PATIENCE, || Ok((behind(&router)? < 0.5).then_some(())))?;

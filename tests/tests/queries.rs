@@ -7,24 +7,9 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use nix::sys::signal::Signal;
 use trunkline::cdr::record::CallRecord;
-use trunkline_tests::{Load, Process, Router, Setup, Sipp, run, until};
+use trunkline_tests::{BLOCKED, Process, Router, Setup, Sipp, place_answered, place_blocked, run, until};
 
-const BLOCKED: &str = "12125550666";
 const PATIENCE: Duration = Duration::from_secs(20);
-
-fn answered(router: &Router, calls: u32) -> Result<()> {
-    let words = [("caller", "1212555[field0]"), ("callee", "1919555[field0]"), ("talk", "50")];
-    let counts = Sipp::caller("caller", &words, router.sip(), Load { calls, rate: 50 })?.wait()?;
-    anyhow::ensure!((counts.successful, counts.failed) == (calls, 0), "{counts:?}");
-    Ok(())
-}
-
-fn missed(router: &Router, calls: u32) -> Result<()> {
-    let words = [("caller", BLOCKED), ("callee", "19195550101"), ("code", "603")];
-    let counts = Sipp::caller("refused", &words, router.sip(), Load { calls, rate: 50 })?.wait()?;
-    anyhow::ensure!((counts.successful, counts.failed) == (calls, 0), "{counts:?}");
-    Ok(())
-}
 
 /// `trunkline cdr` with these words: what it wrote.
 fn cdr(words: &[&str]) -> Result<String> {
@@ -40,8 +25,8 @@ fn five_calls_are_listed_shown_followed_exported_and_proven_from_every_store() -
     let setup = Setup::new()?.carrier(callee.address()).block(BLOCKED);
     let config = setup.write()?.display().to_string();
     let router = setup.start()?;
-    answered(&router, 3)?;
-    missed(&router, 2)?;
+    place_answered(&router, 3)?;
+    place_blocked(&router, 2)?;
     let records = router.wait_for_records(5)?;
     router.wait_for_rows(5)?;
     let folder = router.folder();
@@ -173,13 +158,13 @@ fn a_tail_shows_the_calls_that_pass_as_they_end(router: &Router, config: &str) -
     // It begins at the end: only then is what it shows known.
     let mut calls = 0;
     until("the tail to follow", PATIENCE, || {
-        answered(router, 1)?;
+        place_answered(router, 1)?;
         calls += 1;
         Ok((!tail.output().is_empty()).then_some(()))
     })?;
     let before = tail.output().lines().count();
-    missed(router, 1)?;
-    answered(router, 2)?;
+    place_blocked(router, 1)?;
+    place_answered(router, 2)?;
     until("two more", PATIENCE, || Ok((tail.output().lines().count() >= before + 2).then_some(())))?;
     let shown = tail.output();
     assert!(shown.lines().count() <= calls + 2 && !shown.contains("603"), "{shown}");

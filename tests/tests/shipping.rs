@@ -5,26 +5,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use trunkline::cdr::record::CallRecord;
-use trunkline_tests::{Load, Rabbit, Router, Setup, Sipp, until};
+use trunkline_tests::{BLOCKED, Rabbit, Router, Setup, Sipp, place_answered, place_blocked, until};
 
-const BLOCKED: &str = "12125550666";
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Answered calls.
-fn answered(router: &Router, calls: u32) -> Result<()> {
-    let numbers = [("caller", "1212555[field0]"), ("callee", "1919555[field0]"), ("talk", "50")];
-    let counts = Sipp::caller("caller", &numbers, router.sip(), Load { calls, rate: 50 })?.wait()?;
-    anyhow::ensure!((counts.successful, counts.failed) == (calls, 0), "{counts:?}");
-    Ok(())
-}
-
-/// Calls that nobody answers.
-fn missed(router: &Router, calls: u32) -> Result<()> {
-    let words = [("caller", BLOCKED), ("callee", "19195550101"), ("code", "603")];
-    let counts = Sipp::caller("refused", &words, router.sip(), Load { calls, rate: 50 })?.wait()?;
-    anyhow::ensure!((counts.successful, counts.failed) == (calls, 0), "{counts:?}");
-    Ok(())
-}
 
 fn setup(callee: &Sipp, fanout: &str) -> Result<Setup> {
     let setup = Setup::new()?.carrier(callee.address()).block(BLOCKED).without_sqlite();
@@ -52,8 +35,8 @@ fn two_tiers_of_quorum_queues_outlive_that_they_are_deleted_and_that_the_broker_
     let tiers = r#"exchange = "answered", queues = ["a", "b"], queue-type = "quorum", missed = { exchange = "missed", queues = ["m"] }"#;
     let router = setup(&callee, &format!("url = \"{}\", {tiers}", rabbit.url()))?.start()?;
 
-    answered(&router, 3)?;
-    missed(&router, 2)?;
+    place_answered(&router, 3)?;
+    place_blocked(&router, 2)?;
     for (queue, count) in [("a", 3), ("b", 3), ("m", 2)] {
         let records = take(&rabbit, queue, count)?;
         assert!(records.iter().all(|record| record.times.answered.is_none() == (queue == "m")), "queue {queue}");
@@ -72,7 +55,7 @@ fn a_full_broker_is_waited_for(rabbit: &Rabbit, router: &Router) -> Result<()> {
     let connected = |router: &Router| router.log().matches("\"connected\"").count();
     let before = connected(router);
     rabbit.control(&["set_vm_memory_high_watermark", "absolute", "1MB"])?;
-    answered(router, 5)?;
+    place_answered(router, 5)?;
     until("the router to tell that the broker is full", PATIENCE, || {
         Ok(router.log().contains("the broker blocks publishers").then_some(()))
     })?;
@@ -89,7 +72,7 @@ fn a_full_broker_is_waited_for(rabbit: &Rabbit, router: &Router) -> Result<()> {
 /// The mandatory flag: the broker gives back what no queue took.
 fn a_record_that_no_queue_takes_is_sent_again_once_there_is_one(rabbit: &Rabbit, router: &Router) -> Result<()> {
     assert_eq!(rabbit.delete("m")?, 0);
-    missed(router, 1)?;
+    place_blocked(router, 1)?;
     take(rabbit, "m", 1)?;
     assert!(router.log().contains("no queue is bound to"), "{}", router.log());
     assert!(router.metric("trunkline_store_unroutable_total{store=\"fanout\"")? >= 1.0);
@@ -99,7 +82,7 @@ fn a_record_that_no_queue_takes_is_sent_again_once_there_is_one(rabbit: &Rabbit,
 /// Who consumes binds queues of its own there: that nobody does is theirs to mend, and holds up nothing.
 fn where_no_queue_is_named_a_returned_record_is_counted_and_told(rabbit: &Rabbit, callee: &Sipp) -> Result<()> {
     let router = setup(callee, &format!("url = \"{}\", exchange = \"unheard\"", rabbit.url()))?.start()?;
-    answered(&router, 2)?;
+    place_answered(&router, 2)?;
     until("both to be counted", PATIENCE, || {
         Ok((router.metric("trunkline_store_unroutable_total{store=\"fanout\"")? > 1.5).then_some(()))
     })?;

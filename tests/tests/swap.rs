@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde_json::Value;
 use trunkline::cdr::record::{CallRecord, StageOutcome};
-use trunkline_tests::{Load, Router, Setup, Sipp, marked, plugins_folder, until};
+use trunkline_tests::{Load, Router, Setup, Sipp, marked, place, plugins_folder, until};
 
 const NUMBERS: [(&str, &str); 3] = [("caller", "1212555[field0]"), ("callee", "1919555[field0]"), ("talk", "200")];
 
@@ -82,9 +82,7 @@ fn a_version_that_fails_is_taken_back_by_itself_and_no_call_notices() -> Result<
     assert_eq!(code, 200, "{answer}");
     assert_eq!(answer["trial"]["kind"], "canary");
 
-    let caller = Sipp::caller("caller", &NUMBERS, router.sip(), Load { calls: 100, rate: 50 })?.wait()?;
-
-    assert_eq!((caller.successful, caller.failed), (100, 0));
+    place("caller", &NUMBERS, router.sip(), Load { calls: 100, rate: 50 })?;
     until("the canary to be taken back", Duration::from_secs(5), || {
         Ok(seat(&router, "blocklist")?["trial"].is_null().then_some(()))
     })?;
@@ -158,8 +156,7 @@ fn a_shadow_of_one_customer_is_compared_and_its_use_is_metered() -> Result<()> {
     let router = Setup::new()?.without_sqlite().carrier(callee.address()).start()?;
     let (code, answer) = router.post("/v1/plugins/rate?customer=acme&as=shadow", &version("rate", 1)?)?;
     assert_eq!((code, &answer["customer"]), (200, &"acme".into()), "{answer}");
-    let caller = Sipp::caller("caller", &NUMBERS, router.sip(), Load { calls: 50, rate: 50 })?.wait()?;
-    assert_eq!((caller.successful, caller.failed), (50, 0));
+    place("caller", &NUMBERS, router.sip(), Load { calls: 50, rate: 50 })?;
     let shadow = until("the comparisons", Duration::from_secs(5), || {
         let (_, body) = router.admin("GET", "/v1/plugins/rate/shadow?customer=acme")?;
         let shadow: Value = serde_json::from_str(&body)?;
