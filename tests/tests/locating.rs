@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use trunkline::cdr::record::AttemptOutcome::{Response, Unreachable};
-use trunkline_tests::{Dialog, Dns, Message, Phone, Router, Setup, until};
+use trunkline_tests::{Dialog, Dns, Message, Phone, Router, Setup, hang_up, until};
 
 const CALLER: &str = "12125550100";
 const CALLEE: &str = "19195550101";
@@ -123,6 +123,20 @@ struct Named {
     router: Router,
 }
 
+impl Named {
+    /// The caller's requests come to where the name leads, the BYE too. The first may have left before that was known.
+    fn requests_reach_the_name(&mut self) -> Result<()> {
+        let Self { caller, media, near, .. } = self;
+        let info = until("a request where the name leads", PATIENCE, || {
+            caller.say(&near.request(caller, "INFO", ""))?;
+            media.hear_within("INFO", Duration::from_millis(300))
+        })?;
+        media.say(&media.answer(&info, "200 OK", ""))?;
+        caller.hear_within("200", PATIENCE)?.context("the INFO's answer")?;
+        hang_up(caller, near, media)
+    }
+}
+
 fn named(dns: impl Fn(&Dns) -> Result<()>) -> Result<(Named, Dns)> {
     named_by(
         |_| vec!["host-record=media.test,127.0.0.1".to_owned()],
@@ -157,18 +171,7 @@ fn requests_within_a_call_go_to_where_the_name_in_the_contact_leads() -> Result<
     until("the name to be asked for", PATIENCE, || {
         Ok((line.router.metric("trunkline_dns_queries_total{result=\"asked\"}")? > 0.0).then_some(()))
     })?;
-    // The ACK, or the first of these, may have left before the answer came.
-    let info = until("a request at the name's address", PATIENCE, || {
-        line.caller.say(&line.near.request(&line.caller, "INFO", ""))?;
-        line.media.hear_within("INFO", Duration::from_millis(300))
-    })?;
-    line.media.say(&line.media.answer(&info, "200 OK", ""))?;
-    line.caller.hear("200")?;
-    line.caller.say(&line.near.request(&line.caller, "BYE", ""))?;
-    let bye = line.media.hear("BYE")?;
-    line.media.say(&line.media.answer(&bye, "200 OK", ""))?;
-    line.caller.hear("200")?;
-    Ok(())
+    line.requests_reach_the_name()
 }
 
 #[test]
@@ -176,11 +179,8 @@ fn while_the_dns_hangs_a_call_whose_contact_is_a_name_waits_for_nothing_and_ends
     let (mut line, dns) = named(Dns::hang)?;
     line.callee.hear("ACK")?;
     let begin = Instant::now();
-    line.caller.say(&line.near.request(&line.caller, "BYE", ""))?;
-    let bye = line.callee.hear("BYE")?;
+    hang_up(&mut line.caller, &mut line.near, &mut line.callee)?;
     assert!(begin.elapsed() < Duration::from_millis(400), "{:?}", begin.elapsed());
-    line.callee.say(&line.callee.answer(&bye, "200 OK", ""))?;
-    line.caller.hear("200")?;
     dns.resume()
 }
 
@@ -190,17 +190,7 @@ fn a_request_within_a_call_goes_past_an_address_of_the_name_that_is_dead() -> Re
     let records = |media: &Phone| vec![srv_of("media.test", 10, &gone), srv_of("media.test", 20, media), host()];
     let (mut line, _dns) = named_by(records, |_| "<sip:callee@media.test;transport=udp>".to_owned(), |_| Ok(()))?;
     drop(gone);
-    let info = until("a request at the name's second address", PATIENCE, || {
-        line.caller.say(&line.near.request(&line.caller, "INFO", ""))?;
-        line.media.hear_within("INFO", Duration::from_millis(300))
-    })?;
-    line.media.say(&line.media.answer(&info, "200 OK", ""))?;
-    line.caller.hear_final()?;
-    line.caller.say(&line.near.request(&line.caller, "BYE", ""))?;
-    let bye = line.media.hear("BYE")?;
-    line.media.say(&line.media.answer(&bye, "200 OK", ""))?;
-    line.caller.hear("200")?;
-    Ok(())
+    line.requests_reach_the_name()
 }
 
 #[test]
