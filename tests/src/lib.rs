@@ -22,6 +22,7 @@ mod otlp;
 mod phone;
 mod pki;
 mod placed;
+pub mod plain;
 mod ports;
 mod postgres;
 mod process;

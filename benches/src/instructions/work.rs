@@ -11,12 +11,12 @@ use bytes::Bytes;
 use trunkline::cdr::journal::{Journal, Options};
 use trunkline::cdr::record::CallRecord;
 use trunkline::lookup::{self, Probe};
-use trunkline::sip::codes::CodeSet;
-use trunkline::sip::core::{Action, Core, Listener, Settings};
-use trunkline::sip::decision::{Decision, Destination, NextHop, Redirects, Target};
+use trunkline::sip::core::{Action, Core};
+use trunkline::sip::decision::Decision;
 use trunkline::sip::flow::{Flow, Transport};
 use trunkline::sip::message::Message;
 use trunkline::sip::time::Time;
+use trunkline_tests::plain;
 use trunkline_tests::script::{self, Caller};
 
 use crate::record::message;
@@ -26,6 +26,9 @@ pub const WORKS: [&str; 5] = ["parse", "forward", "lookup", "prefix", "record"];
 
 /// How often each is done under the counter, so that what is done once does not show.
 const TIMES: u32 = 200;
+
+/// That the core has room for.
+const CALLS: usize = 100_000;
 
 /// Everything that this calls is counted, and nothing else: callgrind is told its name.
 #[inline(never)]
@@ -71,7 +74,8 @@ fn parse() -> Result<()> {
 /// All seven messages of a call go through the core, its timers not.
 fn forward() -> Result<()> {
     let caller = caller()?;
-    let mut world = World { core: Core::new(settings(caller.router), 1), sent: Vec::new() };
+    let mut world =
+        World { core: Core::new(plain::settings(caller.router, CALLS), 1), carrier: caller.carrier, sent: Vec::new() };
     for call in 0..TIMES {
         world.receive(caller.address, caller.invite(call));
         let invite = world.taken(caller.carrier).context("no INVITE")?;
@@ -92,20 +96,21 @@ fn forward() -> Result<()> {
 
 struct World {
     core: Core<u32>,
+    carrier: SocketAddr,
     sent: Vec<(SocketAddr, Bytes)>,
 }
 
 impl World {
     fn receive(&mut self, from: SocketAddr, text: String) {
         let (now, flow, bytes) = (Time::from_micros(1_000_000), Flow::to(0, Transport::Udp, from), Bytes::from(text));
-        let Self { core, sent } = self;
+        let Self { core, carrier, sent } = self;
         counted_work(&mut || {
             core.receive(now, flow, bytes.clone());
             while let Some(action) = core.poll_action() {
                 match action {
                     Action::Send { flow, bytes, .. } => sent.push((flow.remote, bytes)),
                     Action::Route(request) => {
-                        let targets = vec![target()];
+                        let targets = vec![plain::target(*carrier)];
                         let decision =
                             Decision::Hunt { message: request.message, targets, believed: true, realm: None };
                         core.decide(now, request.call, decision, 0);
@@ -121,40 +126,6 @@ impl World {
         let sent = std::mem::take(&mut self.sent).into_iter().rfind(|(whither, _)| *whither == to)?;
         Message::parse(sent.1).ok()
     }
-}
-
-fn target() -> Target {
-    let address = SocketAddr::from(([127, 0, 0, 1], 5070));
-    let hop = NextHop {
-        continues: CodeSet::of(&[]),
-        redirects: Redirects::Pass,
-        login: None,
-        tcp_above: None,
-        trusted: true,
-        gate: None,
-    };
-    Target {
-        destination: Some(Destination { transport: Transport::Udp, address }),
-        request_host: None,
-        edits: Vec::new(),
-        attempt_timeout: Duration::from_secs(3),
-        ring_timeout: Duration::from_mins(1),
-        parallel: false,
-        hop: Arc::new(hop),
-    }
-}
-
-/// Of a worker that listens on one UDP address.
-fn settings(router: SocketAddr) -> Settings {
-    crate::scale::settings(
-        Listener {
-            transport: Transport::Udp,
-            bound: router,
-            host: router.ip().to_string().into(),
-            port: router.port(),
-        },
-        100_000,
-    )
 }
 
 /// A row of a file in memory.

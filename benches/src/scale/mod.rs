@@ -12,8 +12,6 @@ mod report;
 mod simulation;
 mod standing;
 
-pub(crate) use self::simulation::settings;
-
 pub use self::growth::{Dimension, Growth, grow};
 pub use self::report::Report;
 pub use self::simulation::{Simulated, simulate};

@@ -9,13 +9,13 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use trunkline::plugin::Cancel;
 use trunkline::routing::{NewCall, Router, RoutingFacts};
-use trunkline::sip::core::{Action, Core, Listener, Settings};
+use trunkline::sip::core::{Action, Core};
 use trunkline::sip::decision::RouteRequest;
 use trunkline::sip::flow::{Flow, Transport};
 use trunkline::sip::message::Message;
 use trunkline::sip::time::Time;
-use trunkline_tests::Setup;
 use trunkline_tests::script::{self, Caller};
+use trunkline_tests::{Setup, plain};
 
 use crate::inside::Inside;
 use crate::{cpu, heap};
@@ -115,22 +115,6 @@ pub async fn simulate(calls: u32) -> Result<Simulated> {
     })
 }
 
-/// Of a core with one listener, as the router has them by default.
-pub(crate) fn settings(listener: Listener, max_calls: usize) -> Settings {
-    Settings {
-        worker: 0,
-        listeners: vec![listener],
-        t1: Duration::from_millis(500),
-        t2: Duration::from_secs(4),
-        t4: Duration::from_secs(5),
-        max_duration: Duration::from_hours(12),
-        late_answers: Duration::from_secs(5),
-        hang_up_expired: false,
-        max_attempts: 10,
-        max_calls,
-    }
-}
-
 /// Callers, the core and a carrier on one clock.
 struct World {
     core: Core<RoutingFacts>,
@@ -147,9 +131,7 @@ struct World {
 
 impl World {
     fn new(caller: Caller, router: Router, calls: u32) -> Self {
-        let host = caller.router.ip().to_string().into();
-        let listener = Listener { transport: Transport::Udp, bound: caller.router, host, port: caller.router.port() };
-        let settings = settings(listener, calls as usize + 2 * BATCH as usize);
+        let settings = plain::settings(caller.router, calls as usize + 2 * BATCH as usize);
         let (sent, routes) = Default::default();
         let now = Time::from_micros(1_000_000);
         Self { core: Core::new(settings, 1), router, caller, now, spent: 0, sent, routes, records: 0 }

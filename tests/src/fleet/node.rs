@@ -14,15 +14,17 @@ use trunkline::cdr::JournalHandle;
 use trunkline::cdr::chain::ChainHash;
 use trunkline::cdr::journal::{Entry, Journal, Options, Position, Reader};
 use trunkline::cdr::record::{CallRecord, End, RecordKey, Sides, Times};
-use trunkline::sip::codes::CodeSet;
-use trunkline::sip::core::{Action, CallReport, Core, Listener, OpenCall, Settings, Terms};
-use trunkline::sip::decision::{Decision, Destination, NextHop, Redirects, Target};
+use trunkline::sip::core::{Action, CallReport, Core, OpenCall, Terms};
+use trunkline::sip::decision::Decision;
 use trunkline::sip::flow::{Flow, Transport};
 use trunkline::sip::time::Time;
 
 use super::SHIPPED;
+use crate::plain;
 
 const PATIENCE: Duration = Duration::from_secs(30);
+/// More than a node gets.
+const CALLS: usize = 1_000_000;
 
 /// One node.
 pub(super) struct Node {
@@ -96,7 +98,7 @@ impl Node {
         let open =
             journal.take_open().iter().map(|noted| postcard::from_bytes(&noted.payload)).collect::<Result<_, _>>()?;
         let seed = self.index as u64 * 1_000 + self.life;
-        let core = Core::new(settings(self.address()), seed);
+        let core = Core::new(plain::settings(self.address(), CALLS), seed);
         Ok((Running { core, journal, handle: handle.for_worker() }, open))
     }
 
@@ -132,7 +134,7 @@ impl Node {
                 Action::Route(request) => {
                     let call_id = String::from_utf8_lossy(request.message.call_id()).into_owned();
                     self.begun.insert(call_id, false);
-                    let targets = vec![target()];
+                    let targets = vec![plain::target(super::carrier())];
                     let decision = Decision::Hunt { message: request.message, targets, believed: true, realm: None };
                     running.core.decide(now, request.call, decision, ());
                 }
@@ -266,45 +268,5 @@ fn record(report: &CallReport<()>, node: usize) -> CallRecord {
         attempts: Vec::new(),
         stages: Vec::new(),
         attributes: Vec::new(),
-    }
-}
-
-fn settings(address: SocketAddr) -> Settings {
-    Settings {
-        worker: 0,
-        listeners: vec![Listener {
-            transport: Transport::Udp,
-            bound: address,
-            host: address.ip().to_string().into(),
-            port: address.port(),
-        }],
-        t1: super::T1,
-        t2: super::T2,
-        t4: Duration::from_secs(5),
-        max_duration: Duration::from_hours(4),
-        late_answers: Duration::from_secs(5),
-        hang_up_expired: false,
-        max_attempts: 10,
-        max_calls: 1_000_000,
-    }
-}
-
-fn target() -> Target {
-    let hop = NextHop {
-        continues: CodeSet::of(&[]),
-        redirects: Redirects::Pass,
-        login: None,
-        tcp_above: None,
-        trusted: true,
-        gate: None,
-    };
-    Target {
-        destination: Some(Destination { transport: Transport::Udp, address: super::carrier() }),
-        request_host: None,
-        edits: Vec::new(),
-        attempt_timeout: Duration::from_secs(3),
-        ring_timeout: Duration::from_mins(1),
-        parallel: false,
-        hop: Arc::new(hop),
     }
 }
