@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use trunkline::cdr::record::CallRecord;
-use trunkline_tests::{Fault, Load, LrnServer, Phone, Router, Setup, Sipp, place, until};
+use trunkline_tests::{Fault, Load, LrnServer, Phone, Postgres, Router, Setup, Sipp, Webhook, place, until};
 
 #[test]
 fn an_answer_is_asked_for_once_and_then_comes_from_memory() -> Result<()> {
@@ -136,4 +136,47 @@ fn no_call_meets_a_table_that_a_reload_has_not_filled_yet() -> Result<()> {
     let skipped = |record: &CallRecord| record.stages.iter().any(|stage| !stage.outcome.is_verdict());
     assert!(router.records()?.iter().all(|record| !skipped(record)), "a stage was skipped");
     Ok(())
+}
+
+#[test]
+fn nothing_goes_on_of_a_reload_that_was_refused_or_of_tables_that_others_took_the_place_of() -> Result<()> {
+    let (postgres, lrn, callee) = (Postgres::start()?, LrnServer::start()?, Sipp::callee("callee", &[])?);
+    let (ops, others) = (Webhook::start()?, Webhook::start()?);
+    let hook = "breaker = { failures = 1 }\nwebhook = { service = \"ops\", path = \"/alarm\" }";
+    let more = |name: &str, url: &str| format!("[services.{name}]\nurl = \"{url}\"\ndeadline = \"1s\"\n");
+    let setup = Setup::new()?.without_sqlite().carrier(callee.address()).lrn(&lrn, 1_000).section(hook);
+    let setup = setup.section(&more("ops", &ops.collector_url())).section(&more("db", &postgres.url()));
+    let router = setup.start()?;
+    let listeners = || postgres.query("select count(*) from pg_stat_activity where query like 'LISTEN%'");
+    let one = |number: &str| -> Result<()> {
+        let words = [("caller", "12125550100"), ("callee", number), ("talk", "50")];
+        place("caller", &words, router.sip(), Load::ONE).map(drop)
+    };
+    one("19195550101")?;
+
+    router.edit_config(&ops.collector_url(), &others.collector_url())?;
+    router.edit_config(
+        "source = { csv = { path = \"blocked.csv\", key = \"number\" } }",
+        "source = { sql = { service = \"db\", query = \"select number, 1 as yes from blocked\", key = \"number\", \
+         fields = { yes = \"integer\" }, listen = \"blocked\" } }",
+    )?;
+    let (code, why) = router.reload()?;
+    assert!(code == 422 && why.contains("tables.blocked"), "{code}: {why}");
+    until("nobody to listen", Duration::from_secs(10), || Ok((listeners()? == "0").then_some(())))?;
+    lrn.fail(Fault::Error);
+    one("19195550102")?;
+    until("the alarm", Duration::from_secs(10), || Ok((ops.requests() > 0).then_some(())))?;
+    assert_eq!(others.requests(), 0, "a webhook that is not in use was told");
+
+    postgres.query("create table blocked (number text)")?;
+    for _ in 0..3 {
+        let (code, why) = router.reload()?;
+        assert_eq!(code, 200, "{why}");
+    }
+    let entries = || router.metric("trunkline_table_entries{table=\"blocked\"}");
+    until("the last tables to listen", Duration::from_secs(10), || {
+        postgres.query("insert into blocked values (gen_random_uuid()); notify blocked")?;
+        Ok((entries()? > 1.5).then_some(()))
+    })?;
+    until("the others to have ended", Duration::from_secs(10), || Ok((listeners()? == "1").then_some(())))
 }

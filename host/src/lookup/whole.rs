@@ -4,13 +4,14 @@
 mod reload;
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use smallvec::SmallVec;
 use tokio::runtime::Handle;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
 
 use super::error::{LookupError, Problem, Trouble};
 use super::row::Row;
@@ -33,8 +34,8 @@ pub(super) struct WholeTable {
     /// What is wrong with the source, told once.
     failing: Mutex<Option<String>>,
     back_office: Handle,
-    /// Whether it has begun to look for changes.
-    begun: AtomicBool,
+    /// What looks for changes, once it has begun: it ends with the table, as does a connection that only listens.
+    work: OnceLock<JoinSet<()>>,
 }
 
 /// Where the rows come from.
@@ -116,7 +117,7 @@ impl WholeTable {
                 counters: before.map(|before| Arc::clone(&before.counters)).unwrap_or_default(),
                 failing: Mutex::default(),
                 back_office: services.back_office().clone(),
-                begun: AtomicBool::new(false),
+                work: OnceLock::new(),
             }))
         }))
     }
@@ -194,14 +195,21 @@ impl WholeTable {
 
     /// Begins to look for changes, once; it ends with the table.
     pub(super) fn begin(self: &Arc<Self>) {
-        if self.begun.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        let table = Arc::downgrade(self);
-        match &self.source {
-            WholeSource::File(file) if file.watch.is_zero() => {}
-            WholeSource::File(_) => drop(self.back_office.spawn(reload::watch(table))),
-            WholeSource::Query(_) => drop(self.back_office.spawn(reload::ask_again(table))),
-        }
+        self.work.get_or_init(|| {
+            let (table, office, mut work) = (Arc::downgrade(self), &self.back_office, JoinSet::new());
+            match &self.source {
+                WholeSource::File(file) if file.watch.is_zero() => {}
+                WholeSource::File(_) => drop(work.spawn_on(reload::watch(table), office)),
+                WholeSource::Query(query) => {
+                    let notified = Arc::new(Notify::new());
+                    if let Some(listener) = query.listener() {
+                        let listening = reload::listen(Arc::clone(&self.name), listener, Arc::clone(&notified));
+                        work.spawn_on(listening, office);
+                    }
+                    work.spawn_on(reload::ask_again(table, notified), office);
+                }
+            }
+            work
+        });
     }
 }

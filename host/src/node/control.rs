@@ -192,7 +192,7 @@ impl Desk {
         let layout = self.office.block_on(self.plant.build(&loaded, Some(&before)))?;
         let certificates = self.certificates(&loaded)?;
         let mail = self.mail.get().ok_or_else(|| vec!["the node is still starting: try again".to_owned()])?;
-        layout.services.begin();
+        // What tables do by themselves ends with them, so with a reload that is refused here.
         layout.tables.begin(&self.state);
         let empty = self.office.block_on(layout.tables.become_ready(&before.tables, TABLES));
         if !empty.is_empty() {
@@ -203,6 +203,7 @@ impl Desk {
             return Err(empty.iter().map(why).collect());
         }
         hand_out(mail, &layout.snapshot).map_err(|error| vec![error.to_owned()])?;
+        layout.services.begin();
         self.streams.tls().expect(names(&layout.snapshot.gateways));
         self.streams.tls().renew(certificates);
         self.plant.share_limits(&self.node, &loaded.config, &layout.services);

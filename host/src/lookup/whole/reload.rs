@@ -11,6 +11,7 @@ use tokio::time::{sleep, timeout};
 use super::{WholeSource, WholeTable};
 use crate::lookup::error::{LookupError, Trouble};
 use crate::lookup::rows::RowSet;
+use crate::lookup::source::sql::Listener;
 
 /// Between two attempts to read what fails.
 const RETRY: Duration = Duration::from_secs(2);
@@ -64,26 +65,17 @@ pub(super) async fn watch(table: Weak<WholeTable>) {
     }
 }
 
+/// Hears the database notify, over as many connections as it takes.
+pub(super) async fn listen(table: Arc<str>, listener: Listener, notified: Arc<Notify>) {
+    loop {
+        let why = listener.listen(|| notified.notify_one()).await;
+        tracing::warn!(%table, "notifications are not heard: {why}");
+        sleep(RETRY).await;
+    }
+}
+
 /// Asks the database: at once, then in its interval, and when it notifies.
-pub(super) async fn ask_again(table: Weak<WholeTable>) {
-    let notified = Arc::new(Notify::new());
-    let Some(refresh) = table.upgrade().and_then(|table| {
-        let WholeSource::Query(query) = &table.source else { return None };
-        if let Some(listener) = query.listener() {
-            let (note, watched, name) =
-                (Arc::clone(&notified), Weak::clone(&self::weak(&table)), Arc::clone(&table.name));
-            table.back_office.spawn(async move {
-                while watched.strong_count() > 0 {
-                    let why = listener.listen(|| note.notify_one()).await;
-                    tracing::warn!(table = &*name, "notifications are not heard: {why}");
-                    sleep(RETRY).await;
-                }
-            });
-        }
-        Some(query.refresh())
-    }) else {
-        return;
-    };
+pub(super) async fn ask_again(table: Weak<WholeTable>, notified: Arc<Notify>) {
     loop {
         let Some(table) = table.upgrade() else { return };
         let WholeSource::Query(query) = &table.source else { return };
@@ -91,7 +83,7 @@ pub(super) async fn ask_again(table: Weak<WholeTable>) {
         let pause = match query.load().await {
             Ok(rows) => {
                 table.swap(rows, began);
-                refresh.unwrap_or(NEVER)
+                query.refresh().unwrap_or(NEVER)
             }
             Err(LookupError::Deadline) => {
                 table.failed(Trouble::Deadline, "not read in time".to_owned());
@@ -106,10 +98,6 @@ pub(super) async fn ask_again(table: Weak<WholeTable>) {
         // Woken early or not: it is time.
         let _ = timeout(pause, notified.notified()).await;
     }
-}
-
-fn weak(table: &Arc<WholeTable>) -> Weak<WholeTable> {
-    Arc::downgrade(table)
 }
 
 impl WholeTable {
