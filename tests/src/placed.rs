@@ -11,7 +11,7 @@ use crate::sipp::{Counts, Load, Sipp};
 pub const BLOCKED: &str = "12125550666";
 
 /// So many a second: no load for any machine.
-const RATE: u32 = 100;
+const RATE: u32 = 50;
 
 /// Places these calls from 127.0.0.1, as [`Sipp::caller`], and waits for their end.
 ///

@@ -25,8 +25,13 @@ fn five_calls_are_listed_shown_followed_exported_and_proven_from_every_store() -
     let setup = Setup::new()?.carrier(callee.address()).block(BLOCKED);
     let config = setup.write()?.display().to_string();
     let router = setup.start()?;
-    place_answered(&router, 3)?;
-    place_blocked(&router, 2)?;
+    // One after the other: stores list them as they came, and the journal as they ended.
+    for _ in 0..3 {
+        place_answered(&router, 1)?;
+    }
+    for _ in 0..2 {
+        place_blocked(&router, 1)?;
+    }
     let records = router.wait_for_records(5)?;
     router.wait_for_rows(5)?;
     let folder = router.folder();
