@@ -4,9 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 use trunkline::cdr::record::End;
-use trunkline_tests::{Load, Phone, Router, Setup, Sipp, answered, hang_up, place};
+use trunkline_tests::{Load, Phone, Router, Setup, Sipp, answered, hang_up, marked, place, plugins_folder};
 
 const NUMBERS: [(&str, &str); 3] = [("caller", "1212555[field0]"), ("callee", "1919555[field0]"), ("talk", "100")];
 
@@ -49,6 +50,78 @@ fn explain_shows_the_stages_and_the_route_without_placing_a_call() -> Result<()>
         assert!(words.contains(word), "no `{word}` in:\n{words}");
     }
     carrier.hear_nothing(std::time::Duration::from_millis(100))
+}
+
+#[test]
+fn explain_tells_shadows_and_a_canary_apart_from_the_stages_that_decide_and_records_those() -> Result<()> {
+    let carrier = Phone::waiting()?;
+    let setup = Setup::new()?.carrier(carrier.address());
+    let folder = setup.folder().to_owned();
+    let (again, traps) = (folder.join("lrn-2.wasm"), plugins_folder()?.join("faults/traps.wasm"));
+    fs::write(&again, marked(&plugins_folder()?.join("lrn.wasm"), b"2")?)?;
+    let table = |name: &str| format!("config = {{ table = \"{name}\" }}\n");
+    let shadow = |component: &Path| format!("shadow = {{ component = \"{}\", share = \"1%\" }}", component.display());
+    let canary = format!("canary = {{ component = \"{}\", share = \"100%\", promote-after = 10 }}", traps.display());
+    let setup = setup
+        .plugin("lrn", &(table("lrn") + &shadow(&again)))
+        .plugin("cnam", &(table("cnam") + &shadow(&traps)))
+        .plugin("blocklist", &(table("blocked") + &canary));
+    let config = setup.write()?;
+    let program = Router::program()?;
+    let explain = |more: &[&str]| -> Result<String> {
+        let call = ["explain", "--source", "127.0.0.1", "--from", "12125550100", "--to", "19195550101", "-c"];
+        let output = Command::new(&program).args(call).arg(&config).args(more).output()?;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Ok(String::from_utf8(output.stdout)?)
+    };
+
+    let told: Value = serde_json::from_str(&explain(&["--json"])?)?;
+    let stages = told["stages"].as_array().context("no stages")?;
+    let told = |stage: &Value| {
+        let of = |key: &str| stage[key].as_str().unwrap_or_default().to_owned();
+        let shadow = &stage["shadow"]["answered"];
+        (
+            of("stage"),
+            of("outcome"),
+            of("trial"),
+            shadow["verdict"].to_string() + shadow["error"].as_str().unwrap_or(""),
+        )
+    };
+    let expected = [
+        ("auth", "proceed", "", "null"),
+        ("blocklist", "trap", "canary", "null"),
+        ("blocklist", "proceed", "", "null"),
+        ("lrn", "proceed", "", "\"proceed\""),
+        ("cnam", "proceed", "", "nulltrap: "),
+        ("rate", "route", "", "null"),
+    ];
+    ensure!(stages.len() == expected.len(), "{stages:#?}");
+    for (stage, (name, outcome, trial, shadow)) in stages.iter().zip(expected) {
+        let told = told(stage);
+        assert_eq!((&*told.0, &*told.1, &*told.2), (name, outcome, trial), "{stage:#}");
+        assert!(told.3.starts_with(shadow), "{stage:#}");
+        assert!(stage["shadow"].is_null() || stage["shadow"]["digest"] != stage["digest"], "{stage:#}");
+    }
+    let text = explain(&[])?;
+    for line in [
+        "2. blocklist: trap   as canary",
+        "   shadow      answers the same ",
+        "   shadow      answers otherwise ",
+        "+ error trap: ",
+    ] {
+        assert!(text.contains(line), "no `{line}` in:\n{text}");
+    }
+
+    // What is recorded is what the component that decides answers.
+    for (stage, table) in [("blocklist", "blocked"), ("lrn", "lrn"), ("cnam", "cnam")] {
+        let (seen, built_in) = (folder.join(format!("{stage}.jsonl")), plugins_folder()?.join(format!("{stage}.wasm")));
+        explain(&["--record", &seen.display().to_string(), "--stage", stage])?;
+        let config = format!("{{\"table\": \"{table}\"}}");
+        let test =
+            Command::new(&program).args(["plugin", "test", "--config", &config]).args([&built_in, &seen]).output()?;
+        assert!(test.status.success(), "{stage}: {}", String::from_utf8_lossy(&test.stdout));
+    }
+    Ok(())
 }
 
 /// The documented example in a folder of its own, so that what `check` compiles does not stay beside it.

@@ -1,5 +1,6 @@
 //! `trunkline explain`: a dry run of one call through its customer's pipeline.
 
+mod beside;
 mod invite;
 pub mod report;
 pub mod stage;
@@ -31,8 +32,9 @@ const DATABASE: Duration = Duration::from_secs(10);
 ///
 /// Builds an INVITE, finds its customer by the source address, runs the customer's pipeline on the real components
 /// and tables, and shows for each stage its input, every question to the host with its answer (of a lookup: where it
-/// came from and how old it was), its outcome, time and fuel, and then the routes that would be tried. Nothing is sent
-/// to any gateway; tables and services are asked as for a real call, with empty caches.
+/// came from and how old it was), its outcome, time and fuel, what its configured shadow would have answered, and then
+/// the routes that would be tried. Nothing is sent to any gateway; tables and services are asked as for a real call, with
+/// empty caches.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -57,7 +59,8 @@ pub struct Explain {
     /// As JSON.
     #[arg(long)]
     json: bool,
-    /// Append what the stage of `--stage` was given, asked and answered to this file, for `trunkline plugin test`.
+    /// Append what the stage of `--stage` was given, asked and answered to this file, for `trunkline plugin test`: of its
+    /// version that decided, never of a shadow's.
     #[arg(long, value_name = "FILE", requires = "stage")]
     record: Option<PathBuf>,
     /// The stage to record.
@@ -89,12 +92,15 @@ impl Explain {
 
     /// Adds the stage's visit to a file of recorded calls.
     fn append(&self, file: &Path, stage: &str, explained: &Explained, trace: &Trace) -> anyhow::Result<()> {
-        let place = explained.stages.iter().position(|ran| &*ran.record.stage == stage).with_context(|| {
+        // Where a canary failed, the version before it ran too, and decided.
+        let place = explained.stages.iter().rposition(|ran| &*ran.record.stage == stage).with_context(|| {
             let ran: Vec<&str> = explained.stages.iter().map(|ran| &*ran.record.stage).collect();
             format!("no stage `{stage}` ran: {}", if ran.is_empty() { "none did".to_owned() } else { ran.join(", ") })
         })?;
-        let failed = explained.stages[place].record.detail.as_deref().unwrap_or_default();
-        let recorded = trace.recorded(place, failed).with_context(|| format!("`{stage}` was skipped: {failed}"))?;
+        let recorded = trace.recorded(place).with_context(|| {
+            let why = explained.stages[place].record.detail.as_deref().unwrap_or_default();
+            format!("`{stage}` was skipped: {why}")
+        })?;
         let name = format!("{} to {}", self.from, self.to);
         let line = serde_json::to_string(&RecordedCall { name, ..recorded })?;
         let mut opened = OpenOptions::new().create(true).append(true).open(file).with_context(|| cannot_write(file))?;
@@ -123,11 +129,13 @@ fn route(loaded: &Loaded, invite: &Invite<'_>, trace: &Arc<Trace>) -> anyhow::Re
     let flow = Flow::to(0, Transport::Udp, invite.source);
     let worker = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let call = NewCall { trace: Some(Arc::clone(trace)), ..NewCall::received_now(Arc::new(message), flow) };
-    let routed = worker.block_on(async {
+    let (routed, beside) = worker.block_on(async {
         let router = Router::new(layout.snapshot);
         router.warm_up().await;
-        router.route(call, Cancel::default()).await
+        let routed = router.route(call, Cancel::default()).await;
+        let beside = beside::of(router.snapshot(), &routed.facts, trace).await;
+        (routed, beside)
     });
     office.shutdown_background();
-    Ok(Explained::of(invite.source, routed, trace.stories()))
+    Ok(Explained::of(invite.source, routed, trace.stories(), beside))
 }

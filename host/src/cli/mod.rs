@@ -9,6 +9,7 @@
 pub mod cdr;
 pub mod check;
 pub mod demo;
+mod differences;
 pub mod explain;
 pub mod ledger;
 pub mod plugin;

@@ -3,12 +3,17 @@
 
 pub mod story;
 
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use self::story::{Answer, Asked, Input, Question, Returned, StageStory};
 use super::contract;
+use super::failure::Failure;
 use super::recorded::{Answered, RecordedCall, Recording};
+use super::shadow::Job;
+use super::state::Headers;
+use super::trial::Trial;
 use crate::cdr::record::UnixMicros;
 use crate::lookup::Origin;
 
@@ -25,14 +30,20 @@ pub struct Trace {
 }
 
 /// What it takes to run a stage on this call again.
-#[derive(Debug)]
 struct Visited {
     /// Of its story.
     place: usize,
     call: contract::Call,
+    headers: Arc<dyn Headers>,
     now: u64,
     recording: Arc<Recording>,
     answered: Option<Answered>,
+}
+
+impl fmt::Debug for Visited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Visited").field("place", &self.place).field("answered", &self.answered).finish_non_exhaustive()
+    }
 }
 
 /// A question without an answer yet. It stays so where the stage is cut before there is one.
@@ -74,16 +85,29 @@ impl Trace {
         }
     }
 
-    /// The stage that was entered last runs at this time, and what it asks is written down there.
-    pub fn record(&self, call: &contract::Call, now: u64, recording: &Arc<Recording>) {
-        let place = self.lock().len().saturating_sub(1);
-        let recording = Arc::clone(recording);
-        self.visits().push(Visited { place, call: call.clone(), now, recording, answered: None });
+    /// The stage that was entered last gave no outcome.
+    pub fn failed(&self, failure: &Failure) {
+        if self.of_times {
+            return;
+        }
+        if let Some(visited) = self.visits().last_mut() {
+            visited.answered.get_or_insert_with(|| Answered::Error { error: failure.to_string() });
+        }
     }
 
-    /// The call of the stage whose story is at `place`, to be run again; where it gave no outcome, it is expected to fail
-    /// with this text. `None` where it was not run.
-    pub fn recorded(&self, place: usize, failed: &str) -> Option<RecordedCall> {
+    /// The stage that was entered last runs at this time on a request with these header fields, and what it asks is
+    /// written down there.
+    pub fn record(&self, call: &contract::Call, headers: Arc<dyn Headers>, now: u64, recording: &Arc<Recording>) {
+        if self.of_times {
+            return;
+        }
+        let place = self.lock().len().saturating_sub(1);
+        let recording = Arc::clone(recording);
+        self.visits().push(Visited { place, call: call.clone(), headers, now, recording, answered: None });
+    }
+
+    /// The call of the stage whose story is at `place`, to be run again. `None` where it was not run.
+    pub fn recorded(&self, place: usize) -> Option<RecordedCall> {
         let visits = self.visits();
         let visited = visits.iter().find(|visited| visited.place == place)?;
         Some(RecordedCall {
@@ -91,7 +115,24 @@ impl Trace {
             call: (&visited.call).into(),
             now: visited.now,
             asked: visited.recording.asked(),
-            expect: visited.answered.clone().unwrap_or_else(|| Answered::Error { error: failed.to_owned() }),
+            expect: visited.answered.clone()?,
+        })
+    }
+
+    /// The same call for the version that is compared with the stage whose story is at `place`. `None` where it was not
+    /// run.
+    pub fn job(&self, place: usize, trial: &Arc<Trial>) -> Option<Job> {
+        let visits = self.visits();
+        let visited = visits.iter().find(|visited| visited.place == place)?;
+        Some(Job {
+            trial: Arc::clone(trial),
+            stage: Arc::clone(&trial.stage),
+            call: visited.call.clone(),
+            headers: Arc::clone(&visited.headers),
+            now: visited.now,
+            recording: Arc::clone(&visited.recording),
+            live: visited.answered.clone()?,
+            queued: Instant::now(),
         })
     }
 

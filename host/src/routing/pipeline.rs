@@ -174,6 +174,9 @@ impl<'a> Passage<'a> {
     /// nothing but time: the version before decides. The record has both.
     async fn pass(&mut self, lane: &Lane) -> Result<Judged, StageOutcome> {
         let Some(runner) = &lane.runner else {
+            if let Some(trace) = &self.call.trace {
+                trace.enter(&self.view);
+            }
             let detail = Some("its component is still being compiled".to_owned());
             self.record(&lane.seat.name.plugin, "", StageOutcome::Loading, 0, 0, detail);
             return Err(StageOutcome::Loading);
@@ -225,7 +228,7 @@ impl<'a> Passage<'a> {
         let compared = compared.filter(|_| !is_dry && self.snapshot.shadows.is_some());
         let recording = (is_dry || compared.is_some()).then(Arc::<Recording>::default);
         if let (Some(trace), Some(recording)) = (&trace, &recording) {
-            trace.record(&self.view, now, recording);
+            trace.record(&self.view, Arc::clone(&self.message) as Arc<dyn Headers>, now, recording);
         }
         let second = compared.zip(recording.clone());
         let second = second.map(|(compared, recording)| (compared, recording, self.view.clone()));
@@ -263,6 +266,9 @@ impl<'a> Passage<'a> {
         self.now = ended;
         let micros = (ended - started).as_micros() as u64;
         customer.account.spend(fuel, ended);
+        if let (Some(trace), Err(failure)) = (&trace, &result) {
+            trace.failed(failure);
+        }
         if let Some((compared, recording, call)) = second {
             let live = match &result {
                 Ok(_) => live,

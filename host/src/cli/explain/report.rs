@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use serde::Serialize;
 
+use super::beside::Beside;
 use super::stage::Stage;
 use crate::cli::render;
 use crate::plugin::trace::story::StageStory;
@@ -62,7 +63,7 @@ pub struct Route {
 
 impl Explained {
     /// A decision as people read it. Of stages that were not entered there is no story: those of a cancelled call.
-    pub(super) fn of(source: SocketAddr, routed: Routed, stories: Vec<StageStory>) -> Self {
+    pub(super) fn of(source: SocketAddr, routed: Routed, stories: Vec<StageStory>, beside: Vec<Beside>) -> Self {
         let facts = routed.facts;
         let result = match routed.decision {
             Decision::Dismiss(dismissal) => Outcome::Respond { code: dismissal.code, reason: String::new() },
@@ -81,8 +82,12 @@ impl Explained {
             }
         };
         let customer = facts.customer.to_string();
-        let mut stories = stories.into_iter();
-        let stages = facts.stages.into_iter().map(|record| Stage { record, story: stories.next() }).collect();
+        let (mut stories, mut beside) = (stories.into_iter(), beside.into_iter());
+        let stages = facts.stages.into_iter().map(|record| {
+            let (story, beside) = (stories.next(), beside.next().unwrap_or_default());
+            Stage { record, story, beside }
+        });
+        let stages = stages.collect();
         Self { customer, source, stages, attributes: facts.attributes, result }
     }
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::beside::{Beside, Shadow};
 use crate::cdr::record::StageRecord;
+use crate::cli::differences::{differences, parts};
 use crate::cli::render::{printable, word};
 use crate::lookup::age_in_words;
 use crate::plugin::trace::story::{Answer, Asked, Edit, Input, Lookup, Question, StageStory};
@@ -19,6 +21,9 @@ pub struct Stage {
     /// `input`, `asked`, `returned`.
     #[serde(flatten)]
     pub story: Option<StageStory>,
+    /// `trial`, `shadow`.
+    #[serde(flatten)]
+    pub beside: Beside,
 }
 
 /// The column in which a stage's lines begin.
@@ -27,9 +32,12 @@ const LABEL: usize = 12;
 impl Stage {
     /// Its lines under the heading with `place`. Of its input, only what is not as in `before` is told.
     pub(super) fn write(&self, f: &mut Formatter<'_>, place: usize, before: Option<&Input>) -> fmt::Result {
-        let Self { record, story } = self;
+        let Self { record, story, beside } = self;
         let outcome = word(&record.outcome);
         write!(f, "\n{place}. {}: {outcome}", record.stage)?;
+        if let Some(trial) = &beside.trial {
+            write!(f, "   as {}", word(trial))?;
+        }
         writeln!(f, "   {} µs, {} fuel, component {}", record.micros, record.fuel, record.digest)?;
         if let Some(detail) = &record.detail {
             line(f, "why", detail)?;
@@ -40,12 +48,28 @@ impl Stage {
         if story.untold > 0 {
             line(f, "asked", &format!("{} more times", story.untold))?;
         }
-        let Some(returned) = &story.returned else { return Ok(()) };
-        // An outcome that the host refused was not applied: the record says so, and why.
-        returned.edits.iter().try_for_each(|edit| line(f, "edit", &told(edit)))?;
-        attributes(f, "attribute", &returned.attributes)?;
-        line(f, "verdict", &returned.verdict)
+        if let Some(returned) = &story.returned {
+            // An outcome that the host refused was not applied: the record says so, and why.
+            returned.edits.iter().try_for_each(|edit| line(f, "edit", &told(edit)))?;
+            attributes(f, "attribute", &returned.attributes)?;
+            line(f, "verdict", &returned.verdict)?;
+        }
+        beside.shadow.as_ref().map_or(Ok(()), |shadow| compared(f, shadow))
     }
+}
+
+/// A shadow, and where it differs: `-` only the stage, `+` only the shadow.
+fn compared(f: &mut Formatter<'_>, shadow: &Shadow) -> fmt::Result {
+    let Shadow { digest, micros, fuel, .. } = shadow;
+    let comparison = match &shadow.answered {
+        None => "not compared: it asks what the stage did not",
+        Some(answered) if *answered == shadow.live => "answers the same",
+        Some(_) => "answers otherwise",
+    };
+    line(f, "shadow", &format!("{comparison}   {micros} µs, {fuel} fuel, component {digest}"))?;
+    let Some(answered) = shadow.answered.as_ref().filter(|answered| **answered != shadow.live) else { return Ok(()) };
+    let lines = differences(&parts(&shadow.live), &parts(answered));
+    lines.into_iter().try_for_each(|(sign, text)| line(f, "", &format!("{sign} {text}")))
 }
 
 fn line(f: &mut Formatter<'_>, label: &str, text: &str) -> fmt::Result {
@@ -198,7 +222,43 @@ mod tests {
                     attributes: vec![pair("lrn", "3105550000")],
                 }),
             }),
+            beside: Beside::default(),
         }
+    }
+
+    /// Beside it runs a shadow, which answers this.
+    fn beside(answered: Option<&str>) -> Stage {
+        let live = serde_json::from_str(r#"{"verdict": "proceed", "attributes": [["lrn", "3105550000"]]}"#).unwrap();
+        let answered = answered.map(|text| serde_json::from_str(text).unwrap());
+        let shadow = Shadow { digest: "fedcba9876543210".into(), micros: 50, fuel: 2_400, answered, live };
+        Stage { beside: Beside { trial: None, shadow: Some(shadow) }, ..lrn() }
+    }
+
+    #[test]
+    fn a_shadow_is_told_apart_with_what_it_would_answer_otherwise() {
+        let told = |stage: Stage| {
+            let text = Shown(&stage, None).to_string();
+            text.split_once("verdict     proceed\n").unwrap().1.to_owned()
+        };
+        assert_eq!(
+            told(beside(Some(r#"{"verdict": "proceed", "attributes": [["lrn", "3105559999"]]}"#))),
+            "\x20  shadow      answers otherwise   50 µs, 2400 fuel, component fedcba9876543210\n\
+             \x20              - attribute lrn = 3105550000\n\
+             \x20              + attribute lrn = 3105559999\n"
+        );
+        let same = told(beside(Some(r#"{"verdict": "proceed", "attributes": [["lrn", "3105550000"]]}"#)));
+        assert!(same.starts_with("   shadow      answers the same   50 µs") && same.lines().count() == 1, "{same}");
+        let silent = told(beside(None));
+        assert!(silent.starts_with("   shadow      not compared: it asks what the stage did not"), "{silent}");
+    }
+
+    #[test]
+    fn the_json_of_a_shadow_has_the_shape_that_the_operator_guide_shows() {
+        let json = serde_json::to_value(beside(Some(r#"{"error": "no table"}"#))).unwrap();
+        let expected = serde_json::json!({
+            "digest": "fedcba9876543210", "micros": 50, "fuel": 2400, "answered": { "error": "no table" },
+        });
+        assert_eq!(json["shadow"], expected);
     }
 
     #[test]
