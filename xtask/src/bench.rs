@@ -44,6 +44,8 @@ enum Bench {
     Outage,
     /// A million calls at once in simulation, 100,000 on the wire beside Kamailio, and ever more configuration
     Scale,
+    /// Size, fuel and time of a call of the plugin that `trunkline plugin new` makes, in each language
+    Languages,
     /// Until a node with fifty plugins and a deck of a million rows is ready, and a reload of it under calls
     Start,
     /// Instructions of what every call needs, by callgrind, beside those that are kept; `cargo xtask test` looks at them too
@@ -53,8 +55,16 @@ enum Bench {
 }
 
 /// Every measurement, in the order in which they run; the count of instructions is a gate, and only asked for.
-const ALL: [Bench; 7] =
-    [Bench::Cost, Bench::Capacity, Bench::Outage, Bench::Ledger, Bench::Records, Bench::Scale, Bench::Start];
+const ALL: [Bench; 8] = [
+    Bench::Cost,
+    Bench::Capacity,
+    Bench::Outage,
+    Bench::Ledger,
+    Bench::Records,
+    Bench::Scale,
+    Bench::Start,
+    Bench::Languages,
+];
 
 /// Run the benches; results go to `benches/results`.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
@@ -70,6 +80,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             Bench::Records => records()?,
             Bench::Scale => scale()?,
             Bench::Start => start()?,
+            Bench::Languages => languages()?,
             Bench::Instructions => instructions(arguments.record)?,
             Bench::Plots => {}
         }
@@ -133,6 +144,13 @@ fn scale() -> Result<()> {
 
 fn start() -> Result<()> {
     setup::run(&mut rig_and_router("start")?)
+}
+
+fn languages() -> Result<()> {
+    // Brings every language's compiler.
+    plugins::run(&plugins::Arguments::everything())?;
+    dist::router()?;
+    setup::run(&mut rig("languages")?)
 }
 
 /// Counts instructions, in the profile that the tests run too, and fails where they are too far from those that are kept.

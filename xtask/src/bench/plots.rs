@@ -11,8 +11,14 @@ use super::chart::{Chart, Group, Panel};
 /// What makes a chart of a bench's results.
 type Drawn = fn(&Value) -> Vec<Panel>;
 
-const DRAWN: [(&str, Drawn); 5] =
-    [("cost", cost), ("capacity", capacity), ("outage", outage), ("scale", scale), ("start", start)];
+const DRAWN: [(&str, Drawn); 6] = [
+    ("cost", cost),
+    ("capacity", capacity),
+    ("outage", outage),
+    ("scale", scale),
+    ("start", start),
+    ("languages", languages),
+];
 
 /// Draws what there is in a folder of results; the names of what was drawn.
 pub(super) fn draw(folder: &Path) -> Result<Vec<&'static str>> {
@@ -107,6 +113,18 @@ fn scale(results: &Value) -> Vec<Panel> {
         }
     }
     panels
+}
+
+fn languages(results: &Value) -> Vec<Panel> {
+    let panel = |title: &str, unit, of: fn(&Value) -> f64| {
+        let bar = |row: &Value| Group { name: word(row, "language"), bars: vec![(String::new(), of(row))] };
+        Panel { title: title.to_owned(), unit, logarithmic: true, groups: rows(results).map(bar).collect() }
+    };
+    vec![
+        panel("WebAssembly instructions of a call", "fuel", |row| number(&row["fuel"], "median")),
+        panel("A call in a warm instance", "µs", |row| number(&row["warm_micros"], "median")),
+        panel("A call with the making of its instance", "µs", |row| number(&row["cold_micros"], "median")),
+    ]
 }
 
 fn start(results: &Value) -> Vec<Panel> {

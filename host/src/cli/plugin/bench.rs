@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use clap::Args;
+use serde_json::json;
 
 use super::bed::{Bed, Settings};
 use super::thousands;
@@ -28,6 +29,9 @@ pub(super) struct Bench {
     /// How long each of the two is measured.
     #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     settings: Settings,
 }
@@ -54,6 +58,17 @@ impl Bench {
         let time = Duration::from_secs(self.seconds);
         let (warm, fuel) = bed.block_on(warm(&stage, &calls, time))?;
         let cold = bed.block_on(cold(&stage, &calls, time))?;
+        if self.json {
+            let told = json!({
+                "warm": warm.len(),
+                "cold": cold.len(),
+                "fuel": { "median": fuel.at(50), "p99": fuel.at(99) },
+                "warm-micros": { "median": warm.at(50) as f64 / 1e3, "p99": warm.at(99) as f64 / 1e3 },
+                "cold-micros": { "median": cold.at(50) as f64 / 1e3, "p99": cold.at(99) as f64 / 1e3 },
+            });
+            println!("{told:#}");
+            return Ok(());
+        }
         println!("{}: {} calls warm, {} cold", self.file.display(), warm.len(), cold.len());
         println!("  {:<12}{:>14}{:>14}", "", "median", "p99");
         println!("  {:<12}{:>14}{:>14}", "fuel", thousands(fuel.at(50)), thousands(fuel.at(99)));
