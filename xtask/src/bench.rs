@@ -153,13 +153,16 @@ fn languages() -> Result<()> {
     setup::run(&mut rig("languages")?)
 }
 
-/// Counts instructions, in the profile that the tests run too, and fails where they are too far from those that are kept.
-fn instructions(record: bool) -> Result<()> {
+/// Counts instructions, in the build that the tests run too, and fails where they are too far from those that are kept.
+pub(crate) fn instructions(record: bool) -> Result<()> {
     tools::need(&[("valgrind", "valgrind")], "the count of instructions")?;
-    let package = ["build", "--release", "--package", "trunkline-benches", "--bin", "instructions"];
-    setup::run(tools::cargo().args(package))?;
+    // The whole workspace's features, as in `cargo xtask test`: nothing is compiled twice. An incremental build is cut into
+    // other units, and inlines other things.
+    let mut cargo = tools::cargo();
+    cargo.args(["build", "--release", "--workspace", "--bin", "instructions"]).env("CARGO_INCREMENTAL", "0");
+    setup::run(&mut cargo)?;
     let mut count = Command::new(setup::target_dir().join("release/instructions"));
-    count.current_dir(setup::root());
+    count.current_dir(setup::root()).arg("--plugins-by").arg(plugins::compiler()?);
     if record {
         count.arg("--record");
     }

@@ -47,6 +47,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
+/// The compiler that makes the Rust plugins here, as it names itself.
+pub(crate) fn compiler() -> Result<String> {
+    Toolchain::find(&Workshop::new(setup::apt_install)?)?.version()
+}
+
 /// The Rust plugins, all in one run of cargo.
 fn build(force: bool, out: &Path, workshop: &Workshop) -> Result<()> {
     let plugins = find(&setup::root().join("plugins"))?;

@@ -9,7 +9,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use tally::Tally;
 
-use crate::{plugins, setup, tools};
+use crate::{bench, plugins, setup, tools};
 
 /// `cargo xtask test`
 #[derive(clap::Args)]
@@ -19,7 +19,7 @@ pub(crate) struct Arguments {
 }
 
 /// The programs that the end-to-end tests run, and the Debian packages they come in.
-pub(crate) const PROGRAMS: [(&str, &str); 14] = [
+pub(crate) const PROGRAMS: [(&str, &str); 15] = [
     ("sipp", "sip-tester"),
     ("sipsak", "sipsak"),
     ("kamailio", "kamailio"),
@@ -33,6 +33,7 @@ pub(crate) const PROGRAMS: [(&str, &str); 14] = [
     ("prometheus", "prometheus"),
     ("mkfs.ext4", "e2fsprogs"),
     ("faketime", "faketime"),
+    ("valgrind", "valgrind"),
     // The server itself is not in the path; this comes with it.
     ("pg_createcluster", "postgresql"),
 ];
@@ -54,6 +55,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         setup::say(format!("{title} ({:.0} s so far)", begin.elapsed().as_secs_f64()));
         total += watch(command)?;
     }
+    let counted = if filter.is_none() {
+        setup::say(format!("instructions of what every call needs ({:.0} s so far)", begin.elapsed().as_secs_f64()));
+        bench::instructions(false)
+    } else {
+        Ok(())
+    };
     println!("\n{total} ({:.0} s)", begin.elapsed().as_secs_f64());
     if !total.is_good() {
         bail!("not all tests passed: see the failures above");
@@ -61,7 +68,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if total.passed == 0 {
         bail!("no test has this name");
     }
-    Ok(())
+    counted.context("all tests passed, but something takes another number of instructions")
 }
 
 fn suites(filter: Option<&str>) -> Vec<(&'static str, Command)> {

@@ -1,12 +1,13 @@
 //! Counts instructions by callgrind and holds them against what the repository keeps.
 //!
-//! `instructions`: shows, and fails where a count is beyond the tolerance. `--record`: keeps what was counted.
+//! `instructions`: shows, and fails where a count is beyond the tolerance. What another compiler has made is shown alone.
+//! `--record`: keeps what was counted.
 
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use clap::Parser;
-use trunkline_benches::instructions::{Counts, Finding, Kept, WORKS, count, fuel_of_stages, run, rustc};
+use trunkline_benches::instructions::{Compilers, Counts, Finding, Kept, WORKS, count, fuel_of_stages, run, rustc};
 
 /// Percent. Two builds of one compiler on two machines are a tenth of that apart.
 const TOLERANCE: u64 = 5;
@@ -19,6 +20,9 @@ struct Arguments {
     /// Where they are kept
     #[arg(long, default_value = "benches/instructions.toml")]
     file: PathBuf,
+    /// The compiler of the plugins, as it names itself
+    #[arg(long, default_value = "unknown")]
+    plugins_by: String,
     /// Do this piece of work in this process; callgrind looks on
     #[arg(long, hide = true)]
     work: Option<String>,
@@ -31,9 +35,9 @@ fn main() -> Result<()> {
         return Ok(());
     }
     let seen = all()?;
-    let compiler = rustc()?;
+    let compilers = Compilers { router: rustc()?, plugins: arguments.plugins_by };
     if arguments.record {
-        let kept = Kept { rustc: compiler, tolerance: TOLERANCE, counts: seen };
+        let kept = Kept { compilers, tolerance: TOLERANCE, counts: seen };
         kept.write(&arguments.file)?;
         for (name, count) in &kept.counts {
             println!("{name}: {count}");
@@ -42,7 +46,7 @@ fn main() -> Result<()> {
         return Ok(());
     }
     let kept = Kept::read(&arguments.file)?;
-    let mut beyond = Vec::new();
+    let (mut beyond, mut others) = (Vec::new(), false);
     for (name, finding) in kept.findings(&seen) {
         let (was, is) = (kept.counts.get(&name).copied().unwrap_or(0), seen.get(&name).copied().unwrap_or(0));
         let told = match finding {
@@ -53,15 +57,21 @@ fn main() -> Result<()> {
             Finding::Missing => "not counted any more".to_owned(),
         };
         println!("{name}: {is} instructions, kept {was}: {told}");
-        if finding != Finding::Same {
+        let is_other = !kept.compilers.agree_on(&compilers, &name);
+        others |= is_other;
+        let differs = matches!(finding, Finding::More(_) | Finding::Less(_));
+        if finding != Finding::Same && !(differs && is_other) {
             beyond.push(name);
         }
     }
+    if others {
+        println!(
+            "kept are counts of {:?}, these are of {compilers:?}: what they made otherwise is not judged",
+            kept.compilers
+        );
+    }
     if beyond.is_empty() {
         return Ok(());
-    }
-    if compiler != kept.rustc {
-        println!("the counts were kept by {}, this is {compiler}: that alone can be the difference", kept.rustc);
     }
     bail!(
         "beyond {} %: {}; where that is meant to be, `cargo xtask bench --only instructions --record` and commit {}",

@@ -13,6 +13,7 @@ use trunkline::sip::message::Message;
 use trunkline_tests::Setup;
 use trunkline_tests::script::Caller;
 
+use super::kept::STAGE;
 use crate::inside::Inside;
 
 /// The instructions of one piece of work, each time it is done. `program ARGUMENTS` does it, and prints how often.
@@ -69,5 +70,5 @@ pub async fn fuel_of_stages() -> Result<Vec<(String, u64)>> {
     let _cold = router.route(call(), Cancel::default()).await;
     let stages = router.route(call(), Cancel::default()).await.facts.stages;
     ensure!(stages.len() == 5 && stages.iter().all(|stage| stage.outcome.is_verdict()), "not routed: {stages:?}");
-    Ok(stages.into_iter().map(|stage| (format!("stage-{}", stage.stage), stage.fuel)).collect())
+    Ok(stages.into_iter().map(|stage| (format!("{STAGE}{}", stage.stage), stage.fuel)).collect())
 }

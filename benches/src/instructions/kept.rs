@@ -8,17 +8,37 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
+/// What the names of the stages' counts begin with.
+pub(super) const STAGE: &str = "stage-";
+
 /// By name.
 pub type Counts = BTreeMap<String, u64>;
+
+/// Another compiler makes other code: its counts cannot be held against those of this one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Compilers {
+    /// Of the router: instructions depend on it.
+    pub router: String,
+    /// Of the plugins: fuel depends on it.
+    pub plugins: String,
+}
+
+impl Compilers {
+    /// Whether what has this name was made by the same one.
+    pub fn agree_on(&self, other: &Self, name: &str) -> bool {
+        if name.starts_with(STAGE) { self.plugins == other.plugins } else { self.router == other.router }
+    }
+}
 
 /// As in `benches/instructions.toml`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Kept {
-    /// The compiler that made the program which was counted: another one makes other code.
-    pub rustc: String,
     /// How many percent a count may be from the kept one, either way.
     pub tolerance: u64,
+    /// Who made what was counted.
+    pub compilers: Compilers,
     /// Instructions of a time that a piece of work is done; of stages, fuel.
     pub counts: Counts,
 }
@@ -96,10 +116,21 @@ mod tests {
         pairs.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect()
     }
 
+    fn compilers(router: &str, plugins: &str) -> Compilers {
+        Compilers { router: router.to_owned(), plugins: plugins.to_owned() }
+    }
+
+    #[test]
+    fn fuel_is_of_the_plugins_compiler_and_instructions_of_the_router_s() {
+        let (one, other) = (compilers("rustc 1", "rustc 1"), compilers("rustc 1", "rustc 2"));
+        assert!(one.agree_on(&other, "parse") && !one.agree_on(&other, "stage-lrn"));
+        assert!(!one.agree_on(&compilers("rustc 2", "rustc 1"), "parse"));
+    }
+
     #[test]
     fn a_count_beyond_the_tolerance_is_told_either_way() {
         let kept = Kept {
-            rustc: "rustc 1".to_owned(),
+            compilers: compilers("rustc 1", "rustc 1"),
             tolerance: 5,
             counts: counts(&[("a", 1_000), ("b", 1_000), ("c", 1_000), ("d", 1_000)]),
         };
@@ -112,7 +143,8 @@ mod tests {
     #[test]
     fn what_is_written_is_read_again() -> Result<()> {
         let file = tempfile::tempdir()?.keep().join("instructions.toml");
-        let kept = Kept { rustc: rustc()?, tolerance: 5, counts: counts(&[("parse", 4_321)]) };
+        let kept =
+            Kept { compilers: compilers(&rustc()?, "rustc 2"), tolerance: 5, counts: counts(&[("parse", 4_321)]) };
         kept.write(&file)?;
         assert_eq!(Kept::read(&file)?, kept);
         Ok(())

@@ -12,5 +12,5 @@ mod kept;
 mod work;
 
 pub use self::count::{count, fuel_of_stages};
-pub use self::kept::{Counts, Finding, Kept, rustc};
+pub use self::kept::{Compilers, Counts, Finding, Kept, rustc};
 pub use self::work::{WORKS, run};

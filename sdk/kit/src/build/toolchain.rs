@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 use std::{env, fs};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 use crate::Workshop;
 use crate::process::{has, output, run, try_for};
@@ -77,6 +77,18 @@ impl Toolchain {
             Self::Installed => format!("the installed toolchain's {TARGET}"),
             Self::Debian { .. } => "Debian's rustc, which builds std first (about a minute the first time)".to_owned(),
         }
+    }
+
+    /// The compiler, as it names itself.
+    ///
+    /// # Errors
+    /// It does not.
+    pub fn version(&self) -> Result<String> {
+        let rustc = match self {
+            Self::Installed => "rustc",
+            Self::Debian { .. } => "/usr/bin/rustc",
+        };
+        output(Command::new(rustc).arg("--version")).with_context(|| format!("{rustc} does not tell its version"))
     }
 
     /// Builds plugins of a workspace in release; the folder with the core modules.
