@@ -133,3 +133,22 @@ impl Report {
 fn size(bytes: u64) -> String {
     if bytes < 1_000_000 { format!("{} kB", bytes / 1_000) } else { format!("{:.1} MB", bytes as f64 / 1e6) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_plugin_bench_tells_is_a_row_of_the_table() -> Result<()> {
+        let told = r#"{ "warm": 9, "cold": 3, "fuel": { "median": 3448, "p99": 3448 },
+            "warm-micros": { "median": 2.31, "p99": 3.4 }, "cold-micros": { "median": 34.2, "p99": 60.7 } }"#;
+        let row = |language, bytes| -> Result<Row> { Ok(Row { language, bytes, cost: serde_json::from_str(told)? }) };
+        let report = Report { machine: "here".to_owned(), rows: vec![row("C", 10_240)?, row("Python", 18_530_000)?] };
+        let table = report.markdown()?;
+        let lines: Vec<&str> = table.lines().skip(4).collect();
+        let expected =
+            ["| C | 10 kB | 3448 | 2.3 | 3.4 | 34 | 61 |", "| Python | 18.5 MB | 3448 | 2.3 | 3.4 | 34 | 61 |"];
+        assert_eq!(lines, expected);
+        Ok(())
+    }
+}
