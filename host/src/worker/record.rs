@@ -5,22 +5,29 @@ use std::sync::Arc;
 use super::clock::Clock;
 use crate::cdr::chain::ChainHash;
 use crate::cdr::record::{Attempt, AttemptOutcome, CallRecord, RecordKey, Times};
-use crate::routing::{RoutingFacts, TargetFacts};
+use crate::routing::{Rate, RoutingFacts, TargetFacts};
 use crate::sip::core::{AttemptReport, CallReport};
 
 /// The record without its key, which is the journal's to give. The call's permits go back here.
 pub(super) fn record(report: CallReport<RoutingFacts>, clock: &Clock) -> CallRecord {
     let facts = report.facts.unpacked();
-    let targets = &facts.targets;
-    let last = report.attempts.last().and_then(|attempt| targets.get(attempt.target));
-    let (mut caller, mut callee) = (facts.caller, facts.callee);
-    caller.sent = last.map(|target| target.caller.clone()).unwrap_or_default();
-    callee.sent = last.map(|target| target.callee.clone()).unwrap_or_default();
+    let (mut caller, mut callee, mut targets) = (facts.caller, facts.callee, facts.targets);
+    let last = report.attempts.last().and_then(|attempt| targets.get_mut(attempt.target));
+    (caller.sent, callee.sent) =
+        last.map(|target| (std::mem::take(&mut target.caller), target.callee.clone())).unwrap_or_default();
+    let attempts = report.attempts.iter().enumerate().map(|(index, made)| {
+        // What a target cost goes to the last attempt that was made of it, and copies of it to those before.
+        let again = report.attempts[index + 1..].iter().any(|later| later.target == made.target);
+        let target = targets.get_mut(made.target);
+        let rate = target.and_then(|target| if again { target.rate.clone() } else { target.rate.take() });
+        attempt(made, targets.get(made.target), rate, clock)
+    });
+    let attempts = attempts.collect();
     let wall = |time| clock.on_wall(time);
     CallRecord {
         key: RecordKey::default(),
         hash: ChainHash::NONE,
-        call_id: String::from_utf8_lossy(&report.call_id).into_owned(),
+        call_id: text(report.call_id.into()),
         customer: facts.customer.to_string(),
         source: report.flow.remote,
         transport: report.flow.transport.param().into(),
@@ -35,15 +42,23 @@ pub(super) fn record(report: CallReport<RoutingFacts>, clock: &Clock) -> CallRec
         },
         code: report.code,
         end: report.end,
-        attempts: report.attempts.iter().map(|made| attempt(made, targets.get(made.target), clock)).collect(),
+        attempts,
         stages: facts.stages,
         attributes: facts.attributes,
     }
 }
 
-fn attempt(made: &AttemptReport, target: Option<&TargetFacts>, clock: &Clock) -> Attempt {
+/// With U+FFFD for what is not UTF-8.
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+fn attempt(made: &AttemptReport, target: Option<&TargetFacts>, rate: Option<Rate>, clock: &Clock) -> Attempt {
     let (ended, code, outcome) = made.ended.unwrap_or((made.started, 487, AttemptOutcome::Cancelled));
-    let rate = target.and_then(|target| target.rate.as_ref());
+    let (cost, price, currency) = match rate {
+        Some(Rate { cost, price, currency }) => (Some(cost), price, Some(currency)),
+        None => (None, None, None),
+    };
     Attempt {
         gateway: target.map_or_else(|| Arc::from(""), |target| Arc::clone(&target.gateway)),
         destination: made.destination,
@@ -55,8 +70,8 @@ fn attempt(made: &AttemptReport, target: Option<&TargetFacts>, clock: &Clock) ->
         code,
         outcome,
         released: made.released.map(|time| clock.on_wall(time)),
-        cost: rate.map(|rate| rate.cost.clone()),
-        price: rate.and_then(|rate| rate.price.clone()),
-        currency: rate.map(|rate| rate.currency.clone()),
+        cost,
+        price,
+        currency,
     }
 }

@@ -84,11 +84,11 @@ impl<F> Call<F> {
             let asked = self.transactions[transaction].refresh.take();
             let tag = callee_tag(response, side);
             if let (Some(contact), Some(leg)) = (asked, self.leg_mut(side, tag)) {
-                leg.contact = contact;
+                leg.party.move_to(&contact);
                 leg.seek(cx);
             }
             if let (Some(contact), Some(leg)) = (response.contact(), self.leg_mut(side.other(), tag)) {
-                leg.contact = contact.uri.into();
+                leg.party.move_to(contact.uri);
                 leg.seek(cx);
             }
         }

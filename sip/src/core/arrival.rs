@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::call::Call;
 use super::cx::read_branch;
 use super::probe::Probes;
@@ -166,7 +168,7 @@ impl<F> Core<F> {
         let hash = self.hash_of(message.call_id());
         let id = CallRef { slot, generation: self.calls[slot as usize].generation };
         let mut call = Box::new(Call::new(now, id, hash, self.rng.u64(..), &message, flow));
-        call.transactions.push(Transaction {
+        call.transactions.push(Box::new(Transaction {
             key,
             method: Method::Invite,
             role: Role::Setup,
@@ -174,8 +176,8 @@ impl<F> Core<F> {
             request: Some(message.clone()),
             refresh: None,
             caller: None,
-            branches: Vec::with_capacity(1),
-        });
+            branches: SmallVec::new(),
+        }));
         self.admit(id, hash, call);
         self.with(now, id, |call, cx| {
             call.answer_setup(cx, 100, "", &[]);

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::Action;
 use super::ascii::Ascii;
 use super::cx::Cx;
 use super::dialog::Leg;
 use super::hunt::{self, Hunt};
 use super::loops::loop_hash;
-use super::report::AttemptReport;
+use super::report::Attempts;
 use super::server::Server;
 use super::session::Session;
 use super::transaction::{Role, Side, Transaction};
@@ -47,12 +49,12 @@ pub(super) struct Call<F> {
     pub(super) forks: Vec<Leg>,
     pub(super) phase: Phase,
     pub(super) hunt: Option<Box<Hunt>>,
-    pub(super) transactions: Vec<Transaction>,
+    pub(super) transactions: SmallVec<[Box<Transaction>; 2]>,
     pub(super) received: Time,
     pub(super) routed: Option<Time>,
     pub(super) ringing: Option<Time>,
     pub(super) answered: Option<Time>,
-    pub(super) attempts: Vec<AttemptReport>,
+    pub(super) attempts: Attempts,
     pub(super) facts: Option<F>,
     /// When its refreshes must have come.
     pub(super) session: Session,
@@ -105,12 +107,12 @@ impl<F> Call<F> {
             forks: Vec::new(),
             phase: Phase::Routing,
             hunt: None,
-            transactions: Vec::with_capacity(1),
+            transactions: SmallVec::new(),
             received: now,
             routed: None,
             ringing: None,
             answered: None,
-            attempts: Vec::new(),
+            attempts: Attempts::new(),
             facts: None,
             session: Session::default(),
             pass: None,
@@ -129,7 +131,7 @@ impl<F> Call<F> {
     }
 
     pub(super) fn setup(&mut self) -> Option<&mut Transaction> {
-        self.transactions.iter_mut().find(|transaction| transaction.role == Role::Setup)
+        self.transactions.iter_mut().find(|transaction| transaction.role == Role::Setup).map(Box::as_mut)
     }
 
     /// Answer the INVITE by ourselves.
@@ -180,14 +182,14 @@ impl<F> Call<F> {
     /// Learn from a response to the setup by which From the callee knows the caller.
     pub(super) fn note_shown(&mut self, response: &Message) {
         if self.setup().is_some_and(|setup| setup.caller.is_some()) {
-            self.shown = response.get(Name::From).filter(|from| *from != &*self.caller.party).map(Into::into);
+            self.shown = response.get(Name::From).filter(|from| *from != self.caller.party.field()).map(Into::into);
         }
     }
 
     /// Responses carry the From that the caller sent, whatever the stages made of it.
     fn restore_from(&mut self) {
-        if self.hunt.as_ref().is_some_and(|hunt| hunt.changes_from(&self.caller.party)) {
-            let party = self.caller.party.clone();
+        if self.hunt.as_ref().is_some_and(|hunt| hunt.changes_from(self.caller.party.field())) {
+            let party = self.caller.party.field().into();
             if let Some(setup) = self.setup() {
                 setup.caller = Some((Name::From, party));
             }
@@ -196,7 +198,7 @@ impl<F> Call<F> {
 
     /// Whether this one has answered before.
     pub(super) fn knows_callee(&self, tag: Option<&[u8]>) -> bool {
-        self.callee.iter().chain(&self.forks).any(|leg| Some(&*leg.tag) == tag)
+        self.callee.iter().chain(&self.forks).any(|leg| Some(leg.party.tag()) == tag)
     }
 
     /// The caller no longer wants the transaction that `transaction` is (RFC 3261 section 16.10).
@@ -229,7 +231,7 @@ impl<F> Call<F> {
         self.transactions.retain(|transaction| !transaction.is_over());
         if self.transactions.is_empty() {
             // A call in progress is long: it keeps no room for the next request.
-            self.transactions = Vec::new();
+            self.transactions = SmallVec::new();
         }
     }
 

@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use super::cx::Cx;
 use super::forward;
+use super::party::Party;
 use super::settings::{Listener, Settings};
 use crate::decision::Destination;
 use crate::flow::{Flow, Transport};
@@ -18,11 +19,7 @@ use crate::uri::{Scheme, Uri};
 /// One side of a call, seen from here.
 #[derive(Debug, Clone)]
 pub(super) struct Leg {
-    /// Its From or To, with tag.
-    pub(super) party: Box<[u8]>,
-    pub(super) tag: Box<[u8]>,
-    /// The remote target: the URI of its last Contact.
-    pub(super) contact: Box<[u8]>,
+    pub(super) party: Party,
     /// The URIs of the proxies between us and it, nearest first.
     pub(super) routes: Box<[Box<[u8]>]>,
     /// Where its messages came from: used when the next hop's address is not in its URI.
@@ -44,11 +41,8 @@ impl Leg {
     /// Nobody at an address: of a call that is over already.
     pub(super) fn nobody(remote: SocketAddr) -> Self {
         let flow = Flow::to(u16::MAX, Transport::Udp, remote);
-        let none = || boxed(None);
         Self {
-            party: none(),
-            tag: none(),
-            contact: none(),
+            party: Party::default(),
             routes: Box::default(),
             flow,
             cseq: 0,
@@ -63,9 +57,7 @@ impl Leg {
     /// The caller, from its INVITE as received.
     pub(super) fn caller(invite: &Message, flow: Flow) -> Self {
         Self {
-            party: boxed(invite.get(Name::From)),
-            tag: boxed(invite.from_tag()),
-            contact: boxed(invite.contact().map(|contact| contact.uri)),
+            party: Party::of(invite.get(Name::From), invite.contact().map(|contact| contact.uri), invite.from_tag()),
             routes: invite.record_routes().map(|route| route.uri.into()).collect(),
             flow,
             cseq: invite.cseq().map_or(0, |cseq| cseq.number),
@@ -85,9 +77,7 @@ impl Leg {
         let own = routes.iter().position(|route| ours(route) && cookie_of(route.uri) == Some(cookie));
         let behind = own.or_else(|| routes.iter().position(ours)).unwrap_or(routes.len());
         Self {
-            party: boxed(answer.get(Name::To)),
-            tag: boxed(answer.to_tag()),
-            contact: boxed(answer.contact().map(|contact| contact.uri)),
+            party: Party::of(answer.get(Name::To), answer.contact().map(|contact| contact.uri), answer.to_tag()),
             routes: routes[..behind].iter().rev().map(|route| route.uri.into()).collect(),
             flow,
             cseq: 0,
@@ -110,12 +100,8 @@ impl Leg {
     }
 
     pub(super) fn next_uri(&self) -> &[u8] {
-        self.routes.first().unwrap_or(&self.contact)
+        self.routes.first().map_or(self.party.contact(), |route| &**route)
     }
-}
-
-fn boxed(bytes: Option<&[u8]>) -> Box<[u8]> {
-    bytes.unwrap_or_default().into()
 }
 
 /// Whether a Route or Record-Route value is this node.
@@ -163,7 +149,7 @@ pub(super) fn request(
 ) -> Bytes {
     let name: &[u8] = if method == Method::Ack { b"ACK" } else { b"BYE" };
     // Who gave no Contact is called by its address.
-    let target = if to.contact.is_empty() { address_of(&to.party) } else { &to.contact };
+    let target = if to.party.contact().is_empty() { address_of(to.party.field()) } else { to.party.contact() };
     let routes = to.routes.iter().map(|route| &**route);
     // A strict router wants itself in the Request-URI and the target at the end (RFC 3261 section 12.2.1.1).
     let (request_uri, skipped, last) = match to.routes.first() {
@@ -183,7 +169,8 @@ pub(super) fn request(
         out.extend_from_slice(route);
         out.extend_from_slice(b">\r\n");
     }
-    for (header, value) in [(&b"From: "[..], &from.party), (b"To: ", &to.party), (b"Call-ID: ", &call_id.into())] {
+    for (header, value) in [(&b"From: "[..], from.party.field()), (b"To: ", to.party.field()), (b"Call-ID: ", call_id)]
+    {
         out.extend_from_slice(header);
         out.extend_from_slice(value);
         out.extend_from_slice(b"\r\n");

@@ -1,5 +1,7 @@
 //! How a call ends: who has hung up, our own BYE, and the record.
 
+use smallvec::smallvec;
+
 use super::Action;
 use super::call::{Call, Phase};
 use super::client::{Client, Patience};
@@ -92,7 +94,7 @@ impl<F> Call<F> {
     /// Send BYE to both sides, each in the name of the other.
     pub(super) fn hang_up(&mut self, cx: &mut Cx<'_, F>) {
         let caller = self.caller.clone();
-        let party = self.shown.as_ref().unwrap_or(&caller.party).clone();
+        let party = self.shown.as_ref().map_or_else(|| caller.party.clone(), |shown| caller.party.shown_as(shown));
         let shown = Leg { party, ..caller.clone() };
         let callees: Vec<Leg> = self.callee.iter().chain(&self.forks).filter(|leg| !leg.over).cloned().collect();
         for callee in &callees {
@@ -127,8 +129,8 @@ impl<F> Call<F> {
         let request = dialog::request(Method::Bye, cseq, from, to, &self.call_id, via, &branch);
         let patience = Patience { first: cx.settings.timeout(), last: cx.settings.timeout(), renewed: false };
         let client = Client::start(cx, branch, Outgoing::small(flow, request), false, patience);
-        let login = self.login.clone().filter(|_| to.tag != self.caller.tag);
-        self.transactions.push(Transaction {
+        let login = self.login.clone().filter(|_| to.party.tag() != self.caller.party.tag());
+        self.transactions.push(Box::new(Transaction {
             key: Key::new(),
             method: Method::Bye,
             role: Role::Own,
@@ -136,8 +138,8 @@ impl<F> Call<F> {
             request: None,
             refresh: None,
             caller: None,
-            branches: vec![Branch { login, ..Branch::new(client, patience) }],
-        });
+            branches: smallvec![Branch { login, ..Branch::new(client, patience) }],
+        }));
     }
 }
 

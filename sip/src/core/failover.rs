@@ -26,7 +26,7 @@ fn again<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, (transaction, branch): (usiz
     let tried: Vec<Destination> = current.branches.iter().map(|branch| destination(branch.client.flow)).collect();
     let sent = from.client.request().clone();
     let message = Message::parse(sent.clone()).ok()?;
-    let side = if message.to_tag() == Some(&*call.caller.tag) { Side::Caller } else { Side::Callee };
+    let side = if message.to_tag() == Some(call.caller.party.tag()) { Side::Caller } else { Side::Callee };
     let leg = call.leg_mut(side, message.to_tag())?;
     let known = leg.flow;
     let mut others = cx.names.others(leg.next_uri(), &tried)?;

@@ -23,6 +23,7 @@
 //! | `failover` | the next address of a name, where one cannot be reached |
 //! | `size` | what is too large for a datagram, or for all |
 //! | `dialog` | the two legs, and our own requests |
+//! | `party` | how a side names itself |
 //! | `open` | a call in progress, written down and taken up again |
 //! | `stateless` | what is answered or dropped without a call |
 
@@ -44,6 +45,7 @@ mod hunt;
 mod loops;
 mod names;
 mod open;
+mod party;
 mod probe;
 mod report;
 mod server;
@@ -84,7 +86,7 @@ pub use self::action::Action;
 pub use self::counters::Counters;
 pub use self::open::{OpenCall, Terms};
 pub use self::probe::Probe;
-pub use self::report::{AttemptReport, CallReport};
+pub use self::report::{AttemptReport, Attempts, CallReport};
 pub use self::settings::{Listener, Settings};
 
 /// All calls of one worker.

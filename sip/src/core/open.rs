@@ -4,9 +4,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use super::call::{Call, Phase};
 use super::dialog;
+use super::party::Party;
 use super::report::AttemptReport;
 use super::session::Session;
 use super::settings::Settings;
@@ -152,9 +154,9 @@ impl Way {
 impl Leg {
     fn of(leg: &dialog::Leg, settings: &Settings) -> Self {
         Self {
-            party: leg.party.clone(),
-            tag: leg.tag.clone(),
-            contact: leg.contact.clone(),
+            party: leg.party.field().into(),
+            tag: leg.party.tag().into(),
+            contact: leg.party.contact().into(),
             routes: leg.routes.iter().cloned().map(Octets).collect(),
             way: Way::of(leg.flow, settings),
             cseq: leg.cseq,
@@ -166,9 +168,10 @@ impl Leg {
     fn restored(self, settings: &Settings) -> Option<dialog::Leg> {
         let flow = self.way.flow(settings)?;
         let Self { party, tag, contact, routes, cseq, over, shift, way: _ } = self;
+        let party = Party::of(Some(&party), Some(&contact), Some(&tag));
         let routes = routes.into_iter().map(|octets| octets.0).collect();
         let (attempt, invite_shift, credentials) = (0, shift, None);
-        Some(dialog::Leg { party, tag, contact, routes, flow, cseq, over, attempt, shift, invite_shift, credentials })
+        Some(dialog::Leg { party, routes, flow, cseq, over, attempt, shift, invite_shift, credentials })
     }
 }
 
@@ -192,7 +195,7 @@ impl<F> Core<F> {
             routed: call.routed?,
             ringing: call.ringing,
             answered: call.answered,
-            attempts: call.attempts.clone(),
+            attempts: call.attempts.to_vec(),
         };
         Some((open, call.facts.as_ref()?))
     }
@@ -237,12 +240,12 @@ impl<F> Core<F> {
             forks: callees,
             phase: if open.answered.is_some() { Phase::Answered } else { Phase::Hunting },
             hunt: None,
-            transactions: Vec::new(),
+            transactions: SmallVec::new(),
             received: open.received,
             routed: Some(open.routed),
             ringing: open.ringing,
             answered: open.answered,
-            attempts: open.attempts,
+            attempts: open.attempts.into(),
             facts: Some(facts),
             session: Session::default(),
             pass: None,

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use crate::end::{AttemptOutcome, End};
 use crate::flow::Flow;
@@ -34,8 +35,11 @@ pub struct CallReport<F> {
     /// When it was over.
     pub ended: Time,
     /// In order.
-    pub attempts: Vec<AttemptReport>,
+    pub attempts: Attempts,
 }
+
+/// Most calls take one.
+pub type Attempts = SmallVec<[AttemptReport; 1]>;
 
 /// One attempt of the hunt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

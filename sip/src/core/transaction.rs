@@ -30,7 +30,7 @@ pub(super) struct Transaction {
     pub(super) refresh: Option<Box<[u8]>>,
     /// The From (To, where the callee asks) to put back into responses, where the stages changed it.
     pub(super) caller: Option<(Name, Box<[u8]>)>,
-    pub(super) branches: Vec<Branch>,
+    pub(super) branches: SmallVec<[Branch; 1]>,
 }
 
 /// What a transaction is to its call.

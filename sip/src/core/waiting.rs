@@ -6,7 +6,7 @@ use super::call::{Call, Phase};
 use super::cx::Cx;
 use super::failover;
 use super::hunt;
-use super::transaction::{Role, Transaction};
+use super::transaction::Role;
 use crate::end::End;
 use crate::flow::Loss;
 use crate::message::Method;
@@ -76,7 +76,11 @@ impl<F> Call<F> {
     pub(super) fn next_timer(&self, cx: &Cx<'_, F>) -> Option<Time> {
         let waits_until = self.hunt.as_ref().and_then(|hunt| hunt.waits_until);
         let own = [self.limit(cx), self.expiry(), self.held_until(cx), waits_until];
-        self.transactions.iter().filter_map(Transaction::next_timer).chain(own.into_iter().flatten()).min()
+        self.transactions
+            .iter()
+            .filter_map(|transaction| transaction.next_timer())
+            .chain(own.into_iter().flatten())
+            .min()
     }
 
     /// The next hop of a branch cannot be reached.

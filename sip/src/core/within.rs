@@ -54,8 +54,8 @@ impl<F> Call<F> {
     /// an early dialog are not known here.
     pub(super) fn side_of(&self, request: &Message) -> Option<Side> {
         match (request.from_tag()?, request.to_tag()?) {
-            (from, _) if *from == *self.caller.tag => Some(Side::Caller),
-            (_, to) if *to == *self.caller.tag => Some(Side::Callee),
+            (from, _) if *from == *self.caller.party.tag() => Some(Side::Caller),
+            (_, to) if *to == *self.caller.party.tag() => Some(Side::Callee),
             _ => None,
         }
     }
@@ -72,7 +72,7 @@ impl<F> Call<F> {
         let shown = self.shown.as_deref()?;
         Some(match side {
             Side::Caller => (Name::From, shown),
-            Side::Callee => (Name::To, &self.caller.party),
+            Side::Callee => (Name::To, self.caller.party.field()),
         })
     }
 
@@ -82,7 +82,7 @@ impl<F> Call<F> {
             Side::Caller => Some(&mut self.caller),
             Side::Callee => {
                 let legs = self.callee.iter_mut().chain(&mut self.forks).chain(&mut self.early);
-                legs.into_iter().find(|leg| Some(&*leg.tag) == callee)
+                legs.into_iter().find(|leg| Some(leg.party.tag()) == callee)
             }
         }
     }
@@ -91,7 +91,7 @@ impl<F> Call<F> {
         match side {
             Side::Caller => Some(&self.caller),
             Side::Callee => {
-                self.callee.iter().chain(&self.forks).chain(&self.early).find(|leg| Some(&*leg.tag) == callee)
+                self.callee.iter().chain(&self.forks).chain(&self.early).find(|leg| Some(leg.party.tag()) == callee)
             }
         }
     }
@@ -107,11 +107,11 @@ impl<F> Call<F> {
             leg.flow = flow;
             leg.cseq = leg.cseq.max(message.cseq().map_or(0, |cseq| cseq.number));
         }
-        let is_callee = self.callee.as_ref().is_some_and(|leg| Some(&*leg.tag) == callee);
+        let is_callee = self.callee.as_ref().is_some_and(|leg| Some(leg.party.tag()) == callee);
         if message.method() == Method::Bye && self.phase == Phase::Answered && is_callee {
             self.hung_up.get_or_insert((cx.now, side));
         }
-        let mut transaction = Transaction {
+        let mut transaction = Box::new(Transaction {
             key,
             method: message.method(),
             role: Role::Within(side),
@@ -119,8 +119,8 @@ impl<F> Call<F> {
             request: Some(message.clone()),
             refresh: message.contact().filter(|_| refresh).map(|contact| contact.uri.into()),
             caller: self.shown.as_ref().and_then(|_| caller_as_sent(&message, side)),
-            branches: Vec::with_capacity(1),
-        };
+            branches: SmallVec::new(),
+        });
         let tag = self.tag();
         if invite {
             transaction.answer(cx, 100, "", &tag, &[]);
@@ -228,7 +228,7 @@ impl<F> Call<F> {
                 Some(Path {
                     flow: leg.next_hop(cx)?,
                     taken: (own, 0),
-                    request_uri: (!leg.contact.is_empty()).then(|| slice(&leg.contact)),
+                    request_uri: Some(leg.party.contact()).filter(|contact| !contact.is_empty()).map(slice),
                     add_routes: leg.routes.iter().map(|route| slice(route)).collect(),
                 })
             }

@@ -50,10 +50,12 @@ fn on_provisional<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, branch: usize, flow
     }
     setup.relay(cx, response, shift);
     call.note_shown(response);
-    let news = response.to_tag().is_some_and(|tag| call.early.iter().all(|leg| *leg.tag != *tag));
+    let news = response.to_tag().is_some_and(|tag| call.early.iter().all(|leg| leg.party.tag() != tag));
     if news && call.early.len() < MAX_FORKS {
         let leg = Leg::callee(response, flow, cx.settings, call.cookie);
         leg.seek(cx);
+        // Most calls have one.
+        call.early.reserve_exact(1);
         call.early.push(Leg { attempt, shift, invite_shift: shift, ..leg });
     }
     if (180..190).contains(&response.code()) {

@@ -128,4 +128,4 @@ fn what_a_call_asks_the_allocator_for_is_bounded() {
 }
 
 /// A call that asks for more than this has been made dearer.
-const MOST: usize = 60;
+const MOST: usize = 50;
