@@ -106,7 +106,7 @@ async fn show<C: Control>(State(shared): Api<C>, Path((table, key)): Path<(Strin
         Origin::Stale { age, via } => ("stale", Some(word(via)), Some(age)),
         Origin::Loaded => ("expired", None, None),
     };
-    let rows = rows.iter().map(|row| fields(row)).collect();
+    let rows = rows.iter().map(fields).collect();
     let age_seconds = age.map(|age| age.as_secs_f64());
     Json(Shown { table: table.name(), key: &key, rows, state, from, age_seconds }).into_response()
 }

@@ -128,7 +128,7 @@ impl CachedTable {
     }
 
     /// What is held under a key, whether it may still be served or not. Counts as no look-up.
-    pub(super) fn peek(&self, key: &str) -> Option<(Option<Arc<Row>>, Origin)> {
+    pub(super) fn peek(&self, key: &str) -> Option<(Option<Row>, Origin)> {
         let entry = self.store.peek(key)?;
         Some((entry.row.clone(), self.origin_of(&entry)))
     }
@@ -300,7 +300,7 @@ impl CachedTable {
     }
 
     /// What is served where a load failed: the old answer, for as long as that is allowed.
-    fn instead(&self, key: &str, error: LookupError) -> Result<Option<Arc<Row>>, LookupError> {
+    fn instead(&self, key: &str, error: LookupError) -> Result<Option<Row>, LookupError> {
         let old = self.store.peek(key).filter(|entry| self.clock.now() < entry.error_until);
         old.map_or(Err(error), |entry| {
             self.counters.was_stale();
@@ -310,10 +310,10 @@ impl CachedTable {
     }
 
     /// Takes an answer into the cache, unless something was purged since it was asked for: it may be the very thing.
-    fn keep(&self, key: &str, fetched: Fetched, purges: u64) -> Option<Arc<Row>> {
+    fn keep(&self, key: &str, fetched: Fetched, purges: u64) -> Option<Row> {
         let Times { refresh_from, fresh_until, stale_until, error_until } = self.times(&fetched);
         let Fetched { given, loaded, via } = fetched;
-        let row = given.row.map(Arc::new);
+        let row = given.row;
         if self.purges.load(Ordering::Acquire) != purges {
             return row;
         }

@@ -47,7 +47,7 @@ impl Dictionary {
                 fields.push(Field { name: Arc::clone(&column.name), value });
             }
         }
-        Row { fields: fields.into_boxed_slice() }
+        Row { fields: fields.into() }
     }
 
     /// Bytes on the heap.

@@ -14,7 +14,7 @@ use super::error::{LookupError, Trouble};
 use super::row::Row;
 
 /// What a look-up ends with.
-pub type Answer = Result<Option<Arc<Row>>, LookupError>;
+pub type Answer = Result<Option<Row>, LookupError>;
 
 /// Waits for a load that is under way, until the table's deadline at the longest. A stage with less time drops it:
 /// that ends the waiting, never the load, which may serve the next call.

@@ -22,8 +22,6 @@ mod leaves;
 mod pages;
 mod tree;
 
-use std::sync::Arc;
-
 use smallvec::SmallVec;
 
 use self::leaves::{Found, Leaves};
@@ -57,7 +55,7 @@ impl PrefixIndex {
     }
 
     /// The rows under every prefix of `number`: longest prefix first, the file's order within one; at most 64.
-    pub(super) fn matches(&self, dictionary: &Dictionary, number: &str) -> SmallVec<[Arc<Row>; 8]> {
+    pub(super) fn matches(&self, dictionary: &Dictionary, number: &str) -> SmallVec<[Row; 8]> {
         let number = digits::pack_start(number);
         let mut rows = SmallVec::new();
         let Some(floor) = self.floor(number) else { return rows };
@@ -98,9 +96,9 @@ impl PrefixIndex {
 }
 
 /// Until there are as many as one look-up gives.
-fn append(dictionary: &Dictionary, mut packed: &[u8], rows: &mut SmallVec<[Arc<Row>; 8]>) {
+fn append(dictionary: &Dictionary, mut packed: &[u8], rows: &mut SmallVec<[Row; 8]>) {
     while !packed.is_empty() && rows.len() < MOST_ROWS {
-        rows.push(Arc::new(dictionary.unpack(&mut packed)));
+        rows.push(dictionary.unpack(&mut packed));
     }
 }
 

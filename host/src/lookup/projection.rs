@@ -101,7 +101,7 @@ fn text_row(name: &Arc<str>, body: &[u8]) -> Result<Row, String> {
     if text.starts_with("<!") || text.starts_with("<?") || text.starts_with('<') && text.contains("</") {
         return Err("the answer is a page and no value".to_owned());
     }
-    Ok(Row { fields: Box::new([Field { name: Arc::clone(name), value: Value::Text(text.into()) }]) })
+    Ok(Row { fields: Arc::new([Field { name: Arc::clone(name), value: Value::Text(text.into()) }]) })
 }
 
 fn json_row(columns: &[JsonColumn], json: &Json) -> Result<Row, String> {

@@ -1,11 +1,14 @@
-//! What a table answers with: typed fields.
+//! What a table answers with: typed fields. Guests get them from here, as `types.wit` has them, without a copy between.
 
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use wasmtime::component::{ComponentType, Lower};
+
 /// An exact decimal: `digits` × 10^-`scale`, `scale` at most 18.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ComponentType, Lower)]
+#[component(record)]
 pub struct Decimal {
     /// The digits as one integer.
     pub digits: i64,
@@ -14,20 +17,26 @@ pub struct Decimal {
 }
 
 /// One typed value.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, ComponentType, Lower)]
+#[component(variant)]
 pub enum Value {
     /// UTF-8 text.
+    #[component(name = "text")]
     Text(Box<str>),
     /// 64 bits, signed.
+    #[component(name = "integer")]
     Integer(i64),
     /// Exact decimal.
+    #[component(name = "decimal")]
     Decimal(Decimal),
     /// True or false.
+    #[component(name = "boolean")]
     Boolean(bool),
 }
 
 /// One named value; the names of a table's rows are shared.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, ComponentType, Lower)]
+#[component(record)]
 pub struct Field {
     /// From the table's projection.
     pub name: Arc<str>,
@@ -35,11 +44,11 @@ pub struct Field {
     pub value: Value,
 }
 
-/// One row: the projected fields, in the projection's order.
+/// One row: the projected fields, in the projection's order. A clone is the same row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
     /// The fields.
-    pub fields: Box<[Field]>,
+    pub fields: Arc<[Field]>,
 }
 
 impl Row {

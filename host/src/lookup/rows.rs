@@ -1,6 +1,5 @@
 //! The rows of a table that is held whole, and how they are taken in, one after the other.
 
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use smallvec::SmallVec;
@@ -41,7 +40,7 @@ impl RowSet {
     }
 
     /// As [`PrefixIndex::matches`]; `None` when the table matches whole keys.
-    pub(super) fn matches(&self, digits: &str) -> Option<SmallVec<[Arc<Row>; 8]>> {
+    pub(super) fn matches(&self, digits: &str) -> Option<SmallVec<[Row; 8]>> {
         match &self.index {
             Index::Exact(_) => None,
             Index::Prefix(index) => Some(index.matches(&self.dictionary, digits)),

@@ -175,7 +175,7 @@ fn encode(row: Option<&Row>) -> Vec<u8> {
     let mut bytes = vec![FORM];
     bytes.extend_from_slice(&micros().to_le_bytes());
     bytes.push(u8::from(row.is_some()));
-    for field in row.map_or(&[][..], |row| &row.fields) {
+    for field in row.map_or(&[][..], |row| &*row.fields) {
         pack_text(&field.name, &mut bytes);
         pack(Some(&field.value), &mut bytes);
     }

@@ -105,7 +105,7 @@ impl Table {
     ///
     /// # Errors
     /// `BadKey`, or `Unavailable` where the table's `match` is not `prefix`.
-    pub fn prefix(&self, digits: &str) -> Result<SmallVec<[Arc<Row>; 8]>, LookupError> {
+    pub fn prefix(&self, digits: &str) -> Result<SmallVec<[Row; 8]>, LookupError> {
         self.check(digits)?;
         let rows = match &self.backing {
             Backing::Whole(table) => table.matches(digits)?,
@@ -128,7 +128,7 @@ impl Table {
 
     /// The rows that memory holds for a key and where they are from, fresh or not; of a prefix table those of every
     /// prefix. `None` where memory knows nothing of the key. Counts as no look-up and asks nobody.
-    pub fn peek(&self, key: &str) -> Option<(SmallVec<[Arc<Row>; 8]>, Origin)> {
+    pub fn peek(&self, key: &str) -> Option<(SmallVec<[Row; 8]>, Origin)> {
         match &self.backing {
             Backing::Whole(table) => Some((table.peek(key)?, Origin::Memory { age: table.age(), from: table.kind() })),
             Backing::Cached(table) => table.peek(key).map(|(row, origin)| (row.into_iter().collect(), origin)),

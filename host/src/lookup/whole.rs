@@ -126,16 +126,16 @@ impl WholeTable {
         matches!(&self.source, WholeSource::Query(own) if own.is_same(query))
     }
 
-    pub(super) fn get(&self, key: &str) -> Result<Option<Arc<Row>>, LookupError> {
+    pub(super) fn get(&self, key: &str) -> Result<Option<Row>, LookupError> {
         let rows = self.rows.load();
         let Some(rows) = rows.as_deref() else { return Err(self.missing()) };
-        let row = rows.get(key).map(Arc::new);
+        let row = rows.get(key);
         self.counters.answered(row.is_some());
         Ok(row)
     }
 
     /// `None` where the table matches whole keys.
-    pub(super) fn matches(&self, digits: &str) -> Result<Option<SmallVec<[Arc<Row>; 8]>>, LookupError> {
+    pub(super) fn matches(&self, digits: &str) -> Result<Option<SmallVec<[Row; 8]>>, LookupError> {
         let rows = self.rows.load();
         let Some(rows) = rows.as_deref() else { return Err(self.missing()) };
         let found = rows.matches(digits);
@@ -146,9 +146,9 @@ impl WholeTable {
     }
 
     /// What it has for a key, by whichever match. Counts as no look-up.
-    pub(super) fn peek(&self, key: &str) -> Option<SmallVec<[Arc<Row>; 8]>> {
+    pub(super) fn peek(&self, key: &str) -> Option<SmallVec<[Row; 8]>> {
         let rows = self.rows.load_full()?;
-        Some(rows.matches(key).unwrap_or_else(|| rows.get(key).map(Arc::new).into_iter().collect()))
+        Some(rows.matches(key).unwrap_or_else(|| rows.get(key).into_iter().collect()))
     }
 
     /// Since the file was written last, or the database read.

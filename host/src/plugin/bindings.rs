@@ -5,9 +5,8 @@ wasmtime::component::bindgen!({
     world: "stage",
     path: "../wit",
     imports: {
-        // Only what can wait for the outside is async: the others never leave the thread.
-        "trunkline:routing/lookups.lookup": async | exact,
-        "trunkline:routing/lookups.lookup-all": async | exact,
+        // Only what can wait for the outside is async: the others never leave the thread. Of `lookups` the types alone
+        // serve: `imports/lookups.rs` links its functions by hand.
         "trunkline:routing/services.call": async | exact,
     },
     exports: { default: async },

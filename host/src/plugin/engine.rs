@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-use super::bindings;
+use super::bindings::trunkline::routing::{clock, limits, message, services, telemetry};
 use super::error::LoadError;
+use super::imports::lookups;
 use super::state::State;
 
 /// The largest `memory` that a plugin can be given. Slots are reserved as addresses, not as memory.
@@ -140,6 +141,12 @@ fn pool(options: EngineOptions) -> PoolingAllocationConfig {
 
 fn linker(wasm: &wasmtime::Engine) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(wasm);
-    bindings::Stage::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
+    // All that `worlds.wit` has a stage import.
+    clock::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
+    limits::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
+    lookups::add_to_linker(&mut linker)?;
+    message::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
+    services::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
+    telemetry::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
     Ok(linker)
 }

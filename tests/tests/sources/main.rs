@@ -63,7 +63,7 @@ impl Node {
     }
 }
 
-fn told(row: Option<&Arc<lookup::row::Row>>) -> String {
+fn told(row: Option<&lookup::row::Row>) -> String {
     let Some(row) = row else { return "none".to_owned() };
     let fields = row.fields.iter().map(|field| format!("{}={}", field.name, field.value));
     fields.collect::<Vec<_>>().join(" ")

@@ -33,7 +33,7 @@ pub enum Via {
 #[derive(Debug)]
 pub(in crate::lookup) struct Entry {
     /// `None`: the source has no such row.
-    pub(in crate::lookup) row: Option<Arc<Row>>,
+    pub(in crate::lookup) row: Option<Row>,
     pub(in crate::lookup) via: Via,
     /// When the source gave it.
     pub(in crate::lookup) loaded: u64,

@@ -23,7 +23,7 @@ fn line(row: &Row) -> usize {
 }
 
 fn matches((dictionary, index): &(Dictionary, PrefixIndex), number: &str) -> Vec<usize> {
-    index.matches(dictionary, number).iter().map(|row| line(row)).collect()
+    index.matches(dictionary, number).iter().map(line).collect()
 }
 
 /// What the definition says, row by row.

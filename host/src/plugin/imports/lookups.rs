@@ -1,83 +1,121 @@
 //! `lookups`: rows of the operator's tables, at once where they are cached, else within the stage's deadline.
+//!
+//! Linked by hand: a row is written into the guest's memory from where the table has it, and what memory answers is told
+//! without a future of its own. The generated code would have copied the row first, and made such a future for each answer.
 
+use std::future::{Future, ready};
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::lookup::row::{self, Row};
-use crate::lookup::{self, Origin, Probe};
-use crate::plugin::bindings::trunkline::routing::lookups::{Host, LookupError, Query};
-use crate::plugin::contract;
+use wasmtime::StoreContextMut;
+use wasmtime::component::Linker;
+
+use crate::lookup::row::Field;
+use crate::lookup::{self, Load, Origin, Probe};
+use crate::plugin::bindings::trunkline::routing::lookups::{LookupError, Query};
 use crate::plugin::state::State;
 use crate::plugin::trace::Open;
 use crate::plugin::trace::story::{self, Question};
+use crate::plugin::version::{CONTRACT_VERSION, PACKAGE};
 
 /// Queries of one `lookup-all`.
 const MAX_QUERIES: usize = 32;
 
-type Answer = Result<Option<contract::Row>, LookupError>;
+/// A row as a guest gets it.
+pub(in crate::plugin) type Row = Arc<[Field]>;
 
-impl Host for State {
-    async fn lookup(&mut self, table: String, key: String) -> Answer {
-        let answer = if let Some(answer) = self.told_row(&table, &key) {
-            answer
-        } else {
-            let begun = self.begin(&table, &key);
-            self.finish(begun, &table, &key).await
-        };
-        self.write_down(|recording| recording.heard_lookup(&table, &key, &answer));
-        self.heed(&answer);
-        answer
+/// What a guest is told of one key.
+pub(in crate::plugin) type Answer = Result<Option<Row>, LookupError>;
+
+/// What a guest is told of a number's prefixes.
+pub(in crate::plugin) type Rows = Result<Vec<Row>, LookupError>;
+
+/// The result of a function that may wait, as wasmtime wants it.
+type Reply<'a, T> = Box<dyn Future<Output = wasmtime::Result<(T,)>> + Send + 'a>;
+
+/// Makes the interface known to guests.
+pub(in crate::plugin) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    let mut interface = linker.instance(&format!("{PACKAGE}lookups@{CONTRACT_VERSION}"))?;
+    interface.func_wrap_async("lookup", lookup)?;
+    interface.func_wrap_async("lookup-all", lookup_all)?;
+    interface.func_wrap("lookup-prefix", |mut store: StoreContextMut<'_, State>, (table, digits): (String, String)| {
+        Ok((store.data_mut().lookup_prefix(&table, &digits),))
+    })
+}
+
+fn lookup(mut store: StoreContextMut<'_, State>, (table, key): (String, String)) -> Reply<'_, Answer> {
+    let state = store.data_mut();
+    if let Some(told) = state.told_row(&table, &key) {
+        state.heed(&told);
+        return Box::new(ready(Ok((told,))));
     }
+    let begun = state.begin(&table, &key);
+    match begun.probe {
+        Probe::Ready(found) => {
+            let answer = state.finish(found, begun.origin, begun.open, &table, &key);
+            Box::new(ready(Ok((answer,))))
+        }
+        Probe::Pending(load) => {
+            Box::new(
+                async move { Ok((store.data_mut().finish_late(load, begun.origin, begun.open, &table, &key).await,)) },
+            )
+        }
+    }
+}
 
-    async fn lookup_all(&mut self, queries: Vec<Query>) -> Vec<Answer> {
-        if queries.len() > MAX_QUERIES {
-            let refusal = format!("{} queries at once; at most {MAX_QUERIES}", queries.len());
-            return queries.iter().map(|_| Err(LookupError::Unavailable(refusal.clone()))).collect();
+fn lookup_all(mut store: StoreContextMut<'_, State>, (queries,): (Vec<Query>,)) -> Reply<'_, Vec<Answer>> {
+    let state = store.data_mut();
+    if queries.len() > MAX_QUERIES {
+        let refusal = format!("{} queries at once; at most {MAX_QUERIES}", queries.len());
+        let refused = queries.iter().map(|_| Err(LookupError::Unavailable(refusal.clone())));
+        return Box::new(ready(Ok((refused.collect(),))));
+    }
+    if state.told().is_some() {
+        let told: Vec<_> = queries.iter().filter_map(|query| state.told_row(&query.table, &query.key)).collect();
+        for answer in &told {
+            state.heed(answer);
         }
-        if self.told().is_some() {
-            let told = queries.iter().filter_map(|query| self.told_row(&query.table, &query.key)).collect::<Vec<_>>();
-            for answer in &told {
-                self.heed(answer);
-            }
-            return told;
-        }
-        // All loads run before the first is awaited.
-        let begun: Vec<_> = queries.iter().map(|query| self.begin(&query.table, &query.key)).collect();
+        return Box::new(ready(Ok((told,))));
+    }
+    // All loads run before the first is awaited.
+    let begun: Vec<_> = queries.iter().map(|query| state.begin(&query.table, &query.key)).collect();
+    Box::new(async move {
+        let state = store.data_mut();
         let mut answers = Vec::with_capacity(begun.len());
-        for (lookup, query) in begun.into_iter().zip(&queries) {
-            let answer = self.finish(lookup, &query.table, &query.key).await;
-            self.write_down(|recording| recording.heard_lookup(&query.table, &query.key, &answer));
-            self.heed(&answer);
-            answers.push(answer);
-        }
-        answers
-    }
-
-    fn lookup_prefix(&mut self, table: String, digits: String) -> Result<Vec<contract::Row>, LookupError> {
-        if let Some(told) = self.told_rows(&table, &digits) {
-            self.heed(&told);
-            return told;
-        }
-        let found = self.table(&table);
-        let open = self.ask(|| Question::LookupPrefix(about(&found, &table, &digits)));
-        let rows = found.and_then(|table| table.prefix(&digits));
-        if let Some(open) = open {
-            open.hear(match &rows {
-                Ok(rows) => story::Answer::of_rows(rows.iter().map(|row| &**row)),
-                Err(error) => story::Answer::Error(error.to_string()),
+        for (Begun { probe, origin, open }, Query { table, key }) in begun.into_iter().zip(&queries) {
+            answers.push(match probe {
+                Probe::Ready(found) => state.finish(found, origin, open, table, key),
+                Probe::Pending(load) => state.finish_late(load, origin, open, table, key).await,
             });
         }
-        let answer = rows.map(|rows| rows.iter().map(|row| of_row(row)).collect()).map_err(of_error);
-        self.write_down(|recording| recording.heard_prefixes(&table, &digits, &answer));
-        self.heed(&answer);
-        answer
-    }
+        Ok((answers,))
+    })
 }
 
 /// What a stage that is told again hears where neither the recording nor memory has an answer.
 const NOT_RECORDED: &str = "not in the recording";
 
 impl State {
+    fn lookup_prefix(&mut self, name: &str, digits: &str) -> Rows {
+        if let Some(told) = self.told_rows(name, digits) {
+            self.heed(&told);
+            return told;
+        }
+        let found = self.table(name);
+        let open = self.ask(|| Question::LookupPrefix(about(&found, name, digits)));
+        let rows = found.and_then(|table| table.prefix(digits));
+        if let Some(open) = open {
+            open.hear(match &rows {
+                Ok(rows) => story::Answer::of_rows(rows),
+                Err(error) => story::Answer::Error(error.to_string()),
+            });
+        }
+        let answer = of_rows(rows);
+        self.write_down(|recording| recording.heard_prefixes(name, digits, &answer));
+        self.heed(&answer);
+        answer
+    }
+
     /// The answer for a stage that is told what another was told: of the recording, else of memory where that may
     /// stand in and its answer is fresh. Nothing is loaded for it.
     fn told_row(&self, name: &str, key: &str) -> Option<Answer> {
@@ -90,7 +128,7 @@ impl State {
             Some(answer) => answer,
             None => {
                 if let Some(Probe::Ready(found)) = memory.then(held).flatten() {
-                    found.map(|row| row.map(|row| of_row(&row))).map_err(of_error)
+                    of_row(found)
                 } else {
                     recording.withhold();
                     Err(LookupError::Unavailable(NOT_RECORDED.to_owned()))
@@ -99,14 +137,14 @@ impl State {
         })
     }
 
-    fn told_rows(&self, name: &str, digits: &str) -> Option<Result<Vec<contract::Row>, LookupError>> {
+    fn told_rows(&self, name: &str, digits: &str) -> Option<Rows> {
         let (recording, memory) = self.told()?;
         if let Some(told) = recording.prefixes(name, digits) {
             return Some(told);
         }
         if memory {
             let rows = self.table(name).and_then(|table| table.prefix(digits));
-            return Some(rows.map(|rows| rows.iter().map(|row| of_row(row)).collect()).map_err(of_error));
+            return Some(of_rows(rows));
         }
         recording.withhold();
         Some(Err(LookupError::Unavailable(NOT_RECORDED.to_owned())))
@@ -134,30 +172,45 @@ impl State {
     }
 
     /// Waits for the answer, at most as long as the stage may.
-    async fn finish(&mut self, begun: Begun, name: &str, key: &str) -> Answer {
-        let Begun { probe, mut origin, open } = begun;
-        let found = match probe {
-            Probe::Ready(found) => found,
-            Probe::Pending(load) => {
-                let wait_until = self.call.as_ref().map_or_else(Instant::now, |call| call.wait_until);
-                let found = tokio::time::timeout_at(wait_until.into(), load).await;
-                let found = found.unwrap_or(Err(lookup::LookupError::Deadline));
-                if found.is_ok() {
-                    origin = self.table(name).ok().and_then(|table| table.explain(key));
-                    if let (Some(open), Some(origin)) = (&open, origin) {
-                        open.was_loaded(origin);
-                    }
-                }
-                found
+    async fn finish_late(
+        &mut self,
+        load: Load,
+        mut origin: Option<Origin>,
+        open: Option<Open>,
+        name: &str,
+        key: &str,
+    ) -> Answer {
+        let wait_until = self.call.as_ref().map_or_else(Instant::now, |call| call.wait_until);
+        let found = tokio::time::timeout_at(wait_until.into(), load).await;
+        let found = found.unwrap_or(Err(lookup::LookupError::Deadline));
+        if found.is_ok() {
+            origin = self.table(name).ok().and_then(|table| table.explain(key));
+            if let (Some(open), Some(origin)) = (&open, origin) {
+                open.was_loaded(origin);
             }
-        };
+        }
+        self.finish(found, origin, open, name, key)
+    }
+
+    /// Tells all who want to know of an answer.
+    fn finish(
+        &mut self,
+        found: lookup::Answer,
+        origin: Option<Origin>,
+        open: Option<Open>,
+        name: &str,
+        key: &str,
+    ) -> Answer {
         if let Some(remark) = origin.and_then(Origin::remark) {
             self.remark(name, &remark);
         }
         if let Some(open) = open {
             open.hear(story::Answer::of_row(&found));
         }
-        found.map(|row| row.map(|row| of_row(&row))).map_err(of_error)
+        let answer = of_row(found);
+        self.write_down(|recording| recording.heard_lookup(name, key, &answer));
+        self.heed(&answer);
+        answer
     }
 }
 
@@ -183,20 +236,10 @@ fn of_error(error: lookup::LookupError) -> LookupError {
     }
 }
 
-fn of_row(row: &Row) -> contract::Row {
-    row.fields
-        .iter()
-        .map(|field| contract::Field { name: field.name.to_string(), value: of_value(&field.value) })
-        .collect()
+fn of_row(found: lookup::Answer) -> Answer {
+    found.map(|row| row.map(|row| row.fields)).map_err(of_error)
 }
 
-fn of_value(value: &row::Value) -> contract::Value {
-    match value {
-        row::Value::Text(text) => contract::Value::Text(text.to_string()),
-        row::Value::Integer(integer) => contract::Value::Integer(*integer),
-        row::Value::Decimal(decimal) => {
-            contract::Value::Decimal(contract::Decimal { digits: decimal.digits, scale: decimal.scale })
-        }
-        row::Value::Boolean(boolean) => contract::Value::Boolean(*boolean),
-    }
+fn of_rows(found: Result<impl IntoIterator<Item = lookup::row::Row>, lookup::LookupError>) -> Rows {
+    found.map(|rows| rows.into_iter().map(|row| row.fields).collect()).map_err(of_error)
 }

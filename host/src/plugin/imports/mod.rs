@@ -2,7 +2,7 @@
 
 mod clock;
 mod limits;
-mod lookups;
+pub(super) mod lookups;
 mod message;
 mod services;
 mod telemetry;

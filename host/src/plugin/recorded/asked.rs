@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::values::{Row, of_row, to_row};
 use crate::plugin::bindings::trunkline::routing::lookups::LookupError;
 use crate::plugin::bindings::trunkline::routing::services::{Response, ServiceError};
-use crate::plugin::contract;
+use crate::plugin::imports::lookups::{Answer, Rows};
 
 /// Questions of one call that are written down; further ones are not, and are unanswered where they are told again.
 const MAX_ASKED: usize = 256;
@@ -143,24 +143,15 @@ impl Recording {
         self.pages(|pages| pages.asked.iter().find_map(answer))
     }
 
-    pub(in crate::plugin) fn heard_lookup(
-        &self,
-        table: &str,
-        key: &str,
-        answer: &Result<Option<contract::Row>, LookupError>,
-    ) {
+    pub(in crate::plugin) fn heard_lookup(&self, table: &str, key: &str, answer: &Answer) {
         let (row, error) = match answer {
-            Ok(row) => (row.as_ref().map(of_row), None),
+            Ok(row) => (row.as_deref().map(of_row), None),
             Err(error) => (None, Some(word(error))),
         };
         self.write(Asked::Lookup { table: table.to_owned(), key: key.to_owned(), row, error });
     }
 
-    pub(in crate::plugin) fn lookup(
-        &self,
-        table: &str,
-        key: &str,
-    ) -> Option<Result<Option<contract::Row>, LookupError>> {
+    pub(in crate::plugin) fn lookup(&self, table: &str, key: &str) -> Option<Answer> {
         self.find(|asked| match asked {
             Asked::Lookup { table: its, key: own, row, error } if its == table && own == key => {
                 Some(error.as_deref().map_or_else(|| Ok(row.as_ref().map(to_row)), |error| Err(lookup_error(error))))
@@ -169,24 +160,15 @@ impl Recording {
         })
     }
 
-    pub(in crate::plugin) fn heard_prefixes(
-        &self,
-        table: &str,
-        digits: &str,
-        answer: &Result<Vec<contract::Row>, LookupError>,
-    ) {
+    pub(in crate::plugin) fn heard_prefixes(&self, table: &str, digits: &str, answer: &Rows) {
         let (rows, error) = match answer {
-            Ok(rows) => (rows.iter().map(of_row).collect(), None),
+            Ok(rows) => (rows.iter().map(|row| of_row(row)).collect(), None),
             Err(error) => (Vec::new(), Some(word(error))),
         };
         self.write(Asked::Prefixes { table: table.to_owned(), digits: digits.to_owned(), rows, error });
     }
 
-    pub(in crate::plugin) fn prefixes(
-        &self,
-        table: &str,
-        digits: &str,
-    ) -> Option<Result<Vec<contract::Row>, LookupError>> {
+    pub(in crate::plugin) fn prefixes(&self, table: &str, digits: &str) -> Option<Rows> {
         self.find(|asked| match asked {
             Asked::Prefixes { table: its, digits: own, rows, error } if its == table && own == digits => Some(
                 error

@@ -1,7 +1,10 @@
 //! Values of table rows, as JSON: a text, an integer, a boolean, or `{"decimal": "0.00345"}`.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
+use crate::lookup::row::{self, Field};
 use crate::plugin::contract;
 
 /// A row: names and values in the table's order.
@@ -69,23 +72,27 @@ impl From<Decimal> for contract::Decimal {
 }
 
 /// As recorded.
-pub(super) fn of_row(row: &contract::Row) -> Row {
-    let value = |value: &contract::Value| match value {
-        contract::Value::Text(text) => Value::Text(text.clone()),
-        contract::Value::Integer(integer) => Value::Integer(*integer),
-        contract::Value::Boolean(boolean) => Value::Boolean(*boolean),
-        contract::Value::Decimal(decimal) => Value::Decimal { decimal: (*decimal).into() },
+pub(super) fn of_row(row: &[Field]) -> Row {
+    let value = |value: &row::Value| match value {
+        row::Value::Text(text) => Value::Text(text.to_string()),
+        row::Value::Integer(integer) => Value::Integer(*integer),
+        row::Value::Boolean(boolean) => Value::Boolean(*boolean),
+        row::Value::Decimal(row::Decimal { digits, scale }) => {
+            Value::Decimal { decimal: Decimal { digits: *digits, scale: *scale } }
+        }
     };
-    row.iter().map(|field| (field.name.clone(), value(&field.value))).collect()
+    row.iter().map(|field| (field.name.to_string(), value(&field.value))).collect()
 }
 
 /// As a stage gets it.
-pub(super) fn to_row(row: &Row) -> contract::Row {
+pub(super) fn to_row(row: &Row) -> Arc<[Field]> {
     let value = |value: &Value| match value {
-        Value::Text(text) => contract::Value::Text(text.clone()),
-        Value::Integer(integer) => contract::Value::Integer(*integer),
-        Value::Boolean(boolean) => contract::Value::Boolean(*boolean),
-        Value::Decimal { decimal } => contract::Value::Decimal((*decimal).into()),
+        Value::Text(text) => row::Value::Text(text.as_str().into()),
+        Value::Integer(integer) => row::Value::Integer(*integer),
+        Value::Boolean(boolean) => row::Value::Boolean(*boolean),
+        Value::Decimal { decimal: Decimal { digits, scale } } => {
+            row::Value::Decimal(row::Decimal { digits: *digits, scale: *scale })
+        }
     };
-    row.iter().map(|(name, held)| contract::Field { name: name.clone(), value: value(held) }).collect()
+    row.iter().map(|(name, held)| Field { name: name.as_str().into(), value: value(held) }).collect()
 }

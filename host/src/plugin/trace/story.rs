@@ -229,7 +229,7 @@ impl Question {
 impl Answer {
     pub(crate) fn of_row(answer: &lookup::Answer) -> Self {
         match answer {
-            Ok(row) => Self::Rows(row.iter().map(|row| fields(row)).collect()),
+            Ok(row) => Self::Rows(row.iter().map(fields).collect()),
             Err(error) => Self::Error(error.to_string()),
         }
     }
