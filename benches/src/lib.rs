@@ -3,6 +3,7 @@
 pub mod awake;
 pub mod broker;
 pub mod cpu;
+pub mod figures;
 pub mod heap;
 pub mod inside;
 pub mod instructions;

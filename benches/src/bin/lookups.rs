@@ -1,19 +1,19 @@
 //! What a look-up costs in the host: a cached row, a row of a file, the longest prefix of a large deck; and what such a
 //! deck costs to load and to hold.
 //!
-//! `cargo run --release --bin lookups [ROWS]`: rows of the deck, 10,000,000 where nothing is said.
-
 use std::fmt::Write as _;
 use std::hint::black_box;
 use std::io::{BufWriter, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use clap::Parser;
 use trunkline::config::model::Config;
 use trunkline::lookup::{self, Probe, Table};
 use trunkline_benches::cpu;
+use trunkline_benches::figures::Figures;
 use trunkline_tests::LrnServer;
 
 /// Keys that the questions go round.
@@ -24,11 +24,19 @@ const NUMBERS: usize = 1_000_000;
 const QUESTIONS: usize = 2_000_000;
 const ROUNDS: usize = 5;
 
+#[derive(Parser)]
+struct Arguments {
+    /// Rows of the deck
+    #[arg(long, default_value_t = 10_000_000)]
+    rows: u64,
+    /// Where the results go
+    #[arg(long, default_value = "benches/results")]
+    out: PathBuf,
+}
+
 fn main() -> Result<()> {
-    let rows: u64 = match std::env::args().nth(1) {
-        Some(text) => text.replace('_', "").parse().context("ROWS is a number")?,
-        None => 10_000_000,
-    };
+    let arguments = Arguments::parse();
+    let (rows, mut figures) = (arguments.rows, Figures::new());
     let folder = tempfile::tempdir()?;
     let office = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let server = LrnServer::start()?;
@@ -44,12 +52,15 @@ fn main() -> Result<()> {
     let table = |name: &str| tables.get(name).cloned().context("the table is there");
     let (deck, numbers, cached) = (table("deck")?, table("numbers")?, table("cached")?);
     let held = deck.stats().bytes;
-    println!("deck: {rows} rows loaded in {:.1} s of a processor", took.as_secs_f64());
-    println!(
-        "deck: {:.1} bytes a row by its own count, {:.1} by the system's",
-        held as f64 / rows as f64,
-        (cpu::resident()?.saturating_sub(before)) as f64 / rows as f64
+    let resident = cpu::resident()?.saturating_sub(before);
+    figures.add(
+        format!("a deck of {rows} rows is loaded, in time on a processor"),
+        took.as_secs_f64(),
+        "s",
+        Some(15.0),
     );
+    figures.add("a row of the deck in memory, by its own count", held as f64 / rows as f64, "bytes", Some(100.0));
+    figures.add("the same, by the system's", resident as f64 / rows as f64, "bytes", Some(100.0));
 
     let keys: Vec<String> = (0..KEYS).map(|at| format!("1212{at:07}")).collect();
     for chunk in keys.chunks(100) {
@@ -61,17 +72,17 @@ fn main() -> Result<()> {
             }
         });
     }
-    report("a cached row", &keys, |key| hit(&cached, key))?;
-    two_workers(&cached, &keys)?;
-    report("a row of a file", &keys, |key| hit(&numbers, key))?;
+    figures.add("a cached row", quickest(&keys, |key| hit(&cached, key))?, "ns", Some(150.0));
+    figures.add("the same, two workers at once", two_workers(&cached, &keys)?, "ns", Some(150.0));
+    figures.add("a row of a file", quickest(&keys, |key| hit(&numbers, key))?, "ns", Some(150.0));
     for (numbers, what) in [(KEYS, "a thousand numbers that come again"), (NUMBERS, "a million different numbers")] {
         let calls: Vec<String> = (0..numbers)
             .map(|_| format!("{}{:06}", prefix(fastrand::u64(..rows)), fastrand::u32(..1_000_000)))
             .collect();
-        report(&format!("the prefixes of a number in the deck, {what}"), &calls, |number| {
-            deck.prefix(number).is_ok_and(|rows| !rows.is_empty())
-        })?;
+        let nanos = quickest(&calls, |number| deck.prefix(number).is_ok_and(|rows| !rows.is_empty()))?;
+        figures.add(format!("the rows of a number in the deck, {what}"), nanos, "ns", Some(500.0));
     }
+    println!("{}", figures.write(&arguments.out, "lookups")?);
     Ok(())
 }
 
@@ -79,11 +90,14 @@ fn hit(table: &Arc<Table>, key: &str) -> bool {
     matches!(table.probe(key), Probe::Ready(Ok(Some(_))))
 }
 
-fn report(what: &str, keys: &[String], ask: impl Fn(&str) -> bool) -> Result<()> {
-    let quickest = (0..ROUNDS).map(|_| round(keys, &ask)).collect::<Result<Vec<_>>>()?.into_iter().min();
-    let nanos = quickest.unwrap_or_default().as_nanos() as f64 / QUESTIONS as f64;
-    println!("{what}: {nanos:.0} ns");
-    Ok(())
+/// Nanoseconds of a question, in the quickest round.
+fn quickest(keys: &[String], ask: impl Fn(&str) -> bool) -> Result<f64> {
+    let rounds = (0..ROUNDS).map(|_| round(keys, &ask)).collect::<Result<Vec<_>>>()?;
+    Ok(of_one(rounds.into_iter().min().unwrap_or_default()))
+}
+
+fn of_one(round: Duration) -> f64 {
+    round.as_nanos() as f64 / QUESTIONS as f64
 }
 
 fn round(keys: &[String], ask: &impl Fn(&str) -> bool) -> Result<Duration> {
@@ -96,15 +110,14 @@ fn round(keys: &[String], ask: &impl Fn(&str) -> bool) -> Result<Duration> {
 }
 
 /// Two threads on one table, as two workers are.
-fn two_workers(table: &Arc<Table>, keys: &[String]) -> Result<()> {
+fn two_workers(table: &Arc<Table>, keys: &[String]) -> Result<f64> {
     let ask = |key: &str| hit(table, key);
     let (one, other) = std::thread::scope(|scope| {
         let other = scope.spawn(|| round(keys, &ask));
         (round(keys, &ask), other.join())
     });
     let other = other.map_err(|_| anyhow::anyhow!("a thread panicked"))??;
-    println!("a cached row, two workers at once: {:.0} ns", one?.max(other).as_nanos() as f64 / QUESTIONS as f64);
-    Ok(())
+    Ok(of_one(one?.max(other)))
 }
 
 /// Prefixes of 8 digits, all different.

@@ -1,21 +1,21 @@
-//! What a stage costs: each of the five alone, the five together, and a stage that only proceeds, through the router's
-//! own pipeline, warm and with a new instance for every call. One thread, no sockets; every lookup is answered from
+//! What a stage costs: each of the five alone, the five together, a stage that only proceeds, and one that asks for a
+//! row, once and twice, through the router's own pipeline, warm and with a new instance for every call. One thread, no sockets; every lookup is answered from
 //! memory.
 //!
-//! `stages [PIPELINE …]` measures these alone; `stages --warm CALLS [PIPELINE …]` only runs so many warm calls, for a
-//! profiler.
-
 use std::hint::black_box;
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use bytes::Bytes;
+use clap::Parser;
 use trunkline::plugin::Cancel;
 use trunkline::routing::{NewCall, Routed, Router};
 use trunkline::sip::flow::{Flow, Transport};
 use trunkline::sip::message::Message;
 use trunkline_benches::cpu;
+use trunkline_benches::figures::Figures;
 use trunkline_benches::inside::{Inside, over_http};
 use trunkline_tests::{LrnServer, Setup, plugins_folder};
 
@@ -27,20 +27,26 @@ const ROUND: (u32, u32) = (20_000, 1_000);
 /// Of these the quickest counts: what else the machine does only ever adds.
 const ROUNDS: usize = 7;
 
+#[derive(Parser)]
+struct Arguments {
+    /// Only these: a stage's name, or `the five`
+    pipelines: Vec<String>,
+    /// Measure nothing, and only run so many warm calls, for a profiler
+    #[arg(long)]
+    warm: Option<u32>,
+    /// Where the results go
+    #[arg(long, default_value = "benches/results")]
+    out: PathBuf,
+}
+
 #[tokio::main(flavor = "multi_thread", worker_threads = 1)]
 async fn main() -> Result<()> {
-    let bench = Bench::new()?;
-    let mut asked: Vec<String> = std::env::args().skip(1).collect();
-    let mut only_warm = None;
-    if asked.first().is_some_and(|first| first == "--warm") && asked.len() > 1 {
-        only_warm = Some(asked[1].parse().context("--warm: how many calls?")?);
-        asked.drain(..2);
-    }
-    if only_warm.is_none() {
-        println!("| pipeline | warm, µs | fresh, µs | fuel |\n|---|---:|---:|---:|");
-    }
-    let singles = ["proceeds"].into_iter().chain(FIVE).map(|stage| (stage, vec![stage]));
-    for (name, stages) in singles.chain([("the five", FIVE.to_vec())]) {
+    let Arguments { pipelines: asked, warm: only_warm, out } = Arguments::parse();
+    let (bench, mut figures) = (Bench::new()?, Figures::new());
+    let singles = ["proceeds", "asks"].into_iter().chain(FIVE).map(|stage| (stage, vec![stage]));
+    let together = [("asks twice", vec!["asks", "asks-again"]), ("the five", FIVE.to_vec())];
+    let mut asking = [None; 2];
+    for (name, stages) in singles.chain(together) {
         if !asked.is_empty() && !asked.iter().any(|asked| asked == name) {
             continue;
         }
@@ -49,8 +55,22 @@ async fn main() -> Result<()> {
         } else {
             let warm = bench.measure(&stages, "warm", ROUND.0).await?;
             let fresh = bench.measure(&stages, "fresh", ROUND.1).await?;
-            println!("| {name} | {:.2} | {:.1} | {} |", warm.micros, fresh.micros, warm.fuel);
+            figures.add(format!("{name}, warm"), warm.micros, "µs", (name == "the five").then_some(12.0));
+            figures.add(format!("{name}, new instances"), fresh.micros, "µs", None);
+            match name {
+                "asks" => asking[0] = Some(warm.micros),
+                "asks twice" => asking[1] = Some(warm.micros),
+                _ => {}
+            }
+            figures.add(format!("{name}, fuel"), warm.fuel as f64, "instructions", None);
         }
+    }
+    // What the call itself takes is in both.
+    if let [Some(once), Some(twice)] = asking {
+        figures.add("into a guest, to a cached row and back", twice - once, "µs", Some(1.5));
+    }
+    if only_warm.is_none() {
+        println!("{}", figures.write(&out, "stages")?);
     }
     Ok(())
 }
@@ -101,7 +121,10 @@ impl Bench {
     }
 
     async fn router(&self, stages: &[&str], isolation: &str) -> Result<Router> {
-        let proceeds = plugins_folder()?.join("benches/proceeds.wasm");
+        let folder = plugins_folder()?;
+        let component =
+            |name: &str| format!("component = {:?}", folder.join("benches").join(name).display().to_string());
+        let asks = format!("{}\nconfig = {{ table = \"lrn\" }}", component("asks.wasm"));
         let plugin = |config: &str| format!("isolation = \"{isolation}\"\ndeadline = \"5s\"\n{config}");
         let setup = over_http(Setup::new()?, &self.directory)
             .carrier("127.0.0.1:5070".parse()?)
@@ -111,7 +134,9 @@ impl Bench {
             .plugin("lrn", &plugin(r#"config = { table = "lrn", header = "P-LRN" }"#))
             .plugin("cnam", &plugin(r#"config = { table = "cnam" }"#))
             .plugin("rate", &plugin(r#"config = { table = "deck", npa-nxx = "npanxx" }"#))
-            .plugin("proceeds", &plugin(&format!("component = {:?}", proceeds.display().to_string())))
+            .plugin("proceeds", &plugin(&component("proceeds.wasm")))
+            .plugin("asks", &plugin(&asks))
+            .plugin("asks-again", &plugin(&asks))
             .pipeline("default", stages);
         self.inside.router(&setup).await
     }
