@@ -44,6 +44,10 @@ enum Bench {
     Outage,
     /// A million calls at once in simulation, 100,000 on the wire beside Kamailio, and ever more configuration
     Scale,
+    /// What a stage costs, and a question that memory answers, within the process
+    Stages,
+    /// What a look-up costs, and a deck of ten million rows
+    Lookups,
     /// Size, fuel and time of a call of the plugin that `trunkline plugin new` makes, in each language
     Languages,
     /// Until a node with fifty plugins and a deck of a million rows is ready, and a reload of it under calls
@@ -55,7 +59,7 @@ enum Bench {
 }
 
 /// Every measurement, in the order in which they run; the count of instructions is a gate, and only asked for.
-const ALL: [Bench; 8] = [
+const ALL: [Bench; 10] = [
     Bench::Cost,
     Bench::Capacity,
     Bench::Outage,
@@ -63,6 +67,8 @@ const ALL: [Bench; 8] = [
     Bench::Records,
     Bench::Scale,
     Bench::Start,
+    Bench::Stages,
+    Bench::Lookups,
     Bench::Languages,
 ];
 
@@ -80,6 +86,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             Bench::Records => records()?,
             Bench::Scale => scale()?,
             Bench::Start => start()?,
+            Bench::Stages => inside("stages")?,
+            Bench::Lookups => inside("lookups")?,
             Bench::Languages => languages()?,
             Bench::Instructions => instructions(arguments.record)?,
             Bench::Plots => {}
@@ -144,6 +152,12 @@ fn scale() -> Result<()> {
 
 fn start() -> Result<()> {
     setup::run(&mut rig_and_router("start")?)
+}
+
+/// What is measured within the process of the rig: the router's own code there is laid out by the profile too.
+fn inside(name: &str) -> Result<()> {
+    let mut program = Command::new(dist::inside(name)?);
+    setup::run(program.current_dir(setup::root()))
 }
 
 fn languages() -> Result<()> {

@@ -33,15 +33,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 
 /// The router, built by a profile of calls; by the profile of an earlier time where there is one.
 pub(crate) fn router() -> Result<PathBuf> {
-    if !profile().exists() {
-        watch()?;
-    }
-    setup::say("building the router by what calls did (the first time takes a quarter of an hour)");
-    let built = build(&format!("-Cprofile-use={}", profile().display()), &setup::target_dir())?;
+    let built = by_profile(("trunkline", "trunkline"))?;
     let router = folder().join("trunkline");
     fs::create_dir_all(folder())?;
     fs::copy(&built, &router).with_context(|| format!("cannot copy {}", built.display()))?;
     Ok(router)
+}
+
+/// One of the programs that run the router's code within them, built as the router is.
+pub(crate) fn inside(name: &str) -> Result<PathBuf> {
+    by_profile(("trunkline-benches", name))
 }
 
 /// One of the programs that measure it, beside it.
@@ -61,13 +62,22 @@ fn profile() -> PathBuf {
     folder().join("calls.profdata")
 }
 
+/// A package's program, laid out by what calls did.
+fn by_profile(program: (&str, &str)) -> Result<PathBuf> {
+    if !profile().exists() {
+        watch()?;
+    }
+    setup::say(format!("building {} by what calls did (the first time takes a quarter of an hour)", program.1));
+    build(program, &format!("-Cprofile-use={}", profile().display()), &setup::target_dir())
+}
+
 /// Has calls run through a router that counts, and keeps what it counted.
 fn watch() -> Result<()> {
     let profdata = profdata()?;
     setup::say("building a router that counts what calls do (the first time takes twenty minutes)");
     let watched = setup::target_dir().join("watched");
     let counts = watched.join("counts");
-    let router = build(&format!("-Cprofile-generate={}", counts.display()), &watched)?;
+    let router = build(("trunkline", "trunkline"), &format!("-Cprofile-generate={}", counts.display()), &watched)?;
     // The rig starts the router that stands beside it.
     let train = router.with_file_name("train");
     fs::copy(rig("train")?, &train).with_context(|| format!("cannot copy {}", train.display()))?;
@@ -81,13 +91,13 @@ fn watch() -> Result<()> {
     fs::remove_dir_all(&watched).with_context(|| format!("cannot remove {}", watched.display()))
 }
 
-/// Builds the router with more flags for the compiler; they are for the router alone, not for what builds it.
-fn build(flags: &str, target: &Path) -> Result<PathBuf> {
+/// Builds a package's program with more flags for the compiler; they are for it alone, not for what builds it.
+fn build((package, name): (&str, &str), flags: &str, target: &Path) -> Result<PathBuf> {
     let host = host()?;
     let mut cargo = tools::cargo();
-    cargo.args(["build", "--profile", "dist", "--package", "trunkline", "--bin", "trunkline", "--target", &host]);
+    cargo.args(["build", "--profile", "dist", "--package", package, "--bin", name, "--target", &host]);
     setup::run(cargo.arg("--target-dir").arg(target).env("RUSTFLAGS", flags))?;
-    Ok(target.join(host).join("dist/trunkline"))
+    Ok(target.join(host).join("dist").join(name))
 }
 
 /// The tool of the compiler's own version that reads counts.
