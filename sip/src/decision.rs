@@ -123,3 +123,10 @@ pub struct Destination {
     /// To which address.
     pub address: SocketAddr,
 }
+
+impl From<Flow> for Destination {
+    /// The other end.
+    fn from(flow: Flow) -> Self {
+        Self { transport: flow.transport, address: flow.remote }
+    }
+}

@@ -39,9 +39,12 @@ pub(super) fn encode(call: &OpenCall, facts: &RoutingFacts, clock: &Clock) -> Ve
 }
 
 /// What the configuration says now of a call that is taken up: by the names of its customer and of the gateway that has
-/// answered.
+/// answered, where that is at the same address still.
 pub(super) fn terms(snapshot: &Snapshot, call: &OpenCall, facts: &RoutingFacts) -> Terms {
-    let gateway = |target: usize| Some(Arc::clone(&snapshot.gateways.get(&facts.targets.get(target)?.gateway)?.hop));
+    let gateway = |target: usize| {
+        let gateway = snapshot.gateways.get(&facts.targets.get(target)?.gateway)?;
+        Some((Arc::clone(&gateway.hop), gateway.destinations()))
+    };
     Terms { realm: snapshot.realm_of(&facts.customer), hop: call.hop(gateway) }
 }
 

@@ -8,7 +8,6 @@ use super::forward;
 use super::size::Outgoing;
 use super::transaction::{Branch, Side};
 use crate::decision::Destination;
-use crate::flow::Flow;
 use crate::message::{Message, Method};
 
 /// Whether the request on this branch, which did not arrive, has left to another address.
@@ -23,16 +22,16 @@ fn again<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, (transaction, branch): (usiz
     if !from.client.is_unheard() || from.client.is_cancelled() {
         return None;
     }
-    let tried: Vec<Destination> = current.branches.iter().map(|branch| destination(branch.client.flow)).collect();
+    let tried: Vec<Destination> = current.branches.iter().map(|branch| Destination::from(branch.client.flow)).collect();
     let sent = from.client.request().clone();
     let message = Message::parse(sent.clone()).ok()?;
     let side = if message.to_tag() == Some(call.caller.party.tag()) { Side::Caller } else { Side::Callee };
     let leg = call.leg_mut(side, message.to_tag())?;
     let known = leg.flow;
     let mut others = cx.names.others(leg.next_uri(), &tried)?;
-    others.push(destination(known));
+    others.push(Destination::from(known));
     let next = others.into_iter().find(|other| !tried.contains(other))?;
-    let flow = if next == destination(known) { known } else { cx.settings.flow_to(next, known)? };
+    let flow = if next == Destination::from(known) { known } else { cx.settings.flow_to(next, known)? };
     let name = cx.branch(id, loop_hash);
     let bytes = forward::by_listener(&message, cx.settings.listener(flow)?, &name)?;
     let outgoing = Outgoing::of(cx, flow, bytes, None)?;
@@ -45,8 +44,4 @@ fn again<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, (transaction, branch): (usiz
     let client = Client::start(cx, name, outgoing, invite, patience);
     current.branches.push(Branch { shift, login, logins, credentials, ..Branch::new(client, patience) });
     Some(())
-}
-
-fn destination(flow: Flow) -> Destination {
-    Destination { transport: flow.transport, address: flow.remote }
 }

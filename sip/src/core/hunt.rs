@@ -80,8 +80,8 @@ struct Redirect {
     /// The Request-URI.
     uri: Bytes,
     to: To,
-    /// It is the gateway itself.
-    own: bool,
+    /// The gateway itself has led us there, and not whom it had led us to before.
+    by_gateway: bool,
 }
 
 /// Where a redirection leads.
@@ -125,6 +125,20 @@ impl Hunt {
             decided: false,
             best: Best::default(),
         }
+    }
+
+    /// The addresses of a target's gateway, as far as this call has them as routes.
+    fn addresses_of(&self, target: &Target) -> impl Iterator<Item = Destination> {
+        let same = move |other: &&Target| Arc::ptr_eq(&other.hop, &target.hop);
+        self.targets.iter().filter(same).filter_map(|other| other.destination)
+    }
+
+    /// Whether an attempt is at its gateway itself. A redirection leads there where the gateway names an address of its own:
+    /// anybody else who could would make calls of his choice with our login.
+    fn is_at_gateway(&self, step: &Step, target: &Target) -> bool {
+        step.redirect.as_ref().is_none_or(|redirect| {
+            redirect.by_gateway && self.addresses_of(target).any(|own| redirect.destination() == Some(own))
+        })
     }
 
     /// Whether the stages made another From of `party`.
@@ -204,7 +218,8 @@ fn attempt<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, step: &Step) -> bool {
     if hunt.made >= cx.settings.max_attempts {
         return false;
     }
-    let gate = target.hop.gate.as_ref().filter(|_| step.redirect.is_none());
+    let hop = if hunt.is_at_gateway(step, target) { Arc::clone(&target.hop) } else { target.hop.elsewhere() };
+    let gate = hop.gate.as_ref();
     let pass = match gate.map(|gate| Pass::through(gate, cx.now, step.resort)).transpose() {
         Ok(pass) => pass,
         Err(closed) => {
@@ -219,8 +234,6 @@ fn attempt<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, step: &Step) -> bool {
         }
     };
     hunt.made += 1;
-    let foreign = step.redirect.as_ref().is_some_and(|redirect| !redirect.own);
-    let hop = if foreign { target.hop.elsewhere() } else { Arc::clone(&target.hop) };
     // Until one has answered, all that were asked may hear what comes next.
     call.confides &= hop.trusted;
     let flow = destination.and_then(|destination| cx.settings.flow_to(destination, call.flow));

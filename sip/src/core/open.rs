@@ -100,16 +100,18 @@ pub struct Terms {
 }
 
 impl OpenCall {
-    /// How the side that has answered is dealt with; `gateway` finds a target's by its index. One that a gateway had
-    /// redirected to is not that gateway.
-    pub fn hop(&self, gateway: impl FnOnce(usize) -> Option<Arc<NextHop>>) -> Option<Arc<NextHop>> {
-        let won = |attempt: &&AttemptReport| matches!(attempt.ended, Some((_, 200..300, AttemptOutcome::Response)));
-        let attempt = self.attempts.iter().find(won)?;
-        let same = |other: &AttemptReport| {
-            other.target == attempt.target && other.redirected.is_none() && other.destination == attempt.destination
-        };
-        let hop = gateway(attempt.target)?;
-        Some(if self.attempts.iter().any(same) { hop } else { hop.elsewhere() })
+    /// How the side that has answered is dealt with; `gateway` finds a target's by its index, with the addresses that it
+    /// has now: its name may be another carrier's meanwhile. Whoever is at none of them is not that gateway, nor who may have
+    /// been named by such a one.
+    pub fn hop(&self, gateway: impl FnOnce(usize) -> Option<(Arc<NextHop>, Vec<Destination>)>) -> Option<Arc<NextHop>> {
+        let won = |attempt: &AttemptReport| matches!(attempt.ended, Some((_, 200..300, AttemptOutcome::Response)));
+        let last = self.attempts.iter().position(won)?;
+        let target = self.attempts[last].target;
+        let (hop, addresses) = gateway(target)?;
+        let is_there = |at: SocketAddr| addresses.iter().any(|own| own.address == at);
+        let mut asked = self.attempts[..=last].iter().filter(|attempt| attempt.target == target);
+        let itself = asked.all(|attempt| attempt.destination.is_none_or(is_there));
+        Some(if itself { hop } else { hop.elsewhere() })
     }
 
     /// Bring all times to another clock.

@@ -1,6 +1,6 @@
 //! What the core is told once: who this node is, and how long to wait.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::decision::Destination;
@@ -60,16 +60,17 @@ impl Settings {
         self.flow_to(destination, nowhere)
     }
 
-    /// Whether a listener of this node is there.
-    pub(super) fn is_bound(&self, address: SocketAddr) -> bool {
-        self.listeners.iter().any(|listener| listener.bound == address)
+    /// Whether this node is at an address.
+    pub(super) fn is_at(&self, address: SocketAddr) -> bool {
+        self.is_self(host(address.ip()).as_bytes(), Some(address.port()))
     }
 
     /// Whether a URI's or a Via's `host[:port]` is this node. The port of a URI without one is 5060.
     pub(super) fn is_self(&self, host: &[u8], port: Option<u16>) -> bool {
         self.listeners.iter().any(|listener| {
-            listener.port == port.unwrap_or(listener.transport.default_port())
-                && (listener.host.as_bytes().eq_ignore_ascii_case(host) || listener.is_bound_to(host))
+            let port = port.unwrap_or(listener.transport.default_port());
+            (listener.port == port && listener.host.as_bytes().eq_ignore_ascii_case(host))
+                || ([listener.port, listener.bound.port()].contains(&port) && listener.is_bound_to(host))
         })
     }
 }
@@ -85,6 +86,14 @@ pub struct Listener {
     pub host: Box<str>,
     /// The port written there.
     pub port: u16,
+}
+
+/// An address as a URI has it.
+fn host(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("[{address}]"),
+    }
 }
 
 impl Listener {

@@ -11,6 +11,7 @@ mod failover;
 mod forks;
 mod fuzz;
 mod heap;
+mod itself;
 mod late;
 mod limits;
 mod measure;

@@ -136,14 +136,15 @@ fn on_failure<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, branch: usize, response
     let Some(setup) = call.setup() else { return };
     let from = &mut setup.branches[branch];
     let (attempt, abandoned, shift, hop) = (from.attempt, from.abandoned, from.shift, from.hop.clone());
+    let asked = Destination::from(from.client.flow);
     from.pass = None;
     let cancelled = call.hunt.as_ref().is_some_and(|hunt| hunt.cancelled);
     let outcome =
         if code == 487 && (cancelled || abandoned) { AttemptOutcome::Cancelled } else { AttemptOutcome::Response };
-    let mut place = None;
+    let mut index = 0;
     if let Some(attempt) = call.attempts.get_mut(attempt) {
         attempt.end(cx.now, code, outcome);
-        place = Some((attempt.target, attempt.destination));
+        index = attempt.target;
     }
     call.early.retain(|leg| leg.attempt != attempt);
     learn(hop.as_deref(), cx, response);
@@ -159,11 +160,16 @@ fn on_failure<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, branch: usize, response
         return;
     }
     let Some(hop) = hop else { return };
-    if code < 400 && hop.redirects != Redirects::Pass {
-        let asked = place.and_then(|(target, _)| hunt.targets.get(target)?.destination);
-        let from = place.and_then(|(_, address)| Some(Destination { address: address?, ..asked? }));
-        let steps =
-            redirect::steps(response, place.map_or(0, |(target, _)| target), (from, hop.redirects), cx.settings);
+    if code < 400
+        && hop.redirects != Redirects::Pass
+        && let Some(target) = hunt.targets.get(index)
+    {
+        let is_gateway = Arc::ptr_eq(&hop, &target.hop);
+        // What went by TCP for its size alone was asked at the same place.
+        let own = hunt.addresses_of(target).find(|own| is_gateway && own.address == asked.address);
+        let at = own.unwrap_or(asked);
+        let giver = redirect::Giver { target: index, at, is_gateway, redirects: hop.redirects };
+        let steps = redirect::steps(response, &giver, cx.settings);
         if !steps.is_empty() {
             // What is followed is no answer any more (RFC 3261 section 16.7 item 4).
             steps.into_iter().rev().for_each(|step| hunt.ahead.push_front(step));

@@ -20,13 +20,20 @@ const MAX_CONTACTS: usize = 8;
 /// Addresses of one name that are tried (RFC 3263 section 4.3).
 const MAX_ADDRESSES: usize = 4;
 
-/// The attempts that a 3xx of a gateway at this place leads to, the highest `q` first.
-pub(super) fn steps(
-    response: &Message,
-    target: usize,
-    (from, redirects): (Option<Destination>, Redirects),
-    settings: &Settings,
-) -> Vec<Step> {
+/// Who has sent a 3xx.
+pub(super) struct Giver {
+    /// The target whose attempt it was.
+    pub(super) target: usize,
+    /// Where it was asked.
+    pub(super) at: Destination,
+    /// It is the target's gateway, and not whom that has led us to.
+    pub(super) is_gateway: bool,
+    /// What its 3xx mean.
+    pub(super) redirects: Redirects,
+}
+
+/// The attempts that a 3xx leads to, the highest `q` first.
+pub(super) fn steps(response: &Message, giver: &Giver, settings: &Settings) -> Vec<Step> {
     let mut contacts: SmallVec<[(u32, Redirect); 4]> = SmallVec::new();
     for contact in response.contacts().take(MAX_CONTACTS) {
         let Ok(uri) = Uri::parse(contact.uri) else { continue };
@@ -35,26 +42,27 @@ pub(super) fn steps(
         if !named || settings.is_self(uri.host(), uri.port) {
             continue;
         }
-        let to = match (Whither::of(&uri), from) {
-            (Some(Whither::At(destination)), _) => To::At(destination),
-            (Some(Whither::Named(_)), Some(from)) if redirects == Redirects::Stay => To::At(from),
-            (Some(Whither::Named(place)), _) => To::Named(place),
-            (None, _) => continue,
+        let to = match Whither::of(&uri) {
+            Some(Whither::At(destination)) => To::At(destination),
+            Some(Whither::Named(_)) if giver.redirects == Redirects::Stay => To::At(giver.at),
+            Some(Whither::Named(place)) => To::Named(place),
+            None => continue,
         };
-        let own = matches!(to, To::At(destination) if Some(destination) == from);
         let q = contact.param("q").flatten().map_or(1_000, thousandths);
-        contacts.push((q, Redirect { uri: Bytes::copy_from_slice(without_headers(contact.uri)), to, own }));
+        let uri = Bytes::copy_from_slice(without_headers(contact.uri));
+        contacts.push((q, Redirect { uri, to, by_gateway: giver.is_gateway }));
     }
     contacts.sort_by_key(|(q, _)| std::cmp::Reverse(*q));
-    contacts.into_iter().map(|(_, redirect)| Step { redirect: Some(redirect), ..Step::to(target) }).collect()
+    contacts.into_iter().map(|(_, redirect)| Step { redirect: Some(redirect), ..Step::to(giver.target) }).collect()
 }
 
 /// Whether the next attempt leads to a name that is still being asked for, no longer than its gateway would have to answer.
 /// Where it is known, the addresses that it has stand in the attempt's place.
 pub(super) fn waits<F>(hunt: &mut Hunt, cx: &mut Cx<'_, F>, call: CallRef) -> bool {
-    while let Some(Step { target, redirect: Some(Redirect { uri, to: To::Named(place), .. }), .. }) = hunt.ahead.front()
+    while let Some(Step { target, redirect: Some(Redirect { uri, to: To::Named(place), by_gateway }), .. }) =
+        hunt.ahead.front()
     {
-        let (target, uri) = (*target, uri.clone());
+        let (target, uri, by_gateway) = (*target, uri.clone(), *by_gateway);
         let found = cx.find(place, call);
         if found == Found::Soon {
             let patience = hunt.targets.get(target).map_or(Duration::ZERO, |target| target.attempt_timeout);
@@ -64,10 +72,10 @@ pub(super) fn waits<F>(hunt: &mut Hunt, cx: &mut Cx<'_, F>, call: CallRef) -> bo
         }
         hunt.waits_until = None;
         hunt.ahead.pop_front();
-        let to = |to| Step { redirect: Some(Redirect { uri: uri.clone(), to, own: false }), ..Step::to(target) };
+        let to = |to| Step { redirect: Some(Redirect { uri: uri.clone(), to, by_gateway }), ..Step::to(target) };
         match found {
             Found::At(destinations) => {
-                let others = destinations.iter().filter(|found| !cx.settings.is_bound(found.address));
+                let others = destinations.iter().filter(|found| !cx.settings.is_at(found.address));
                 let others: SmallVec<[Destination; MAX_ADDRESSES]> = others.take(MAX_ADDRESSES).copied().collect();
                 others.into_iter().rev().for_each(|other| hunt.ahead.push_front(to(To::At(other))));
             }

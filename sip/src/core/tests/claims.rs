@@ -185,7 +185,10 @@ fn a_gateway_is_trusted_after_a_restart_as_the_configuration_says_then_and_whom_
         let mut caller = Dialog::caller(CALLER, &call.invite, &call.rig.next(CALLER, "200 INVITE"));
         call.rig.dies_and_goes_on(super::rig::settings(), |open| Terms {
             realm: None,
-            hop: open.hop(|target| now.clone().filter(|_| target == 0)),
+            hop: open.hop(|target| {
+                let now = now.clone().filter(|_| target == 0)?;
+                Some((now, super::rig::target(CARRIERS[0]).destination.into_iter().collect()))
+            }),
         });
         call.rig.receive(CALLER, caller.request("UPDATE").replacen("Max-F", PRIVATE, 1));
         assert_eq!(claims(&call.rig.next(CARRIERS[answerer], "UPDATE")), told, "{now:?}, {redirected}");

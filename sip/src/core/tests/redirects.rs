@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::rig::{CALLER, CARRIERS, Placed, Rig, URI, hop, ms, outcomes, secs, target, verdict};
+use super::super::{Listener, Settings};
+use super::rig::{CALLER, CARRIERS, Placed, Rig, URI, hop, listener, ms, outcomes, secs, settings, target, verdict};
 use super::ua::{self, parse, text};
 use crate::decision::{Destination, NextHop, Redirects, Target};
 use crate::end::{AttemptOutcome, End};
@@ -14,8 +15,16 @@ fn followed() -> Placed {
     placed(Redirects::Follow)
 }
 
+/// The same at a node that listens there.
+fn followed_by(listeners: Vec<Listener>) -> Placed {
+    placed_at(Rig::with(Settings { listeners, ..settings() }), Redirects::Follow)
+}
+
 fn placed(redirects: Redirects) -> Placed {
-    let mut rig = Rig::new();
+    placed_at(Rig::new(), redirects)
+}
+
+fn placed_at(mut rig: Rig, redirects: Redirects) -> Placed {
     let invite = parse(ua::invite(CALLER, "a", URI));
     rig.receive(CALLER, invite.raw());
     rig.next(CALLER, "100 INVITE");
@@ -172,6 +181,25 @@ fn a_contact_that_leads_back_to_us_or_nowhere_is_no_contact() {
 }
 
 #[test]
+fn a_name_that_leads_to_this_node_is_no_contact_wherever_it_listens() {
+    let wildcard = Listener { host: "203.0.113.9".into(), ..listener(Transport::Udp, "0.0.0.0:5060") };
+    let forwarded = Listener { host: "203.0.113.9".into(), port: 5080, ..listener(Transport::Udp, "10.0.0.5:5060") };
+    let v6 = Listener { host: "[2001:db8::9]".into(), ..listener(Transport::Udp, "[::]:5060") };
+    for (ours, address) in [
+        (&wildcard, "203.0.113.9:5060"),
+        (&forwarded, "203.0.113.9:5080"),
+        (&forwarded, "10.0.0.5:5060"),
+        (&v6, "[2001:db8::9]:5060"),
+    ] {
+        let mut call = followed_by(vec![wildcard.clone(), ours.clone()]);
+        redirect(&mut call, "<sip:b@sbc.example.net>");
+        located(&mut call, &[address]);
+        call.rig.next(CARRIERS[1], "INVITE");
+        call.rig.silence();
+    }
+}
+
+#[test]
 fn gateways_that_send_calls_round_in_circles_are_left_after_the_allowed_attempts() {
     let mut call = placed(Redirects::Stay);
     let mut sent = 1;
@@ -181,7 +209,7 @@ fn gateways_that_send_calls_round_in_circles_are_left_after_the_allowed_attempts
         call.forwarded = again.message;
         redirect(&mut call, "<sip:b@sbc.example.net>");
     }
-    assert_eq!(sent, super::rig::settings().max_attempts);
+    assert_eq!(sent, settings().max_attempts);
     call.rig.record();
     call.rig.ends_clean();
 }

@@ -15,6 +15,7 @@ mod world;
 
 use std::fmt::Debug;
 
+pub(super) use self::gateways::Counting;
 use self::network::Weather;
 use self::world::World;
 

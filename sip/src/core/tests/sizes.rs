@@ -181,7 +181,7 @@ fn a_call_that_is_taken_up_sends_large_requests_as_its_gateway_takes_them_now() 
         let hop = Arc::new(NextHop { tcp_above: above, ..(*hop()).clone() });
         rig.dies_and_goes_on(super::rig::settings(), |open| Terms {
             realm: None,
-            hop: open.hop(|_| Some(hop.clone())),
+            hop: open.hop(|_| Some((hop.clone(), target(CARRIERS[0]).destination.into_iter().collect()))),
         });
         rig.receive(CALLER, padded(&caller.request("INFO"), 2_000));
         assert_eq!(left(&mut rig).flow, by);

@@ -18,12 +18,24 @@ const PLACES: i64 = 15;
 
 /// One gateway's places, and the probes of it.
 #[derive(Debug, Default)]
-struct Counting {
+pub(in super::super) struct Counting {
     inside: AtomicI64,
     passed: AtomicU64,
     refused: AtomicU64,
     /// Probes that were begun, that ended, and that ended with an answer.
     probes: [AtomicU64; 3],
+}
+
+impl Counting {
+    /// Calls that it has now.
+    pub(in super::super) fn calls(&self) -> i64 {
+        self.inside.load(Relaxed)
+    }
+
+    /// Attempts that it has let through.
+    pub(in super::super) fn passed(&self) -> u64 {
+        self.passed.load(Relaxed)
+    }
 }
 
 impl Gate for Counting {
