@@ -223,7 +223,7 @@ impl World {
                         facts.pack();
                     }
                 }
-                Action::StopRouting(_) | Action::Started(_) | Action::Answered(_) | Action::Locate(_) => {}
+                Action::StopRouting(_) | Action::Started(_) | Action::Answered(_) | Action::Locate { .. } => {}
             }
         }
         Ok(())

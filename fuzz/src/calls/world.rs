@@ -268,9 +268,12 @@ impl World {
                     }
                 }
                 Action::StopRouting(_) | Action::Settled(_) => {}
-                // Of some names nothing is ever heard.
-                Action::Locate(place) if place.secure => {}
-                Action::Locate(place) => {
+                // Of some names nothing is ever heard, and some cannot be asked for.
+                Action::Locate { place, .. } if place.secure => {}
+                Action::Locate { place, awaited } if place.transport.is_some() => {
+                    self.core.unasked(self.now, &place, awaited);
+                }
+                Action::Locate { place, .. } => {
                     let found =
                         Some(([destination(1)].into(), Duration::from_secs(5))).filter(|_| place.port.is_none());
                     self.core.located(self.now, &place, found);

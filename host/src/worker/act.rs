@@ -53,11 +53,11 @@ impl Driver {
                     }
                 }
                 Action::StopRouting(call) => self.pipelines.cancel(call),
-                Action::Locate(place) => {
+                Action::Locate { place, awaited } => {
                     let snapshot = self.pipelines.router().snapshot();
-                    if !self.finder.seek(snapshot.gateways.locator(), place.clone()) {
+                    if !self.finder.seek(snapshot.gateways.locator(), place.clone(), awaited) {
                         self.stats.name_unasked();
-                        self.core.located(self.clock.now(), &place, None);
+                        self.core.unasked(self.clock.now(), &place, awaited);
                     }
                 }
                 Action::Started(call) => self.note(call, Event::CallStarted, JournalHandle::started),

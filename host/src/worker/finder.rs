@@ -9,26 +9,32 @@ use super::mail::Mail;
 use crate::locate::Locator;
 use crate::sip::place::Place;
 
-/// Questions of one worker at once: callers choose the names, and must leave the gateways' their turn. What is beyond is asked
-/// by a request of half a minute later.
+/// Questions of one worker at once for names that callers choose: they must leave the gateways' their turn. What is beyond is
+/// asked by the next request that wants it.
 const AT_ONCE: usize = 4;
+/// The same for names that calls wait for: gateways choose those, and they are few.
+const AWAITED_AT_ONCE: usize = 16;
 
 /// One worker's way to the DNS.
 pub(super) struct Finder {
     office: Handle,
     free: Arc<Semaphore>,
+    free_awaited: Arc<Semaphore>,
     mail: mpsc::Sender<Mail>,
 }
 
 impl Finder {
     /// Answers come to this mailbox.
     pub(super) fn new(office: Handle, mail: mpsc::Sender<Mail>) -> Self {
-        Self { office, free: Arc::new(Semaphore::new(AT_ONCE)), mail }
+        let [free, free_awaited] = [AT_ONCE, AWAITED_AT_ONCE].map(|most| Arc::new(Semaphore::new(most)));
+        Self { office, free, free_awaited, mail }
     }
 
-    /// Ask where a name leads. False where there is nobody to ask, or too much is asked already.
-    pub(super) fn seek(&self, locator: Option<&Arc<Locator>>, place: Place) -> bool {
-        let (Some(locator), Ok(permit)) = (locator.cloned(), Arc::clone(&self.free).try_acquire_owned()) else {
+    /// Ask where a name leads, `awaited` by a call or by none. False where there is nobody to ask, or too much is asked
+    /// already.
+    pub(super) fn seek(&self, locator: Option<&Arc<Locator>>, place: Place, awaited: bool) -> bool {
+        let free = if awaited { &self.free_awaited } else { &self.free };
+        let (Some(locator), Ok(permit)) = (locator.cloned(), Arc::clone(free).try_acquire_owned()) else {
             return false;
         };
         let mail = self.mail.clone();
@@ -44,5 +50,31 @@ impl Finder {
             let _ = mail.try_send(Mail::Located(place, found));
         }));
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, UdpSocket};
+
+    use super::*;
+    use crate::config::model::{Dns, Listen};
+
+    #[tokio::test]
+    async fn names_that_callers_choose_take_no_turn_of_those_that_calls_wait_for() {
+        let silent = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a socket");
+        let dns = Dns { servers: vec![silent.local_addr().expect("its address")], ..Dns::default() };
+        let listen: Listen = toml::from_str("udp = ['127.0.0.1:5060']").expect("listeners");
+        let locator = Arc::new(Locator::new(&dns, &listen, Arc::default()).expect("a locator"));
+        let (mail, _mailbox) = mpsc::channel(1);
+        let finder = Finder::new(Handle::current(), mail);
+        let seek = |number: usize, awaited| {
+            let place = Place { host: format!("n{number}.slow.example"), port: None, transport: None, secure: false };
+            finder.seek(Some(&locator), place, awaited)
+        };
+        assert!((0..AT_ONCE).all(|number| seek(number, false)));
+        assert!(!seek(100, false), "that is all of them");
+        assert!((200..200 + AWAITED_AT_ONCE).all(|number| seek(number, true)));
+        assert!(!seek(300, true), "that is all of them too");
     }
 }

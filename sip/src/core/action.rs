@@ -33,8 +33,14 @@ pub enum Action<F> {
     /// It is answered, and its transactions are gone: from now on it only stands, and what is kept of it may be made small
     /// ([`Core::facts_mut`](super::Core::facts_mut)). Again after each request within it.
     Settled(CallRef),
-    /// Find out where a name leads, and tell [`Core::located`](super::Core::located), also where that cannot be asked: a call may wait for it.
-    Locate(Place),
+    /// Find out where a name leads, and tell [`Core::located`](super::Core::located); where that cannot be asked now,
+    /// [`Core::unasked`](super::Core::unasked).
+    Locate {
+        /// What to ask for.
+        place: Place,
+        /// A call waits for it, that a gateway has led there; other names are what anybody says of himself.
+        awaited: bool,
+    },
     /// A call is over: write its record. Once per call.
     Record(Box<CallReport<F>>),
 }

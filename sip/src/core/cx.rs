@@ -53,20 +53,20 @@ impl<F> Cx<'_, F> {
     /// Requests will go to this URI: where its host is a name, it is asked for in the background.
     pub(super) fn seek(&mut self, uri: &[u8]) {
         let wish = self.names.wish(self.now, uri);
-        self.grant(wish);
+        self.grant(wish, false);
     }
 
     /// Where a name leads; where that is not known, `call` waits for it.
     pub(super) fn find(&mut self, place: &Place, call: CallRef) -> Found {
         let (found, wish) = self.names.find(self.now, place, call);
-        self.grant(wish);
+        self.grant(wish, true);
         found
     }
 
-    fn grant(&mut self, wish: Wish) {
+    fn grant(&mut self, wish: Wish, awaited: bool) {
         match wish {
             Wish::None => {}
-            Wish::Ask(place) => self.actions.push_back(Action::Locate(place)),
+            Wish::Ask(place) => self.actions.push_back(Action::Locate { place, awaited }),
             Wish::Full => self.counters.unasked += 1,
         }
     }

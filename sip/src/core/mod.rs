@@ -69,7 +69,7 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 
 use self::call::Call;
 use self::cx::read_branch;
-use self::names::Names;
+use self::names::{Names, Wish};
 use self::probe::Probes;
 use self::size::{Deaf, TOO_LARGE};
 use self::slots::Slot;
@@ -243,6 +243,17 @@ impl<F> Core<F> {
     /// out.
     pub fn located(&mut self, now: Time, place: &Place, found: Option<(Box<[Destination]>, Duration)>) {
         for call in self.names.learn(now, place, found) {
+            self.with(now, call, hunt::resume);
+        }
+    }
+
+    /// [`Action::Locate`] asks for more than can be asked now; with what it said. Whoever wants the name next asks again.
+    pub fn unasked(&mut self, now: Time, place: &Place, awaited: bool) {
+        let (calls, wish) = self.names.unasked(now, place, awaited);
+        if let Wish::Ask(place) = wish {
+            self.actions.push_back(Action::Locate { place, awaited: true });
+        }
+        for call in calls {
             self.with(now, call, hunt::resume);
         }
     }

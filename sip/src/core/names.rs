@@ -19,8 +19,11 @@ const LONGEST: usize = 253;
 const KEPT: Duration = Duration::from_mins(1);
 /// Calls that are told when one name is found; those beyond look again when their time is over.
 const MOST_WAITING: usize = 256;
-/// When a name that led nowhere is asked for again, by a call that wants it.
+/// When a name that led nowhere is asked for again, by a call that wants it; and for how long beyond its time an answer serves
+/// calls that would wait for another.
 const AGAIN: Duration = Duration::from_secs(30);
+/// When a name that a call waits for, and that could not be asked for, is tried again.
+const SHORTLY: Duration = Duration::from_secs(1);
 
 /// What is known of each.
 #[derive(Debug, Default)]
@@ -32,6 +35,8 @@ struct Known {
     destinations: Box<[Destination]>,
     /// Until when it is not asked for again.
     fresh_until: Time,
+    /// Until when a call that is sent there takes the last answer and does not wait for the next.
+    serves_until: Time,
     /// An answer is on the way, to these calls too.
     asked: bool,
     waiting: Vec<CallRef>,
@@ -44,8 +49,8 @@ pub(super) enum Found {
     At(Box<[Destination]>),
     /// Nowhere that is known, nor will be soon.
     Nowhere,
-    /// The call is told as soon as it is known.
-    Soon,
+    /// The call is told as soon as it is known. Until then it was here, long ago.
+    Soon(Box<[Destination]>),
 }
 
 /// Whether to ask for a name.
@@ -92,13 +97,13 @@ impl Names {
     pub(super) fn find(&mut self, now: Time, place: &Place, call: CallRef) -> (Found, Wish) {
         let wish = self.ask(now, place.clone());
         let found = match self.0.get_mut(place) {
-            Some(known) if !known.destinations.is_empty() => Found::At(known.destinations.clone()),
-            Some(known) if known.asked => {
+            Some(known) if known.asked && known.serves_until < now => {
                 if known.waiting.len() < MOST_WAITING && !known.waiting.contains(&call) {
                     known.waiting.push(call);
                 }
-                Found::Soon
+                Found::Soon(known.destinations.clone())
             }
+            Some(known) if !known.destinations.is_empty() => Found::At(known.destinations.clone()),
             _ => Found::Nowhere,
         };
         (found, wish)
@@ -116,8 +121,21 @@ impl Names {
         if let Some((destinations, fresh_for)) = found {
             known.destinations = destinations;
             known.fresh_until = now + fresh_for.min(KEPT);
+            known.serves_until = known.fresh_until + AGAIN;
         }
         std::mem::take(&mut known.waiting)
+    }
+
+    /// A question could not be asked; `awaited`: one that a call waits for. Whoever wants the name next asks again: the calls
+    /// that waited go on without it, but not for a question that was nobody's.
+    pub(super) fn unasked(&mut self, now: Time, place: &Place, awaited: bool) -> (Vec<CallRef>, Wish) {
+        let Some(known) = self.0.get_mut(place) else { return (Vec::new(), Wish::None) };
+        if !awaited && !known.waiting.is_empty() {
+            return (Vec::new(), Wish::Ask(place.clone()));
+        }
+        known.asked = false;
+        known.fresh_until = if awaited { now + SHORTLY } else { now };
+        (std::mem::take(&mut known.waiting), Wish::None)
     }
 
     /// Where else a name leads than to these; what has failed is tried last until the name is asked for again (RFC 3263
@@ -181,16 +199,46 @@ mod tests {
         let (mut names, now) = (Names::default(), Time::from_micros(1));
         let call = CallRef { slot: 1, generation: 2 };
         let place = asked(&mut names, now, "sip:gw.example");
+        let soon = || Found::Soon(Box::default());
         for _ in 0..2 {
-            assert_eq!(names.find(now, &place, call), (Found::Soon, Wish::None), "it is under way");
+            assert_eq!(names.find(now, &place, call), (soon(), Wish::None), "it is under way");
         }
         assert_eq!(names.learn(now, &place, None), [call]);
         assert_eq!(names.find(now, &place, call), (Found::Nowhere, Wish::None));
         let later = now + AGAIN + Duration::from_secs(1);
-        assert_eq!(names.find(later, &place, call), (Found::Soon, Wish::Ask(place.clone())));
+        assert_eq!(names.find(later, &place, call), (soon(), Wish::Ask(place.clone())));
         assert_eq!(names.learn(later, &place, Some(([at(1)].into(), KEPT))), [call]);
         assert_eq!(names.find(later, &place, call), (Found::At([at(1)].into()), Wish::None));
         assert_eq!(names.learn(later, &place, None), [], "nobody waits any more");
+    }
+
+    #[test]
+    fn an_answer_of_long_ago_serves_a_call_only_where_none_comes_any_more() {
+        let (mut names, now) = (Names::default(), Time::from_micros(1));
+        let call = CallRef { slot: 1, generation: 2 };
+        let place = asked(&mut names, now, "sip:gw.example");
+        names.learn(now, &place, Some(([at(1)].into(), Duration::from_secs(5))));
+        let stale = now + Duration::from_secs(35);
+        assert_eq!(names.find(stale, &place, call), (Found::At([at(1)].into()), Wish::Ask(place.clone())), "not long");
+        names.learn(stale, &place, None);
+        let old = stale + Duration::from_secs(31);
+        assert_eq!(names.find(old, &place, call), (Found::Soon([at(1)].into()), Wish::Ask(place.clone())));
+        assert_eq!(names.learn(old, &place, None), [call]);
+        assert_eq!(names.find(old, &place, call), (Found::At([at(1)].into()), Wish::None), "better than none");
+    }
+
+    #[test]
+    fn a_question_that_could_not_be_asked_keeps_nobody_from_asking_and_costs_a_call_its_own_question_alone() {
+        let (mut names, now) = (Names::default(), Time::from_micros(1));
+        let call = CallRef { slot: 1, generation: 2 };
+        let place = asked(&mut names, now, "sip:gw.example");
+        assert_eq!(names.unasked(now, &place, false), (Vec::new(), Wish::None));
+        let asks = (Found::Soon(Box::default()), Wish::Ask(place.clone()));
+        assert_eq!(names.find(now, &place, call), asks);
+        assert_eq!(names.unasked(now, &place, false), (Vec::new(), Wish::Ask(place.clone())), "of one before it");
+        assert_eq!(names.unasked(now, &place, true), (vec![call], Wish::None));
+        assert_eq!(names.find(now, &place, call), (Found::Nowhere, Wish::None), "it does not go round in circles");
+        assert_eq!(names.find(now + SHORTLY, &place, call), asks);
     }
 
     #[test]

@@ -153,7 +153,7 @@ impl Node {
                     self.recorded.insert(record.call_id.clone(), now);
                     running.handle.append(report.cookie, &record);
                 }
-                Action::StopRouting(_) | Action::Settled(_) | Action::Locate(_) => {}
+                Action::StopRouting(_) | Action::Settled(_) | Action::Locate { .. } => {}
             }
         }
         running.handle.keep();

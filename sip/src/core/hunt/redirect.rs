@@ -57,14 +57,14 @@ pub(super) fn steps(response: &Message, giver: &Giver, settings: &Settings) -> V
 }
 
 /// Whether the next attempt leads to a name that is still being asked for, no longer than its gateway would have to answer.
-/// Where it is known, the addresses that it has stand in the attempt's place.
+/// Where it is known, or was long ago and no answer has come, the addresses that it has stand in the attempt's place.
 pub(super) fn waits<F>(hunt: &mut Hunt, cx: &mut Cx<'_, F>, call: CallRef) -> bool {
     while let Some(Step { target, redirect: Some(Redirect { uri, to: To::Named(place), by_gateway }), .. }) =
         hunt.ahead.front()
     {
         let (target, uri, by_gateway) = (*target, uri.clone(), *by_gateway);
         let found = cx.find(place, call);
-        if found == Found::Soon {
+        if matches!(found, Found::Soon(_)) {
             let patience = hunt.targets.get(target).map_or(Duration::ZERO, |target| target.attempt_timeout);
             if cx.now < *hunt.waits_until.get_or_insert(cx.now + patience) {
                 return true;
@@ -74,12 +74,12 @@ pub(super) fn waits<F>(hunt: &mut Hunt, cx: &mut Cx<'_, F>, call: CallRef) -> bo
         hunt.ahead.pop_front();
         let to = |to| Step { redirect: Some(Redirect { uri: uri.clone(), to, by_gateway }), ..Step::to(target) };
         match found {
-            Found::At(destinations) => {
+            Found::At(destinations) | Found::Soon(destinations) if !destinations.is_empty() => {
                 let others = destinations.iter().filter(|found| !cx.settings.is_at(found.address));
                 let others: SmallVec<[Destination; MAX_ADDRESSES]> = others.take(MAX_ADDRESSES).copied().collect();
                 others.into_iter().rev().for_each(|other| hunt.ahead.push_front(to(To::At(other))));
             }
-            Found::Nowhere | Found::Soon => hunt.ahead.push_front(to(To::Nowhere)),
+            _ => hunt.ahead.push_front(to(To::Nowhere)),
         }
     }
     false

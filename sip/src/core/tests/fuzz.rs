@@ -248,7 +248,7 @@ impl Storm {
                 | Action::Started(_)
                 | Action::Answered(_)
                 | Action::Settled(_)
-                | Action::Locate(_) => {}
+                | Action::Locate { .. } => {}
                 Action::Record(record) => {
                     self.records += 1;
                     self.answered += usize::from(record.answered.is_some());

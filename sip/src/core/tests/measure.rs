@@ -45,7 +45,7 @@ impl Meter {
                 | Action::Answered(_)
                 | Action::Settled(_)
                 | Action::Record(_)
-                | Action::Locate(_) => {}
+                | Action::Locate { .. } => {}
             }
         }
     }

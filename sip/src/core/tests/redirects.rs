@@ -115,8 +115,64 @@ fn a_contact_with_a_host_name_is_called_where_the_name_leads_each_of_its_address
 
     call.rig.sent.clear();
     redirect_again(&mut call);
+    call.rig.silence();
+    assert_eq!(call.rig.sought.len(), 2, "what was long ago is asked for again");
+    located(&mut call, &[CARRIERS[3]]);
+    call.rig.next(CARRIERS[3], "INVITE");
+}
+
+#[test]
+fn where_a_name_led_long_ago_is_tried_where_no_answer_comes_any_more() {
+    for answered in [true, false] {
+        let mut call = followed();
+        redirect(&mut call, "<sip:b@sbc.example.net>");
+        located(&mut call, &[CARRIERS[2]]);
+        let first = call.rig.next(CARRIERS[2], "INVITE");
+        call.answer(2, &first, 486);
+        call.rig.ends_clean();
+        call.rig.records.clear();
+        call.rig.sent.clear();
+        redirect_again(&mut call);
+        call.rig.silence();
+        if answered {
+            located(&mut call, &[]);
+        } else {
+            call.rig.pass(ms(3_010));
+        }
+        call.rig.next(CARRIERS[2], "INVITE");
+    }
+}
+
+#[test]
+fn a_call_waits_for_a_name_that_could_not_be_asked_for_when_nobody_waited() {
+    let mut rig = Rig::new();
+    let invite = ua::invite(CALLER, "a", URI).replace("sip:caller@192.0.2.10:5062", "sip:caller@sbc.example.net");
+    rig.receive(CALLER, &invite);
+    rig.next(CALLER, "100 INVITE");
+    let follows = Arc::new(NextHop { redirects: Redirects::Follow, ..(*hop()).clone() });
+    rig.hunt(vec![Target { hop: follows, ..target(CARRIERS[0]) }, target(CARRIERS[1])]);
+    assert_eq!((rig.sought.len(), rig.awaited), (1, 0));
+    rig.unasked(&sbc(), false);
+    let forwarded = rig.next(CARRIERS[0], "INVITE");
+    let mut call = Placed { rig, invite: parse(invite), forwarded };
+    redirect(&mut call, "<sip:b@sbc.example.net>");
+    assert_eq!((call.rig.sought.len(), call.rig.awaited), (2, 1));
+    located(&mut call, &[CARRIERS[2]]);
     call.rig.next(CARRIERS[2], "INVITE");
-    assert_eq!(call.rig.sought.len(), 2, "what was long ago is asked for again, and serves until then");
+}
+
+#[test]
+fn where_the_question_of_a_call_itself_cannot_be_asked_it_goes_to_the_next_route_at_once() {
+    let mut call = followed();
+    redirect(&mut call, "<sip:b@sbc.example.net>");
+    call.rig.unasked(&sbc(), true);
+    let next = call.rig.next(CARRIERS[1], "INVITE");
+    call.rig.silence();
+    call.answer(1, &next, 486);
+    call.rig.next(CARRIERS[1], "ACK");
+    call.rig.next(CALLER, "486 INVITE");
+    let tried = [(0, 302, AttemptOutcome::Response), (0, 503, AttemptOutcome::Unreachable)];
+    assert_eq!(outcomes(&call.rig.record())[..2], tried);
 }
 
 /// Another call that is redirected likewise.

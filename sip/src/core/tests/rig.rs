@@ -116,6 +116,8 @@ pub(super) struct Rig {
     pub(super) records: Vec<CallReport<u32>>,
     /// Names that the core wants to have found.
     pub(super) sought: Vec<Place>,
+    /// How many of these a call waits for.
+    pub(super) awaited: usize,
     /// What a journal would know of calls in progress.
     pub(super) noted: HashMap<u64, (OpenCall, u32)>,
 }
@@ -133,6 +135,7 @@ impl Rig {
             routes: VecDeque::new(),
             records: Vec::new(),
             sought: Vec::new(),
+            awaited: 0,
             noted: HashMap::new(),
         }
     }
@@ -150,7 +153,10 @@ impl Rig {
                 }
                 // The routing side of these tests decides late or never by itself.
                 Action::StopRouting(_) | Action::Settled(_) => {}
-                Action::Locate(place) => self.sought.push(place),
+                Action::Locate { place, awaited } => {
+                    self.awaited += usize::from(awaited);
+                    self.sought.push(place);
+                }
                 Action::Started(call) | Action::Answered(call) => {
                     if let Some((open, facts)) = self.core.open_call(call) {
                         self.noted.insert(open.cookie, (open, *facts));
@@ -260,6 +266,12 @@ impl Rig {
     /// What came of a question for a name.
     pub(super) fn located(&mut self, place: &Place, found: Option<(Box<[Destination]>, Duration)>) {
         self.core.located(self.now, place, found);
+        self.collect();
+    }
+
+    /// The question for a name could not be asked.
+    pub(super) fn unasked(&mut self, place: &Place, awaited: bool) {
+        self.core.unasked(self.now, place, awaited);
         self.collect();
     }
 

@@ -172,7 +172,7 @@ impl World {
                 | Action::Started(_)
                 | Action::Answered(_)
                 | Action::Settled(_)
-                | Action::Locate(_) => {}
+                | Action::Locate { .. } => {}
                 Action::Record(record) => self.watch.on_record(&record),
             }
         }
