@@ -154,7 +154,7 @@ impl Connection {
     /// It did not come about.
     pub(super) async fn fail(self, reason: &'static str) {
         self.streams.0.counts.closed(reason);
-        self.line.failed();
+        self.line.failed(reason);
         self.end(reason, Loss::NoConnection).await;
     }
 

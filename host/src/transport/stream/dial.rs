@@ -127,10 +127,10 @@ impl Dialer {
 
 /// Queue a message as soon as the connection is there; whoever sent it is told where that takes too long.
 async fn wait(streams: Streams, post: Post, line: Arc<Line>, message: Bytes, within: Duration) {
-    let open = timeout(within, line.comes_about()).await.unwrap_or_default();
+    let open = timeout(within, line.comes_about()).await.unwrap_or(Err("connect-timeout"));
     line.written(message.len());
-    if !open {
-        return streams.undelivered(&post, &message, "connect-timeout", Loss::NoConnection);
+    if let Err(reason) = open {
+        return streams.undelivered(&post, &message, reason, Loss::NoConnection);
     }
     match line.push(message) {
         Push::Taken => {}

@@ -40,7 +40,8 @@ pub(super) struct Line {
 enum Coming {
     Opening,
     Open,
-    Failed,
+    /// For this reason.
+    Failed(&'static str),
 }
 
 /// What became of a message that was to be queued.
@@ -136,18 +137,21 @@ impl Line {
     }
 
     /// It did not come about.
-    pub(super) fn failed(&self) {
-        self.coming.send_replace(Coming::Failed);
+    pub(super) fn failed(&self, reason: &'static str) {
+        self.coming.send_replace(Coming::Failed(reason));
     }
 
     pub(super) fn is_opening(&self) -> bool {
         *self.coming.borrow() == Coming::Opening
     }
 
-    /// Returns as soon as it is known whether the connection has come about.
-    pub(super) async fn comes_about(&self) -> bool {
+    /// Returns as soon as it is known whether the connection has come about; or why not.
+    pub(super) async fn comes_about(&self) -> Result<(), &'static str> {
         let mut coming = self.coming.subscribe();
-        coming.wait_for(|coming| *coming != Coming::Opening).await.is_ok_and(|coming| *coming == Coming::Open)
+        match coming.wait_for(|coming| *coming != Coming::Opening).await.as_deref() {
+            Ok(Coming::Failed(reason)) => Err(*reason),
+            _ => Ok(()),
+        }
     }
 
     /// The peer has shown a certificate that names these.

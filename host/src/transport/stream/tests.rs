@@ -9,6 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use super::counts::Event;
 use super::tls::{Certificates, Tls};
 use super::{Carrier, Limits, Listening, Post, Running, Streams, bind};
 use crate::guard::{Guard, Rules};
@@ -228,6 +229,20 @@ async fn a_refused_connection_tells_the_owner_of_the_request_at_once() {
     let nobody = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a socket").local_addr().expect("address");
     node.streams.send(Flow::to(0, Transport::Tcp, nobody), ours(), None).expect("taken");
     assert_eq!(node.hear_of_loss().await, (BRANCH.to_owned(), Loss::NoConnection));
+}
+
+#[tokio::test]
+async fn a_message_that_waited_for_a_connection_is_counted_by_why_there_is_none() {
+    let mut node = Node::new(LIMITS);
+    let nobody = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a socket").local_addr().expect("address");
+    let (_listener, _open, deaf) = deaf().await;
+    for (to, reason) in [(nobody, "connect-failed"), (deaf, "connect-timeout")] {
+        node.streams.send(Flow::to(0, Transport::Tcp, to), ours(), Some(Duration::from_millis(500))).expect("taken");
+        node.hear_of_loss().await;
+        let unsent = node.streams.sample().events.into_iter().filter(|(event, ..)| *event == Event::Unsent);
+        let counted: Vec<_> = unsent.filter(|(_, counted, _)| *counted == reason).collect();
+        assert_eq!(counted, [(Event::Unsent, reason, 1)]);
+    }
 }
 
 /// A port whose SYNs are dropped: its queue of connections that nobody accepts is full.
