@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use smallvec::SmallVec;
 
@@ -185,6 +186,14 @@ impl Table {
         match &self.backing {
             Backing::Whole(table) => table.is_loaded(),
             Backing::Cached(table) => table.is_warm(),
+        }
+    }
+
+    /// How long it may take until it is loaded, or has failed.
+    pub(super) fn patience(&self) -> Duration {
+        match &self.backing {
+            Backing::Whole(table) => table.patience(),
+            Backing::Cached(table) => table.patience(),
         }
     }
 

@@ -12,6 +12,8 @@ use crate::config::model::{self, Named};
 
 /// Between two looks at whether rows have come.
 const LOOK: Duration = Duration::from_millis(20);
+/// What a table may take beyond its own time until it says that it has failed.
+const SLACK: Duration = Duration::from_secs(1);
 
 /// The configured tables. A clone is the same tables.
 #[derive(Debug, Clone, Default)]
@@ -68,11 +70,12 @@ impl Tables {
         let _ = tokio::time::timeout(patience, read).await;
     }
 
-    /// Waits until every table has rows but those that had none `before` either, no longer than this and not for one whose
-    /// source has failed: calls must not meet a table that is still empty. Those that are, and why where that is known.
-    pub async fn become_ready(&self, before: &Self, patience: Duration) -> Vec<(String, Option<String>)> {
-        let was_empty = |name: &str| before.get(name).is_some_and(|known| !known.is_loaded());
-        let empty = || self.named.iter().filter(|(name, table)| !table.is_loaded() && !was_empty(name));
+    /// Waits until every table has rows but those that had none `before` either, no longer than the configuration gives
+    /// them and not for one whose source has failed: calls must not meet a table that is still empty. Those that are, and why
+    /// where that is known.
+    pub async fn become_ready(&self, before: &Self) -> Vec<(String, Option<String>)> {
+        let patience = self.patience(before);
+        let empty = || self.empty(before);
         let ready = async {
             while empty().any(|(_, table)| table.trouble().is_none()) {
                 tokio::time::sleep(LOOK).await;
@@ -80,6 +83,17 @@ impl Tables {
         };
         let _ = tokio::time::timeout(patience, ready).await;
         empty().map(|(name, table)| (name.clone(), table.trouble())).collect()
+    }
+
+    /// As long as the slowest of those may take.
+    pub(super) fn patience(&self, before: &Self) -> Duration {
+        self.empty(before).map(|(_, table)| table.patience()).max().unwrap_or_default() + SLACK
+    }
+
+    /// Those without rows that were not without `before` as well.
+    fn empty(&self, before: &Self) -> impl Iterator<Item = (&String, &Arc<Table>)> {
+        let was_empty = |name: &str| before.get(name).is_some_and(|known| !known.is_loaded());
+        self.named.iter().filter(move |(name, table)| !table.is_loaded() && !was_empty(name))
     }
 
     /// Writes down what the next run begins with.

@@ -6,6 +6,7 @@ mod cache;
 mod faults;
 mod files;
 mod policy;
+mod reloads;
 mod server;
 mod services;
 mod warm;

@@ -164,6 +164,14 @@ impl WholeTable {
         }
     }
 
+    /// How long a database may take to give all rows; a file's are there.
+    pub(super) fn patience(&self) -> Duration {
+        match &self.source {
+            WholeSource::File(_) => Duration::ZERO,
+            WholeSource::Query(query) => query.load_deadline(),
+        }
+    }
+
     /// Whether there are rows to serve.
     pub(super) fn is_loaded(&self) -> bool {
         self.rows.load().is_some()

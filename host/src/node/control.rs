@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use tokio::runtime::Handle;
@@ -33,9 +33,6 @@ use crate::transport::hep::Mirror;
 use crate::transport::stream::Streams;
 use crate::transport::stream::tls::Certificates;
 use crate::worker::{Clock, Mail};
-
-/// How long a reload waits for the rows of new tables: as long as one may take to be read by default.
-const TABLES: Duration = Duration::from_mins(1);
 
 /// The node's own view of itself.
 pub(super) struct Desk {
@@ -82,7 +79,7 @@ impl Desk {
         (streams, guard, clock, tracer): (Streams, Guard, Clock, Option<Tracer>),
     ) -> Self {
         let state = plant::table_folder(loaded);
-        layout.services.begin();
+        layout.begin();
         streams.tls().expect(names(&layout.snapshot.gateways));
         layout.tables.begin(&state);
         plant.share_limits(&node, &loaded.config, &layout.services);
@@ -194,7 +191,7 @@ impl Desk {
         let mail = self.mail.get().ok_or_else(|| vec!["the node is still starting: try again".to_owned()])?;
         // What tables do by themselves ends with them, so with a reload that is refused here.
         layout.tables.begin(&self.state);
-        let empty = self.office.block_on(layout.tables.become_ready(&before.tables, TABLES));
+        let empty = self.office.block_on(layout.tables.become_ready(&before.tables));
         if !empty.is_empty() {
             let why = |(name, trouble): &(String, Option<String>)| {
                 let trouble = trouble.as_deref().unwrap_or("it is still being read");
@@ -203,7 +200,7 @@ impl Desk {
             return Err(empty.iter().map(why).collect());
         }
         hand_out(mail, &layout.snapshot).map_err(|error| vec![error.to_owned()])?;
-        layout.services.begin();
+        layout.begin();
         self.streams.tls().expect(names(&layout.snapshot.gateways));
         self.streams.tls().renew(certificates);
         self.plant.share_limits(&self.node, &loaded.config, &layout.services);

@@ -35,6 +35,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Semaphore;
 
 use self::control::Desk;
 use self::crew::Crew;
@@ -56,6 +57,8 @@ const SHIP: Duration = Duration::from_secs(10);
 const SETTLE: Duration = Duration::from_millis(250);
 /// How often it is looked whether the host name of a gateway is to be asked for again.
 const RESOLVE: Duration = Duration::from_secs(1);
+/// Reloads by signal: the one that goes on, and one that waits for it.
+const RELOADS: usize = 2;
 
 /// Threads for everything that is not a call.
 ///
@@ -177,16 +180,23 @@ impl Signals {
 /// A worker has fallen: a part of the calls would be lost for ever. The others' records are written; whoever runs the
 /// node starts it again.
 async fn watch(desk: &Arc<Desk>, crew: &Crew, signals: &mut Signals, drain: Duration) -> anyhow::Result<()> {
+    let reloads = Arc::new(Semaphore::new(RELOADS));
     let mut resolve = tokio::time::interval(RESOLVE);
     let mut settle = tokio::time::interval(SETTLE);
     settle.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            _ = signals.hangup.recv() => {
+            _ = signals.hangup.recv() => if let Ok(turn) = Arc::clone(&reloads).try_acquire_owned() {
                 let desk = Arc::clone(desk);
                 // Compiles and reads files: not for this thread.
-                drop(tokio::task::spawn_blocking(move || desk.reload()));
-            }
+                drop(tokio::task::spawn_blocking(move || {
+                    let reloaded = desk.reload();
+                    drop(turn);
+                    reloaded
+                }));
+            } else {
+                tracing::info!("a reload waits already, and will read the configuration as it is then");
+            },
             _ = settle.tick() => if desk.has_ended_trials() {
                 let desk = Arc::clone(desk);
                 // Hands out mail: not for this thread.

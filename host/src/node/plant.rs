@@ -51,6 +51,14 @@ pub struct Layout {
     pub services: Services,
 }
 
+impl Layout {
+    /// Calls go by it from now on: until then it can be dropped, and nothing has changed.
+    pub(super) fn begin(&self) {
+        self.services.begin();
+        self.snapshot.gateways.begin();
+    }
+}
+
 impl Plant {
     /// Reserves the plugins' address space. Compiled components are kept beside the journal.
     ///

@@ -129,14 +129,20 @@ impl Gateways {
     /// Takes over the addresses that are not known here and were there, under the same URI: a reload while names do not
     /// resolve must not lose the gateways that calls can still reach.
     ///
-    /// What the gateways have shown, the calls that they have, and who is switched off stay too.
+    /// What the gateways have shown, the calls that they have, and who is switched off are the same here and there from then
+    /// on.
     pub fn remember(&self, before: &Self) {
         for gateway in self.iter() {
             if let Some(before) = before.get(&gateway.name).filter(|before| before.uri == gateway.uri) {
                 gateway.whereabouts.remember(&before.whereabouts);
-                gateway.health.go_on_from(&before.health, gateway.probe.is_some());
+                gateway.health.go_on_from(&before.health);
             }
         }
+    }
+
+    /// Calls go by these from now on. Those that were down and are not probed any more are up.
+    pub fn begin(&self) {
+        self.iter().filter(|gateway| gateway.probe.is_none()).for_each(|gateway| gateway.health.forget_probes());
     }
 
     /// Who is asked for names; `None` where nobody is.
@@ -155,6 +161,7 @@ impl Gateways {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sip::time::Time;
 
     fn gateway(uri: &str) -> Result<Gateway, String> {
         let config = toml::from_str(&format!("uri = {uri:?}")).expect("a gateway");
@@ -184,6 +191,25 @@ mod tests {
             let error = gateway(uri).unwrap_err();
             assert!(error.contains("sip:HOST"), "{uri}: {error}");
         }
+    }
+
+    #[test]
+    fn a_gateway_that_is_probed_no_more_is_up_from_when_calls_go_by_that_and_not_while_it_may_still_be_refused() {
+        let with = |keys: &str| {
+            let config = toml::from_str(&format!("uri = 'sip:192.0.2.1'\ndown-after = 1\n{keys}")).expect("a gateway");
+            let mut gateways = Gateways::default();
+            gateways.insert(Gateway::of("carrier", &config, &model::Call::default()).unwrap());
+            gateways
+        };
+        let (before, after) = (with("probe = '1s'"), with("probe = 'off'"));
+        let condition = |gateways: &Gateways| gateways.get("carrier").unwrap().health.report(Time::default()).condition;
+        before.get("carrier").unwrap().health.probed(Time::default(), None);
+        after.remember(&before);
+        assert_eq!((condition(&before), condition(&after)), (Condition::Down, Condition::Down));
+        before.begin();
+        assert_eq!(condition(&before), Condition::Down, "it is probed");
+        after.begin();
+        assert_eq!(condition(&after), Condition::Up);
     }
 
     #[test]

@@ -36,6 +36,11 @@ impl CachedTable {
         self.warming.all.get().is_some_and(|all| self.warming.done.load(Relaxed) * 100 >= all * usize::from(warm.share))
     }
 
+    /// How long the node waits for enough keys.
+    pub(in crate::lookup) fn patience(&self) -> Duration {
+        self.config.warm.as_ref().map_or(Duration::ZERO, |warm| warm.within.get())
+    }
+
     /// Begins to load; `state` is where the keys of the last run are kept, `folder` where relative paths count from.
     pub(super) fn warm_up(self: &Arc<Self>, state: &Path) {
         let Some(warm) = self.config.warm.clone() else { return };

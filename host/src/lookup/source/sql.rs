@@ -123,6 +123,11 @@ impl WholeQuery {
         self.source.refresh.map(crate::config::units::TimeSpan::get)
     }
 
+    /// How long reading all rows may take.
+    pub(in crate::lookup) fn load_deadline(&self) -> Duration {
+        self.source.load_deadline.get()
+    }
+
     /// Every row, within the load deadline.
     pub(in crate::lookup) async fn load(&self) -> Result<crate::lookup::rows::RowSet, LookupError> {
         let refused = |trouble, why: &str| LookupError::from(self.service.unavailable(trouble, why));
@@ -135,7 +140,7 @@ impl WholeQuery {
             let values = self.columns.values(&texts).map(|value| value.map_err(|why| told(format!(": {why}"))));
             rows.append(&key, number, |refusal| told(refusal.told(&key).replace("on line", "in row")), values)
         });
-        match tokio::time::timeout(self.source.load_deadline.get(), reading).await {
+        match tokio::time::timeout(self.load_deadline(), reading).await {
             Ok(Ok(())) => Ok(rows.finish(self.columns.names.clone(), Some(SystemTime::now()))),
             Ok(Err(why)) => Err(refused(Trouble::Failed, &why)),
             Err(_) => Err(LookupError::Deadline),

@@ -117,13 +117,13 @@ impl Health {
     }
 
     /// Goes on with what the gateway of this name has shown before a reload.
-    pub(super) fn go_on_from(&self, before: &Self, probed: bool) {
-        let state = before.state.load_full();
-        if !probed {
-            // Nothing would ever bring it up again.
-            state.down.store(false, Relaxed);
-        }
-        self.state.store(state);
+    pub(super) fn go_on_from(&self, before: &Self) {
+        self.state.store(before.state.load_full());
+    }
+
+    /// It is probed no more: what took it down would never bring it up again.
+    pub(super) fn forget_probes(&self) {
+        self.state.load().down.store(false, Relaxed);
     }
 
     /// Takes it out of the hunt, or back in. Calls in progress go on.

@@ -91,7 +91,7 @@ fn a_reload_forgets_neither_calls_nor_state() {
     before.enter(at(1), false).expect("room");
     before.switch(false);
     let after = gateway("max-calls = 2");
-    after.go_on_from(&before, true);
+    after.go_on_from(&before);
     assert_eq!((after.report(at(1)).calls, condition(&after, 1)), (1, Condition::Off));
     before.leave();
     assert_eq!(after.report(at(1)).calls, 0);
