@@ -28,7 +28,8 @@ impl Loan {
         let wanted = u16::try_from(two_batches).unwrap_or(u16::MAX).max(2);
         // All that it may lend, and not enough.
         let too_few = messages >= self.messages.into() && records < batch && wanted > self.messages;
-        let too_many = records >= batch && self.messages > wanted.saturating_mul(SLACK);
+        // However little came: what comes next may come while the database does not answer, and all of it is kept.
+        let too_many = self.messages > wanted.saturating_mul(SLACK);
         (too_few || too_many).then_some(Self { messages: wanted })
     }
 }
@@ -61,8 +62,28 @@ mod tests {
     }
 
     #[test]
-    fn a_queue_with_little_in_it_changes_nothing() {
+    fn a_queue_with_little_in_it_has_no_more_lent() {
         assert_eq!(Loan::default().after(3, 3, 5_000), None);
-        assert_eq!(Loan { messages: 10_000 }.after(40, 90, 5_000), None);
+        assert_eq!(Loan { messages: 10_000 }.after(40, 40, 5_000), None);
+    }
+
+    #[test]
+    fn a_loan_of_a_night_with_a_record_in_each_message_is_taken_back_before_a_batch_is_full() {
+        let night = Loan::default().after(100, 100, 5_000).unwrap();
+        assert_eq!(night, Loan { messages: 10_000 });
+        assert_eq!(night.after(40, 90, 5_000), Some(Loan { messages: 4_445 }));
+        assert_eq!(night.after(2, 200, 5_000), Some(Loan { messages: 100 }));
+    }
+
+    #[test]
+    fn a_loan_is_never_of_more_than_four_batches_as_messages_came_last() {
+        for messages in [1_usize, 2, 30, 700, 10_000] {
+            for records in [1, 2, 20, 100, 1_000] {
+                for loan in [2, 100, 10_000, u16::MAX].map(|messages| Loan { messages }) {
+                    let loan = loan.after(messages, messages * records, 5_000).unwrap_or(loan);
+                    assert!(usize::from(loan.messages) * records <= 4 * 5_000, "{loan:?} of {records} records");
+                }
+            }
+        }
     }
 }
