@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 pub(crate) use self::backoff::Backoff;
@@ -155,6 +156,7 @@ impl Shipper {
                 self.wait(S::LINGER).await;
                 continue;
             }
+            self.status.waits();
             let Some((read, batch)) = self.read(reader.take(), target, S::BATCH).await else { continue };
             self.report(&batch);
             if let Some(oldest) = batch.records.first() {
@@ -216,17 +218,23 @@ impl Shipper {
             let batch = reader.read(Some(until), max)?;
             io::Result::Ok((reader, Load::of(batch)))
         });
-        match read.await {
-            Ok(Ok(read)) => Some(read),
-            Ok(Err(error)) => {
-                tracing::error!(store = self.status.name(), %error, "cannot read the journal");
-                self.status.failed(format!("cannot read the journal: {error}"));
-                tokio::time::sleep(REREAD).await;
-                None
-            }
+        self.come_of(read).await
+    }
+
+    /// What was read; `None` after a pause, to be tried again.
+    async fn come_of<T>(&self, read: JoinHandle<io::Result<T>>) -> Option<T> {
+        let error = match read.await {
+            Ok(Ok(read)) => return Some(read),
+            Ok(Err(error)) => error.to_string(),
+            Err(error) if error.is_panic() => "its reader has a fault, which the log names".to_owned(),
             // The runtime is going down.
             Err(_) => std::future::pending().await,
+        };
+        if self.status.failed(format!("cannot read the journal: {error}")) {
+            tracing::error!(store = self.status.name(), error, "cannot read the journal");
         }
+        tokio::time::sleep(REREAD).await;
+        None
     }
 
     fn report(&self, batch: &Load) {

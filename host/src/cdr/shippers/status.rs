@@ -120,6 +120,12 @@ impl Status {
         self.confirmed.fetch_add(records, Ordering::Relaxed);
     }
 
+    /// There is something for the store, and it is about to be read. How old that is nobody knows before: where reading
+    /// hangs or fails, it grows older from now on.
+    pub(super) fn waits(&self) {
+        let _known = self.oldest.compare_exchange(0, now(), Ordering::Relaxed, Ordering::Relaxed);
+    }
+
     /// The store gets this record next, and has none behind it; `None`: it has all.
     pub(super) fn holds(&self, oldest: Option<&CallRecord>) {
         self.oldest.store(oldest.map_or(0, |record| record.times.ended), Ordering::Relaxed);
@@ -140,8 +146,6 @@ impl Status {
     /// Notes a refusal. True when it should be logged: the first of a row, and one every [`ALARM`].
     pub(super) fn failed(&self, error: String) -> bool {
         self.failures.fetch_add(1, Ordering::Relaxed);
-        // Where not even the journal could be read, nobody knows how old what is in it is.
-        let _known = self.oldest.compare_exchange(0, now(), Ordering::Relaxed, Ordering::Relaxed);
         let mut trouble = self.trouble();
         trouble.error = Some(error);
         let alarm = trouble.alarmed.is_none_or(|last| last.elapsed() >= ALARM);

@@ -194,6 +194,52 @@ async fn a_dead_store_delays_no_other_and_says_why_without_its_password() {
     assert_eq!(sequences(&in_files(folder.path())), (1..=101).collect::<Vec<_>>());
 }
 
+/// A journal with a record in it for a shipper that nobody tells to end; the order to do so, and the journal's end.
+fn waiting(folder: &Path) -> (Shipper, watch::Sender<Option<Instant>>, Synced) {
+    let (journal, handle) = Journal::open(folder, "edge-1", crate::cdr::journal::Options::default()).unwrap();
+    handle.append(0, &call(0));
+    let synced = journal.synced();
+    journal.close(PATIENCE).unwrap();
+    let (order, drain) = watch::channel(None);
+    let end = *synced.borrow();
+    (Shipper::new(folder, "s", "test", synced, drain).unwrap(), order, end)
+}
+
+#[tokio::test]
+async fn a_reader_with_a_fault_is_told_of_and_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (shipper, order, end) = waiting(folder.path());
+    let faulty = tokio::task::spawn_blocking(|| -> io::Result<()> { panic!("as it should in this test") });
+    let come = tokio::time::timeout(PATIENCE, shipper.come_of(faulty)).await;
+    assert_eq!(come, Ok(None), "to be tried again");
+    let lag = shipper.status.lag(end);
+    assert_eq!((lag.behind, lag.failures), (1, 1));
+    assert!(lag.error.is_some_and(|error| error.contains("cannot read the journal")));
+    drop(order);
+}
+
+#[tokio::test]
+async fn what_waits_behind_a_disk_that_hangs_grows_older() {
+    let folder = tempfile::tempdir().unwrap();
+    let (shipper, order, end) = waiting(folder.path());
+    let mut files = std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().path());
+    let segment = files.find(|path| path.extension().is_some_and(|end| end == "journal")).unwrap();
+    // Who opens a pipe for reading waits until somebody opens it for writing.
+    std::fs::remove_file(&segment).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&segment).status().unwrap().success());
+    let status = shipper.status();
+    let shipping = tokio::spawn(shipper.run(Fussy::default()));
+    let older = async {
+        while status.lag(end).age.is_zero() {
+            tokio::task::yield_now().await;
+        }
+    };
+    let grew = tokio::time::timeout(PATIENCE, older).await;
+    shipping.abort();
+    drop((std::fs::File::options().write(true).open(&segment).unwrap(), order));
+    assert_eq!((grew, status.lag(end).behind), (Ok(()), 1));
+}
+
 #[test]
 fn a_wrong_url_is_named_by_its_key_and_not_repeated() {
     let folder = tempfile::tempdir().unwrap();
