@@ -37,16 +37,16 @@ fn a_call_has_a_span_for_each_stage_and_each_attempt_below_its_own() {
 fn a_stage_has_its_questions_below_it_at_their_times() {
     let record = *testing::call(7);
     let began = record.times.received + 100;
-    let heard = |micros, error: Option<&str>| Heard {
+    let heard = |micros, error| Heard {
         name: "lookup accounts".to_owned(),
         origin: Some("cache"),
         began: began + 3,
         micros,
-        error: error.map(str::to_owned),
+        error,
     };
     let visits = vec![
         Visit { began, heard: vec![heard(Some(2), None)] },
-        Visit { began: began + 20, heard: vec![heard(None, None), heard(Some(1), Some("the breaker is open"))] },
+        Visit { began: began + 20, heard: vec![heard(None, None), heard(Some(1), Some("breaker"))] },
     ];
     let spans = json(&Traced { record, visits });
     let auth = named(&spans, "stage auth");
@@ -63,8 +63,12 @@ fn a_stage_has_its_questions_below_it_at_their_times() {
 
 #[test]
 fn nobody_s_number_is_in_a_trace() {
-    let record = *testing::call(7);
-    let numbers = [record.caller.received.clone(), record.callee.received.clone()];
+    let mut record = *testing::call(7);
+    let numbers = [record.caller.received.clone(), record.callee.received.clone(), "12125559999".to_owned()];
+    // As the stage `lrn` says it of an answer that it cannot read.
+    let lrn = &mut record.stages[2];
+    lrn.outcome = StageOutcome::Error;
+    lrn.detail = Some("table lrn: field lrn: \"12125559999\" is no routing number of this plan".to_owned());
     let text = serde_json::to_string(&spans(&Traced { record, visits: Vec::new() })).unwrap();
     assert!(numbers.iter().all(|number| !text.contains(number)), "{text}");
 }

@@ -101,13 +101,12 @@ fn of_stage(trace: &str, parent: &str, stage: &StageRecord, began: UnixMicros) -
     let name = format!("stage {}", stage.stage);
     let mut span = span(trace, parent, name, INTERNAL, (began, began + stage.micros));
     let outcome = word(&stage.outcome);
+    // The detail stays in the record: it is what a stage likes to say, and quotes numbers.
     span.attributes = vec![
         Attribute::text("trunkline.stage.outcome", outcome.as_str()),
         Attribute::text("trunkline.stage.digest", &*stage.digest),
         Attribute::number("trunkline.stage.fuel", stage.fuel),
     ];
-    span.attributes
-        .extend(stage.detail.as_ref().map(|detail| Attribute::text("trunkline.stage.detail", detail.as_str())));
     if !stage.outcome.is_verdict() {
         span.status = Status::error(outcome);
     }
@@ -119,8 +118,8 @@ fn of_question(trace: &str, parent: &str, heard: &Heard, end: UnixMicros) -> Spa
     let ended = heard.micros.map_or(end, |micros| heard.began + micros);
     let mut span = span(trace, parent, heard.name.clone(), CLIENT, (heard.began, ended));
     span.attributes.extend(heard.origin.map(|origin| Attribute::text("trunkline.lookup.origin", origin)));
-    if let Some(error) = &heard.error {
-        span.status = Status::error(error.as_str());
+    if let Some(error) = heard.error {
+        span.status = Status::error(error);
     } else if heard.micros.is_none() {
         span.status = Status::error("no answer before the stage was cut");
     }

@@ -1,5 +1,5 @@
 //! What is kept of a stage's visit while the call lasts: when it began, and when it asked for what. No keys, which are
-//! numbers of people, and no rows.
+//! numbers of people, no rows, and nothing that a source says, which may quote them.
 
 use crate::cdr::record::UnixMicros;
 use crate::plugin::Trace;
@@ -25,8 +25,8 @@ pub struct Heard {
     pub began: UnixMicros,
     /// How long the answer took; `None` where the stage was cut before.
     pub micros: Option<u64>,
-    /// Why there was no answer.
-    pub error: Option<String>,
+    /// Why there was no answer: see [`crate::lookup::Trouble::word`].
+    pub error: Option<&'static str>,
 }
 
 impl Visit {
@@ -48,7 +48,7 @@ impl Heard {
             Question::Header { .. } | Question::TakeRate { .. } | Question::TakePermit { .. } => return None,
         };
         let error = match asked.answer {
-            Some(Answer::Error(error)) => Some(error),
+            Some(Answer::Error(failure)) => Some(failure.word),
             _ => None,
         };
         Some(Self { name, origin, began: asked.began, micros: asked.micros, error })

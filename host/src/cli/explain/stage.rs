@@ -126,7 +126,7 @@ fn answer(answer: Option<&Answer>) -> String {
         Some(Answer::Values(values)) => values.join(" | "),
         Some(Answer::Response { status, bytes }) => format!("{status}, {bytes} bytes"),
         Some(Answer::Granted(granted)) => if *granted { "granted" } else { "refused" }.to_owned(),
-        Some(Answer::Error(why)) => format!("error: {why}"),
+        Some(Answer::Error(failure)) => format!("error: {}", failure.why),
     }
 }
 

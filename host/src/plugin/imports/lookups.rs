@@ -107,7 +107,7 @@ impl State {
         if let Some(open) = open {
             open.hear(match &rows {
                 Ok(rows) => story::Answer::of_rows(rows),
-                Err(error) => story::Answer::Error(error.to_string()),
+                Err(error) => story::Answer::of_error(error),
             });
         }
         let answer = of_rows(rows);

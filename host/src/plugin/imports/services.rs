@@ -38,7 +38,7 @@ impl Host for State {
         if let Some(open) = open {
             open.hear(match &answer {
                 Ok(response) => Answer::Response { status: response.status, bytes: response.body.len() },
-                Err(error) => Answer::Error(error.to_string()),
+                Err(error) => Answer::of_error(&error.clone().into()),
             });
         }
         if match &answer {

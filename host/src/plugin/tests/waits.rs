@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt;
 
 use super::*;
+use crate::lookup::LookupError;
 use crate::plugin::testing::{call, visit};
 use crate::plugin::trace::story::{Answer, Asked, Lookup, Question, StageStory};
 use crate::plugin::{Trace, Visit};
@@ -191,7 +192,7 @@ async fn a_trace_tells_the_lookup_that_a_stage_waited_for_in_vain() {
     let asked = dip(&trace);
     let lookup = Lookup { table: "dip".into(), key: "1".into(), origin: Some("source"), shared: false, age_ms: None };
     assert_eq!(asked.question, Question::Lookup(lookup));
-    assert_eq!(asked.answer, Some(Answer::Error("not answered in time".into())));
+    assert_eq!(asked.answer, Some(Answer::of_error(&LookupError::Deadline)));
     assert!(asked.micros.unwrap() >= 50_000, "{asked:?}");
 }
 
@@ -225,5 +226,5 @@ async fn a_trace_of_a_guest_that_asks_without_end_is_bounded() {
     runner.run(&call(), visit, |outcome| Ok((outcome, StageOutcome::Proceed))).await.result.unwrap();
     let stories = trace.stories();
     assert_eq!((stories[0].asked.len(), stories[0].untold), (256, 1_000 - 256));
-    assert_eq!(stories[0].asked[0].answer, Some(Answer::Error("no such table".into())));
+    assert_eq!(stories[0].asked[0].answer, Some(Answer::of_error(&LookupError::UnknownTable)));
 }

@@ -138,8 +138,19 @@ pub enum Answer {
     },
     /// Whether it was granted.
     Granted(bool),
-    /// Why there is no answer.
-    Error(String),
+    /// There is none.
+    Error(Failure),
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Failure {
+    /// For who looks at this call: it may quote what was asked for.
+    pub why: String,
+    /// In a word, for who must not read that: see [`lookup::Trouble::word`].
+    #[serde(skip)]
+    pub word: &'static str,
 }
 
 /// An outcome, before the host has judged it.
@@ -230,8 +241,12 @@ impl Answer {
     pub(crate) fn of_row(answer: &lookup::Answer) -> Self {
         match answer {
             Ok(row) => Self::Rows(row.iter().map(fields).collect()),
-            Err(error) => Self::Error(error.to_string()),
+            Err(error) => Self::of_error(error),
         }
+    }
+
+    pub(crate) fn of_error(error: &lookup::LookupError) -> Self {
+        Self::Error(Failure { why: error.to_string(), word: error.trouble().word() })
     }
 
     pub(crate) fn of_rows<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Self {
