@@ -21,6 +21,9 @@ pub enum Manner {
     Refuses,
     /// Not at all.
     Hangs,
+    /// 200, and keeps what came, though as a collector it tells that it rejected a span (OTLP, "partial success"); its
+    /// answer comes in two chunks.
+    TakesInPart,
     /// 413 to more than so many records, else 200.
     TakesAtMost(usize),
 }
@@ -104,12 +107,23 @@ impl State {
             }
             Manner::Refuses => "503 Service Unavailable",
             Manner::TakesAtMost(most) if delivery.records().ok()?.len() > most => "413 Content Too Large",
-            Manner::Takes | Manner::TakesAtMost(_) => {
+            Manner::Takes | Manner::TakesInPart | Manner::TakesAtMost(_) => {
                 // Kept before it is confirmed, as a receiver should.
                 self.deliveries.lock().unwrap_or_else(PoisonError::into_inner).push(delivery);
                 "200 OK"
             }
         };
+        if manner == Manner::TakesInPart {
+            let (first, second) = (r#"{"partialSuccess":{"rejec"#, r#"tedSpans":"1","errorMessage":"too old"}}"#);
+            return write!(
+                stream,
+                "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\
+                 Connection: close\r\n\r\n{:x}\r\n{first}\r\n{:x}\r\n{second}\r\n0\r\n\r\n",
+                first.len(),
+                second.len(),
+            )
+            .ok();
+        }
         write!(stream, "HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").ok()
     }
 }

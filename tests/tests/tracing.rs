@@ -124,3 +124,17 @@ fn calls_notice_nothing_of_a_collector_that_hangs_and_what_is_dropped_is_counted
     until("the collector to be well again", PATIENCE, || Ok((count("exported")? > 0.0).then_some(())))?;
     Ok(())
 }
+
+#[test]
+fn traces_of_which_a_collector_rejects_spans_do_not_count_as_exported() -> Result<()> {
+    let (collector, mut callee) = (Webhook::start()?, Phone::waiting()?);
+    collector.answers(Manner::TakesInPart);
+    let keys = traced(&collector, "share = \"100%\"");
+    let router = Setup::new()?.carrier(callee.address()).section(&keys).start()?;
+    call(&router, &mut callee)?;
+    let count = |result: &str| router.metric(&format!("trunkline_traces_total{{result=\"{result}\"}}"));
+    until("the trace", PATIENCE, || Ok((count("partial")? + count("exported")? > 0.5).then_some(())))?;
+    assert!(count("partial")? > 0.5 && count("exported")? < 0.5);
+    assert!(router.log().contains("the collector rejected spans"), "the log says so");
+    Ok(())
+}

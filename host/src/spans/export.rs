@@ -23,7 +23,7 @@ const LINGER: Duration = Duration::from_millis(500);
 /// Where a collector takes traces, below the URL of the configuration (OTLP/HTTP).
 const PATH: &str = "v1/traces";
 /// Bytes of an answer that are looked at.
-const ANSWER: usize = 4096;
+const ANSWER: usize = 16 << 10;
 
 /// Why traces could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -52,7 +52,28 @@ struct Answer {
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct PartialSuccess {
+    rejected_spans: Count,
     error_message: String,
+}
+
+/// 64 bits: text, as Protocol Buffers have it in JSON, or a number, as some write it all the same.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Count {
+    Number(u64),
+    Text(String),
+}
+
+impl Default for Count {
+    fn default() -> Self {
+        Self::Number(0)
+    }
+}
+
+/// What the collector has of a batch.
+enum Taken {
+    Whole,
+    InPart,
 }
 
 impl Exporter {
@@ -102,8 +123,12 @@ impl Exporter {
             }
             let count = batch.len() as u64;
             match self.post(&batch).await {
-                Ok(()) => {
-                    self.counts.exported.fetch_add(count, Relaxed);
+                Ok(taken) => {
+                    let counter = match taken {
+                        Taken::Whole => &self.counts.exported,
+                        Taken::InPart => &self.counts.partial,
+                    };
+                    counter.fetch_add(count, Relaxed);
                     backoff = Backoff::new();
                 }
                 Err(error) => {
@@ -116,7 +141,7 @@ impl Exporter {
         }
     }
 
-    async fn post(&self, batch: &[Traced]) -> anyhow::Result<()> {
+    async fn post(&self, batch: &[Traced]) -> anyhow::Result<Taken> {
         let spans = batch.iter().flat_map(tree::spans).collect();
         let scope = Scope { name: "trunkline", version: env!("CARGO_PKG_VERSION") };
         let scope_spans = [ScopeSpans { scope, spans }];
@@ -125,12 +150,37 @@ impl Exporter {
         let request = self.client.post(self.url.clone()).headers(self.headers.clone()).body(body);
         let mut answer = request.send().await.map_err(reqwest::Error::without_url)?;
         ensure!(answer.status().is_success(), "the collector answered {}", answer.status());
-        // An answer of another kind, or none, is no refusal.
-        let said = answer.chunk().await.map_err(reqwest::Error::without_url).context("its answer")?.unwrap_or_default();
-        let said: Answer = serde_json::from_slice(&said[..said.len().min(ANSWER)]).unwrap_or_default();
-        if let Some(refused) = said.partial_success.filter(|refused| !refused.error_message.is_empty()) {
-            tracing::warn!(error = refused.error_message, "the collector did not take all spans");
+        let mut said = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(reqwest::Error::without_url).context("its answer")? {
+            said.extend_from_slice(&chunk);
+            if said.len() > ANSWER {
+                break;
+            }
         }
-        Ok(())
+        Ok(taken(&said))
+    }
+}
+
+/// What the collector's answer says.
+fn taken(answer: &[u8]) -> Taken {
+    // One of another kind, or none, is no refusal.
+    let said: Answer = serde_json::from_slice(answer).unwrap_or_default();
+    let Some(PartialSuccess { rejected_spans, error_message: error }) = said.partial_success else {
+        return Taken::Whole;
+    };
+    let rejected = match rejected_spans {
+        Count::Number(spans) => spans,
+        Count::Text(spans) => spans.parse().unwrap_or(0),
+    };
+    match (rejected, error.is_empty()) {
+        (1.., _) => {
+            tracing::warn!(spans = rejected, error, "the collector rejected spans: they are not sent again");
+            Taken::InPart
+        }
+        (0, false) => {
+            tracing::warn!(error, "the collector took all spans, and warns");
+            Taken::Whole
+        }
+        (0, true) => Taken::Whole,
     }
 }

@@ -59,6 +59,8 @@ struct Traced {
 pub struct Tally {
     /// The collector has taken them.
     pub exported: u64,
+    /// The collector rejected spans of the request that they came in: it may lack some of them.
+    pub partial: u64,
     /// The queue was full.
     pub dropped: u64,
     /// The collector refused them, or was not there.
@@ -68,6 +70,7 @@ pub struct Tally {
 #[derive(Debug, Default)]
 struct Counts {
     exported: AtomicU64,
+    partial: AtomicU64,
     dropped: AtomicU64,
     failed: AtomicU64,
 }
@@ -110,8 +113,10 @@ impl Tracer {
 
     /// Since the start.
     pub fn counts(&self) -> Tally {
-        let Counts { exported, dropped, failed } = &*self.counts;
-        Tally { exported: exported.load(Relaxed), dropped: dropped.load(Relaxed), failed: failed.load(Relaxed) }
+        let Counts { exported, partial, dropped, failed } = &*self.counts;
+        let [exported, partial, dropped, failed] =
+            [exported, partial, dropped, failed].map(|count| count.load(Relaxed));
+        Tally { exported, partial, dropped, failed }
     }
 }
 

@@ -26,7 +26,7 @@
 //! | `trunkline_limits_shared_total` | result | exchanges of counts with other nodes: `exchanged`, `failed`; keys left out: `untold` |
 //! | `trunkline_limits_nodes` | | other nodes whose counts are heard |
 //! | `trunkline_hep_copies_total` | result | copies of messages for the HEP collector: `sent`, `dropped` |
-//! | `trunkline_traces_total` | result | traces of calls: the collector has them, `exported`; the queue was full, `dropped`; it refused them or was not there, `failed` |
+//! | `trunkline_traces_total` | result | traces of calls: the collector has them, `exported`; it rejected spans of the request that they came in, `partial`; the queue was full, `dropped`; it refused them or was not there, `failed` |
 //! | `trunkline_connections` | | TCP and TLS connections |
 //! | `trunkline_messages_total` | transport, direction | messages `received` and `sent` |
 //! | `trunkline_message_bytes_total` | transport, direction | their bytes |

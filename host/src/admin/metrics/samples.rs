@@ -154,8 +154,8 @@ impl Collector for Sampler {
         streams(&mut encoder, &samples.streams)?;
         guard(&mut encoder, &samples.guard)?;
         let traces = samples.traces.into_iter().flat_map(|traces| {
-            let Tally { exported, dropped, failed } = traces;
-            [("exported", exported), ("dropped", dropped), ("failed", failed)]
+            let Tally { exported, partial, dropped, failed } = traces;
+            [("exported", exported), ("partial", partial), ("dropped", dropped), ("failed", failed)]
         });
         let traces = traces.map(|(result, count)| ([("result", result)], count));
         counters(&mut encoder, "traces", "Traces of calls for the OpenTelemetry collector", traces)?;
