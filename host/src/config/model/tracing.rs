@@ -19,7 +19,7 @@ pub struct Tracing {
     /// Without spans of their lookups, where they are not of the share. Default true.
     #[serde(default = "default_failed")]
     pub failed: bool,
-    /// Traces that may wait; more are dropped and counted. Default 2,000.
+    /// Traces that may wait, at most 100,000; more are dropped and counted. Default 2,000.
     #[serde(default = "default_queue")]
     pub queue: usize,
     /// For a request and its answer. Default 5 s.

@@ -3,12 +3,11 @@
 use std::path::Path;
 
 use reqwest::Url;
-use reqwest::header::{HeaderName, HeaderValue};
 
 use super::super::model::{Config, Service, ServiceBreaker, Table, Warm, Webhook};
 use super::super::problem::Report;
 use super::sources::source;
-use super::{at_least_one, file, name, not_zero, peer_tls, reference};
+use super::{at_least_one, file, headers, name, not_zero, peer_tls, reference};
 
 pub(super) fn validate(config: &Config, folder: &Path, report: &mut Report<'_>) {
     for (service_name, value) in &config.services {
@@ -66,14 +65,7 @@ fn service(key: &str, service: &Service, folder: &Path, report: &mut Report<'_>)
     if let Some(hook) = &service.webhook {
         webhook(&format!("{key}.webhook"), hook, report);
     }
-    for (header, value) in &service.headers {
-        let header_key = format!("{key}.headers.{header}");
-        if header.parse::<HeaderName>().is_err() {
-            report.error_at_key(&header_key, format!("`{header}` is not a header's name"));
-        } else if value.parse::<HeaderValue>().is_err() {
-            report.error(&header_key, "is not a header's value: control characters are not allowed");
-        }
-    }
+    headers(&format!("{key}.headers"), &service.headers, report);
 }
 
 fn service_breaker(key: &str, breaker: &ServiceBreaker, report: &mut Report<'_>) {

@@ -17,7 +17,9 @@ mod tracing;
 
 use std::path::Path;
 
-use super::model::{Config, PeerTls};
+use reqwest::header::{HeaderName, HeaderValue};
+
+use super::model::{Config, Named, PeerTls};
 use super::problem::Report;
 use super::units::TimeSpan;
 use super::wording::{nearest, quoted};
@@ -87,6 +89,26 @@ fn not_zero(key: &str, span: TimeSpan, report: &mut Report<'_>) {
 fn at_least_one(key: &str, value: u64, report: &mut Report<'_>) {
     if value == 0 {
         report.error(key, "must be at least 1");
+    }
+}
+
+/// A queue in memory: some of what waits must have room, and all of it.
+fn queue(key: &str, places: usize, most: usize, report: &mut Report<'_>) {
+    if !(1..=most).contains(&places) {
+        report.error(key, format!("`{places}` is out of range: 1 to {most}"));
+    }
+}
+
+/// Header fields of requests by HTTP.
+fn headers(key: &str, fields: &Named<String>, report: &mut Report<'_>) {
+    for (header, value) in fields {
+        let header_key = format!("{key}.{header}");
+        if header.parse::<HeaderName>().is_err() {
+            report.error_at_key(&header_key, format!("`{header}` is not a header's name"));
+        } else if value.parse::<HeaderValue>().is_err() {
+            // It is not repeated: it may be a credential.
+            report.error(&header_key, "is not a header's value: control characters are not allowed");
+        }
     }
 }
 

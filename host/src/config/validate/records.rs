@@ -10,7 +10,7 @@ use reqwest::Url;
 use super::super::model::{AmqpFanout, Config, Fanout, HttpStore, PeerTls, SqlStore, Store};
 use super::super::problem::Report;
 use super::super::units::TimeSpan;
-use super::{at_least_one, name, not_zero, peer_tls};
+use super::{at_least_one, name, not_zero, peer_tls, queue};
 
 /// Four segments.
 const MIN_LIMIT: u64 = 256 << 20;
@@ -26,6 +26,7 @@ pub(super) fn validate(config: &Config, folder: &Path, report: &mut Report<'_>) 
     if cdr.journal.as_os_str().is_empty() {
         report.error("cdr.journal", "is empty: name a folder");
     }
+    queue("cdr.queue", cdr.queue, 10_000_000, report);
     if cdr.journal_limit.bytes() < MIN_LIMIT {
         report.error("cdr.journal-limit", "must be at least `256MiB`: a segment of the journal takes 64 MiB");
     }
@@ -115,7 +116,7 @@ fn sql_place(key: &str, sql: &SqlStore, report: &mut Report<'_>) -> Option<Strin
 
 pub(super) fn validate_events(config: &Config, folder: &Path, report: &mut Report<'_>) {
     let Some(events) = &config.events else { return };
-    at_least_one("events.queue", events.queue as u64, report);
+    queue("events.queue", events.queue, 1_000_000, report);
     broker("events.amqp", &events.amqp.url, events.amqp.tls.as_ref(), folder, report);
     if !fits(&events.amqp.exchange) {
         report.error("events.amqp.exchange", "must have 1 to 255 bytes");

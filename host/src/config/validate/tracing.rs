@@ -2,7 +2,7 @@
 
 use reqwest::Url;
 
-use super::{at_least_one, not_zero};
+use super::{headers, not_zero, queue};
 use crate::config::model::Config;
 use crate::config::problem::Report;
 
@@ -19,6 +19,7 @@ pub(super) fn validate(config: &Config, report: &mut Report<'_>) {
         }
         Some(_) => {}
     }
-    at_least_one("tracing.queue", tracing.queue as u64, report);
+    queue("tracing.queue", tracing.queue, 100_000, report);
     not_zero("tracing.deadline", tracing.deadline, report);
+    headers("tracing.headers", &tracing.headers, report);
 }
