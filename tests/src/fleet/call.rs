@@ -34,6 +34,8 @@ pub(super) struct Call {
     carrier: Carrier,
     carrier_step: u32,
     answered_at: Option<Time>,
+    /// When the BYE was answered with 2xx.
+    hung_up_at: Option<Time>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +83,7 @@ impl Call {
             carrier: Carrier::Idle,
             carrier_step: 0,
             answered_at: None,
+            hung_up_at: None,
         }
     }
 
@@ -103,6 +106,10 @@ impl Call {
 
     pub(super) fn answered_at(&self) -> Option<Time> {
         self.answered_at
+    }
+
+    pub(super) fn hung_up_at(&self) -> Option<Time> {
+        self.hung_up_at
     }
 
     pub(super) fn was_moved(&self) -> bool {
@@ -216,7 +223,10 @@ impl Fleet {
                 }
             }
             (Method::Invite, 300.., Caller::Calling(..) | Caller::Proceeding) => call.caller = Caller::Lost,
-            (Method::Bye, 200..300, Caller::HangingUp(..)) => call.caller = Caller::HungUp,
+            (Method::Bye, 200..300, Caller::HangingUp(..)) => {
+                call.caller = Caller::HungUp;
+                call.hung_up_at = Some(now);
+            }
             (Method::Bye, 300.., Caller::HangingUp(..)) => call.caller = Caller::Stranded,
             _ => {}
         }

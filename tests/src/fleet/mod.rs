@@ -80,7 +80,7 @@ pub struct Outcome {
     pub lost_in_set_up: u32,
     /// Answered, and a BYE came through, whatever happened meanwhile.
     pub hung_up: u32,
-    /// Of these, those whose node had died and come back between answer and BYE.
+    /// Of these, those whose node died between the answer and the answer to the BYE, and came back.
     pub survived: u32,
     /// Answered, and the BYE found nobody: media went on until the side that hung up stopped it.
     pub stranded: u32,
@@ -280,8 +280,9 @@ impl Fleet {
             }
             outcome.answered += u32::from(call.is_answered());
             outcome.moved += u32::from(call.is_answered() && call.was_moved());
-            outcome.survived +=
-                u32::from(call.end() == End::HungUp && self.nodes[call.node()].has_died_after(call.answered_at()));
+            let talked = call.answered_at().zip(call.hung_up_at());
+            let survived = |(answered, hung_up)| self.nodes[call.node()].has_died_between(answered, hung_up);
+            outcome.survived += u32::from(talked.is_some_and(survived));
         }
         for node in &mut self.nodes {
             let books = node.close()?;

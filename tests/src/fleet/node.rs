@@ -187,8 +187,8 @@ impl Node {
         Ok(())
     }
 
-    pub(super) fn has_died_after(&self, answered: Option<Time>) -> bool {
-        answered.zip(self.died).is_some_and(|(answered, died)| answered < died)
+    pub(super) fn has_died_between(&self, answered: Time, hung_up: Time) -> bool {
+        self.died.is_some_and(|died| answered < died && died < hung_up)
     }
 
     /// Ends it, and reads what it has written down.
