@@ -25,6 +25,7 @@ pub(crate) const PROGRAMS: [(&str, &str); 15] = [
     ("kamailio", "kamailio"),
     ("svmap", "sipvicious"),
     ("rabbitmq-server", "rabbitmq-server"),
+    ("curl", "curl"),
     ("sqlite3", "sqlite3"),
     ("redis-server", "redis-server"),
     ("openssl", "openssl"),

@@ -235,7 +235,8 @@ impl Journal {
             Some(last) => {
                 Position { segment: last, offset: fs::metadata(segment::path(folder, last)).map_err(failed)?.len() }
             }
-            None => Position { segment: start.segment, offset: 0 },
+            // Where everyone begins to read: a segment is made with its first frame.
+            None => Position::default(),
         };
         let synced = Synced { position, epoch: start.epoch, sequence: start.sequence - 1 };
         let (announce, synced) = watch::channel(synced);

@@ -159,6 +159,11 @@ impl Shipper {
             self.status.waits();
             let Some((read, batch)) = self.read(reader.take(), target, S::BATCH).await else { continue };
             self.report(&batch);
+            if read.position() == self.cursor.position {
+                // Synced, and not there: somebody has removed the segment.
+                tokio::time::sleep(REREAD).await;
+                continue;
+            }
             if let Some(oldest) = batch.records.first() {
                 self.status.holds(Some(oldest));
             }

@@ -57,6 +57,13 @@ fn as_after_a_crash(folder: &Path) -> TempDir {
 }
 
 #[test]
+fn a_journal_without_a_record_has_nothing_behind_the_place_where_everyone_begins_to_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let (journal, _handle) = open(folder.path());
+    assert_eq!(journal.synced().borrow().position, Position::default());
+}
+
+#[test]
 fn records_come_back_as_they_were_appended_with_their_keys() {
     let folder = tempfile::tempdir().unwrap();
     let synced = written(folder.path(), 1..11);
