@@ -273,7 +273,9 @@ mod tests {
     fn a_frame_inside_a_payload_is_never_found() {
         let planted = framed(9, b"planted");
         let bytes = framed(8, &planted);
-        assert_eq!(find_next(&bytes), None);
+        // One time in 256 its last byte, behind the mask, may begin another frame.
+        let found = find_next(&bytes).map(|at| decode(&bytes[at..]));
+        assert!(matches!(found, None | Some(Decoded::Incomplete(_))), "{found:?}");
     }
 
     #[test]
