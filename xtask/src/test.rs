@@ -19,7 +19,7 @@ pub(crate) struct Arguments {
 }
 
 /// The programs that the end-to-end tests run, and the Debian packages they come in.
-pub(crate) const PROGRAMS: [(&str, &str); 15] = [
+pub(crate) const PROGRAMS: [(&str, &str); 16] = [
     ("sipp", "sip-tester"),
     ("sipsak", "sipsak"),
     ("kamailio", "kamailio"),
