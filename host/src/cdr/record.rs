@@ -136,7 +136,7 @@ pub struct StageRecord {
     pub outcome: StageOutcome,
     /// Wall clock, waits included.
     pub micros: u64,
-    /// Wasm instructions, roughly.
+    /// Wasm instructions, roughly; with those of the start of an instance, where the call needed a new one.
     pub fuel: u64,
     /// For people: the trap, the error text, the refused edit; beside a `route` the gateways that do not exist; of tables'
     /// answers that were past their ttl or came by the second tier, how old they were.

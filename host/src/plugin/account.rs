@@ -39,7 +39,7 @@ pub struct Usage {
     pub calls: u64,
     /// Stages run for them.
     pub stages: u64,
-    /// Wasm instructions of those.
+    /// Wasm instructions of those, and of the starts of instances that they needed.
     pub fuel: u64,
     /// Their wall clock, waits included.
     pub micros: u64,
@@ -111,8 +111,8 @@ impl Account {
         Ok(Busy(Some(&self.busy)))
     }
 
-    /// A stage has used so much. It is known only afterwards: a stage may overdraw the share by one call's fuel, which
-    /// later ones pay back.
+    /// A stage has used so much. It is known only afterwards: a stage may overdraw the share by one call's fuel and that
+    /// of an instance's start, which later ones pay back.
     pub fn spend(&self, fuel: u64, now: Instant) {
         let rate = self.fuel_per_second.load(Relaxed);
         if rate == 0 {

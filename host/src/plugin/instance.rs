@@ -33,9 +33,28 @@ pub(super) struct Instance {
     _slot: Slot,
 }
 
+/// Watches the fuel of a start, so that it is known also where the start fails or is dropped in its midst.
+struct Meter<'a> {
+    store: &'a mut Store<State>,
+    given: u64,
+    used: &'a mut u64,
+}
+
+impl Drop for Meter<'_> {
+    fn drop(&mut self) {
+        *self.used += used(self.store, self.given);
+    }
+}
+
+/// What of the fuel that it was given a store has used.
+fn used(store: &Store<State>, given: u64) -> u64 {
+    store.get_fuel().map_or(0, |left| given.saturating_sub(left))
+}
+
 impl Instance {
-    /// Makes the guest and hands it its configuration. Fails with the reason that a call would be given.
-    pub(super) async fn start(stage: &Stage) -> Result<Self, Failure> {
+    /// Makes the guest and hands it its configuration. Adds the fuel of that to `fuel`, however it ends. Fails with the
+    /// reason that a call would be given.
+    pub(super) async fn start(stage: &Stage, fuel: &mut u64) -> Result<Self, Failure> {
         let slot = stage
             .engine
             .slot()
@@ -52,10 +71,14 @@ impl Instance {
         store.limiter(|state| &mut state.memory);
         store.set_hostcall_fuel(MAX_HANDED_OVER);
         let of = |error: wasmtime::Error| Failure::of(&error);
-        store.set_fuel(stage.settings.fuel.saturating_mul(START_FUEL_FACTOR)).map_err(of)?;
+        let given = stage.settings.fuel.saturating_mul(START_FUEL_FACTOR);
+        store.set_fuel(given).map_err(of)?;
         store.fuel_async_yield_interval(Some(YIELD_INTERVAL)).map_err(of)?;
-        let exports = stage.pre.instantiate_async(&mut store).await.map_err(of)?;
-        match exports.call_configure(&mut store, &stage.settings.config).await.map_err(of)? {
+        let meter = Meter { store: &mut store, given, used: fuel };
+        let exports = stage.pre.instantiate_async(&mut *meter.store).await.map_err(of)?;
+        let configured = exports.call_configure(&mut *meter.store, &stage.settings.config).await.map_err(of)?;
+        drop(meter);
+        match configured {
             Ok(()) => Ok(Self { store, exports, fuel: 0, _slot: slot }),
             Err(refusal) => Err(Failure::new(StageOutcome::Error, refusal)),
         }
@@ -74,9 +97,9 @@ impl Instance {
         }
     }
 
-    /// What the last call used, also where it was cut.
+    /// What the last call used, also where it was cut; without the instance's start.
     pub(super) fn fuel_used(&self) -> u64 {
-        self.store.get_fuel().map_or(0, |left| self.fuel.saturating_sub(left))
+        used(&self.store, self.fuel)
     }
 
     /// Whether the last call asked a table or a service that gave no answer.

@@ -66,8 +66,10 @@ pub struct Run<T> {
     pub permits: Vec<Permit>,
     /// Which tables' answers were old, or came by the second tier; empty: none.
     pub remarks: String,
-    /// Wasm instructions, roughly.
+    /// Wasm instructions, roughly: the call's, and those of the start of an instance that was made for it.
     pub fuel: u64,
+    /// Of these, the start's.
+    pub start_fuel: u64,
     /// When it ended.
     pub ended: Instant,
     /// Whether it failed by the plugin's own fault.
@@ -85,10 +87,11 @@ impl Runner {
         &self.stage
     }
 
-    /// Makes one instance ready, so that the first call need not.
+    /// Makes one instance ready, so that the first call need not. Its start is in no call's fuel: there is one for each
+    /// worker and load, and it is the operator who loads.
     pub async fn warm_up(&self) -> Result<(), Failure> {
         if self.stage.settings.isolation == Isolation::Warm && self.idle.borrow().is_empty() {
-            let instance = Instance::start(&self.stage).await?;
+            let instance = Instance::start(&self.stage, &mut 0).await?;
             self.stage.stats.count_instance();
             self.idle.borrow_mut().push(instance);
         }
@@ -111,9 +114,9 @@ impl Runner {
         let Some(_busy) = Busy::enter(&self.busy, self.stage.settings.max_concurrent) else {
             return self.not_run(started, StageOutcome::Saturated, "all its instances on this worker are busy");
         };
-        let mut taken = None;
-        let result = pin!(self.call(call, visit, &mut taken)).await;
-        let fuel = taken.as_ref().map_or(0, Instance::fuel_used);
+        let (mut taken, mut start_fuel) = (None, 0);
+        let result = pin!(self.call(call, visit, &mut taken, &mut start_fuel)).await;
+        let fuel = start_fuel + taken.as_ref().map_or(0, Instance::fuel_used);
         let outage = taken.as_ref().is_some_and(Instance::met_outage);
         let remarks = taken.as_mut().map_or_else(String::new, Instance::remarks);
         let judged =
@@ -123,12 +126,18 @@ impl Runner {
         let ended = Instant::now();
         let failed = judged.as_ref().err().is_some_and(|failure| failure.is_the_plugins(outage));
         self.report(admission, started, ended, fuel, failed, &judged);
-        Run { result: judged.map(|(value, _)| value), permits, remarks, fuel, ended, failed }
+        Run { result: judged.map(|(value, _)| value), permits, remarks, fuel, start_fuel, ended, failed }
     }
 
-    /// The bounded part: makes an instance where none is idle, and runs it. `taken` holds the instance also when the
-    /// work is cut, so that its fuel can be read.
-    async fn call(&self, call: &Call, visit: Visit<'_>, taken: &mut Option<Instance>) -> Result<Outcome, Failure> {
+    /// The bounded part: makes an instance where none is idle, and runs it. `taken` holds the instance, and `start_fuel`
+    /// what its start used, also when the work is cut.
+    async fn call(
+        &self,
+        call: &Call,
+        visit: Visit<'_>,
+        taken: &mut Option<Instance>,
+        start_fuel: &mut u64,
+    ) -> Result<Outcome, Failure> {
         let Visit { headers, customer, call_id, now, started, deadline, cut, wait_until, cancel, asking, trace } =
             visit;
         let on = OnCall {
@@ -146,7 +155,7 @@ impl Runner {
             trace,
         };
         let work = async {
-            let instance = taken.insert(self.instance().await?);
+            let instance = taken.insert(self.instance(start_fuel).await?);
             pin!(instance.handle(self.stage.settings.fuel, call, on)).await
         };
         match within(deadline, cancel, pin!(work)).await {
@@ -160,13 +169,13 @@ impl Runner {
         }
     }
 
-    async fn instance(&self) -> Result<Instance, Failure> {
+    async fn instance(&self, start_fuel: &mut u64) -> Result<Instance, Failure> {
         let idle = self.idle.borrow_mut().pop();
         if let Some(instance) = idle {
             return Ok(instance);
         }
         self.stage.stats.count_instance();
-        Instance::start(&self.stage).await
+        Instance::start(&self.stage, start_fuel).await
     }
 
     /// Keeps the instance for the next call where it is sound: any trap or cut has left it in the middle of something.
@@ -221,6 +230,7 @@ impl Runner {
             permits: Vec::new(),
             remarks: String::new(),
             fuel: 0,
+            start_fuel: 0,
             ended: started,
             failed: false,
         }

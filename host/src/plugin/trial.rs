@@ -90,7 +90,7 @@ pub struct Tallied {
     pub failures: u64,
     /// Wall clock of all calls.
     pub micros: u64,
-    /// Instructions of all calls.
+    /// Instructions of all calls, without the starts of instances.
     pub fuel: u64,
 }
 
@@ -146,7 +146,7 @@ pub struct Ran {
     pub failed: bool,
     /// Wall clock.
     pub micros: u64,
-    /// Instructions.
+    /// Instructions of the call, without an instance's start.
     pub fuel: u64,
 }
 

@@ -262,7 +262,7 @@ impl<'a> Passage<'a> {
             }
             bench.judge(outcome).map(|(judged, name)| ((judged, name), name))
         });
-        let Run { result, permits, remarks, fuel, ended, failed } = pin!(run).await;
+        let Run { result, permits, remarks, fuel, start_fuel, ended, failed } = pin!(run).await;
         self.now = ended;
         let micros = (ended - started).as_micros() as u64;
         customer.account.spend(fuel, ended);
@@ -281,7 +281,8 @@ impl<'a> Passage<'a> {
                 shadows.offer(Job { trial, stage: other, call, headers, now, recording, live, queued: ended });
             }
         }
-        let ran = Some(Ran { failed, micros, fuel });
+        // Which version's call needed another instance is chance: their starts are not compared.
+        let ran = Some(Ran { failed, micros, fuel: fuel - start_fuel });
         let result = match result {
             Ok((judged, name)) => {
                 self.permits.extend(permits);

@@ -3,6 +3,7 @@
 mod built_in;
 mod identities;
 mod outcomes;
+mod shares;
 mod snapshots;
 mod trials;
 mod ways;

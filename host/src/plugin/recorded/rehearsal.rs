@@ -18,7 +18,7 @@ pub struct Rehearsed {
     pub answered: Answered,
     /// Whether that is what the recording expects.
     pub met: bool,
-    /// Wasm instructions.
+    /// Wasm instructions, without those of an instance's start.
     pub fuel: u64,
     /// Wall clock.
     pub time: Duration,
@@ -38,7 +38,7 @@ pub async fn rehearse(stage: &Stage, calls: &[RecordedCall]) -> Result<Vec<Rehea
     for call in calls {
         let mut instance = match idle.take() {
             Some(instance) => instance,
-            None => Instance::start(stage).await?,
+            None => Instance::start(stage, &mut 0).await?,
         };
         let recording = Arc::new(Recording::of(call.asked.clone()));
         let started = Instant::now();

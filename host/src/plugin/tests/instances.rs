@@ -1,7 +1,18 @@
 //! Instances: reused where they are sound, thrown away where they are not, bounded in number.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use super::*;
-use crate::config::model::Isolation;
+use crate::config::model::{CustomerLimits, Isolation};
+use crate::config::units::Size;
+use crate::plugin::account::Account;
+use crate::plugin::{Runner, Stage};
+
+/// Runs `$n` up to a million: some six million instructions.
+const COUNT: &str = "(loop $next
+    (local.set $n (i32.add (local.get $n) (i32.const 1)))
+    (br_if $next (i32.lt_u (local.get $n) (i32.const 1000000))))";
 
 #[tokio::test]
 async fn a_warm_instance_serves_call_after_call() {
@@ -92,4 +103,40 @@ async fn permits_of_a_stage_that_ended_well_go_on_with_the_call_and_those_of_a_f
     assert_eq!(bed.lent.limits.in_use("k"), 1, "the failed stage's came back, the other call's is out");
     drop(held);
     assert_eq!(bed.lent.limits.in_use("k"), 0);
+}
+
+#[tokio::test]
+async fn the_start_of_an_instance_is_in_the_fuel_of_the_call_that_needed_it() {
+    let bed = Bed::new();
+    let guest = Guest::answering(&proceed()).configured_by(&format!("(local $n i32) {COUNT} i32.const 16"));
+    let runner = bed.runner(&guest, settings()).await;
+    let (first, second) = (run(&runner).await, run(&runner).await);
+    assert!(first.start_fuel > 2_000_000, "{}", first.start_fuel);
+    assert_eq!((first.fuel - first.start_fuel, 0), (second.fuel, second.start_fuel));
+    assert_eq!(runner.stage().stats.snapshot().fuel, first.fuel + second.fuel);
+}
+
+#[tokio::test]
+async fn a_start_that_is_cut_tells_its_fuel() {
+    let bed = Bed::new();
+    let guest = Guest::answering(&proceed()).configured_by(&format!("(local $n i32) {COUNT} i32.const 16"));
+    let runner = bed.runner(&guest, StageSettings { deadline: Duration::ZERO, ..settings() }).await;
+    let cut = run(&runner).await;
+    assert_eq!(cut.result.unwrap_err().reason, StageOutcome::Deadline);
+    assert!(cut.start_fuel > 50_000 && cut.fuel == cut.start_fuel, "{}", cut.start_fuel);
+}
+
+#[tokio::test]
+async fn a_start_that_fails_tells_its_fuel() {
+    let bed = Bed::new();
+    let grow = format!("(local $n i32) {COUNT} (drop (memory.grow (i32.const 40))) i32.const 16");
+    let component = bed.component(&Guest::answering(&proceed()).configured_by(&grow).build()).unwrap();
+    let account = Arc::<Account>::default();
+    let (engine, owner) = (bed.components.engine(), Some(Arc::clone(&account)));
+    let stage = Stage::load(engine, "guest", &component, settings(), bed.lent.clone(), owner).await.unwrap();
+    // What it grows to has no room any more.
+    account.limit(&CustomerLimits { memory: Some(Size::from_mib(1)), ..CustomerLimits::default() });
+    let failed = run(&Runner::new(Arc::new(stage))).await;
+    assert_eq!(failed.result.unwrap_err().reason, StageOutcome::Share);
+    assert!(failed.start_fuel > 2_000_000 && failed.fuel == failed.start_fuel, "{}", failed.start_fuel);
 }

@@ -8,7 +8,7 @@ use crate::plugin::shadow::Shadows;
 use crate::plugin::trial::{Kind, Standing};
 use crate::plugin::versions::SeatName;
 
-const ONE: &str = r#"
+pub(super) const ONE: &str = r#"
     call.setup-budget = "10s"
     pipelines.default = ["a"]
     plugins.a.component = "a.wasm"
@@ -16,12 +16,12 @@ const ONE: &str = r#"
     sources = ["192.0.2.0/24"]
 "#;
 
-async fn build(bed: &Bed, config: &str, parts: &Parts, before: Option<&Snapshot>) -> Snapshot {
+pub(super) async fn build(bed: &Bed, config: &str, parts: &Parts, before: Option<&Snapshot>) -> Snapshot {
     let config: Config = toml::from_str(config).unwrap();
     Snapshot::build(&config, bed.folder(), parts, before).await.map_err(|problems| format!("{problems:?}")).unwrap()
 }
 
-async fn call(router: &Router) -> Routed {
+pub(super) async fn call(router: &Router) -> Routed {
     router.route(call_from("192.0.2.1:5060"), Cancel::default()).await
 }
 
@@ -119,43 +119,13 @@ async fn a_shadow_is_compared_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_customer_that_has_used_up_its_fuel_is_skipped_as_such_and_another_is_not() {
-    let bed = Bed::new();
-    bed.put("a.wasm", &answering(486));
-    let config = format!(
-        "{ONE}\n[customers.acme.limits]\nfuel-per-second = 1\n[customers.bravo]\nsources = ['198.51.100.0/24']"
-    );
-    let snapshot = Arc::new(build(&bed, &config, &parts(&bed), None).await);
-    let router = Router::new(Arc::clone(&snapshot));
-    assert_eq!(outcomes(&call(&router).await), [StageOutcome::Reject]);
-    let starved = call(&router).await;
-    assert_eq!((code(&starved), outcomes(&starved)), (503, vec![StageOutcome::Share]));
-    assert!(starved.facts.stages[0].detail.as_ref().unwrap().contains("fuel-per-second"));
-    let other = router.route(call_from("198.51.100.1:5060"), Cancel::default()).await;
-    assert_eq!(outcomes(&other), [StageOutcome::Reject]);
-    let usage = snapshot.customers().map(|customer| customer.account.usage()).collect::<Vec<_>>();
-    assert_eq!((usage[0].calls, usage[0].stages, usage[0].refused), (2, 1, 1));
-    assert_eq!((usage[1].calls, usage[1].refused), (1, 0));
-    assert!(usage[0].fuel > 0 && usage[0].fuel == usage[1].fuel);
-}
-
-#[tokio::test]
-async fn a_customers_memory_bounds_its_own_components_under_its_own_reason() {
-    let bed = Bed::new();
-    bed.put("a.wasm", &answering(486));
-    let grow = "(drop (memory.grow (i32.const 40)))";
-    bed.put("own.wasm", &Guest::answering(&reject(603)).after(grow).build());
-    let config = format!("{ONE}\nplugins = {{ a = 'own.wasm' }}\n[customers.acme.limits]\nmemory = '1MiB'");
-    let routed = call(&Router::new(Arc::new(build(&bed, &config, &parts(&bed), None).await))).await;
-    assert_eq!((code(&routed), outcomes(&routed)), (503, vec![StageOutcome::Share]));
-}
-
-#[tokio::test]
 async fn a_customer_has_its_own_configuration_and_limits_beside_the_shared_component() {
     let bed = Bed::new();
     bed.put("a.wasm", &Guest::new("(loop $again (br $again)) unreachable").build());
     let config = format!("{ONE}\n[customers.acme.plugins.a]\nfuel = 5000\non-failure = {{ reject = 580 }}");
-    let routed = call(&Router::new(Arc::new(build(&bed, &config, &parts(&bed), None).await))).await;
+    let router = Router::new(Arc::new(build(&bed, &config, &parts(&bed), None).await));
+    router.warm_up().await;
+    let routed = call(&router).await;
     assert_eq!((code(&routed), outcomes(&routed)), (580, vec![StageOutcome::Fuel]));
     assert!(routed.facts.stages[0].fuel <= 5_000);
 }
