@@ -48,9 +48,9 @@ pub struct Kept {
 pub enum Finding {
     /// Within the tolerance.
     Same,
-    /// So many percent more than kept: a regression.
+    /// So many percent more than kept, rounded up: a regression.
     More(u64),
-    /// So many percent less than kept: a gain that the file does not know yet, behind which a loss could hide.
+    /// So many percent less than kept, rounded up: a gain that the file does not know yet, behind which a loss could hide.
     Less(u64),
     /// The file does not know it.
     Unknown,
@@ -90,8 +90,10 @@ impl Kept {
             (None, _) => return Finding::Unknown,
             (_, None) => return Finding::Missing,
         };
-        let percent = kept.abs_diff(seen) * 100 / kept.max(1);
-        match (percent > self.tolerance, seen > kept) {
+        let hundredfold = kept.abs_diff(seen).saturating_mul(100);
+        let is_beyond = hundredfold > kept.saturating_mul(self.tolerance);
+        let percent = hundredfold.div_ceil(kept.max(1));
+        match (is_beyond, seen > kept) {
             (false, _) => Finding::Same,
             (true, true) => Finding::More(percent),
             (true, false) => Finding::Less(percent),
@@ -132,11 +134,12 @@ mod tests {
         let kept = Kept {
             compilers: compilers("rustc 1", "rustc 1"),
             tolerance: 5,
-            counts: counts(&[("a", 1_000), ("b", 1_000), ("c", 1_000), ("d", 1_000)]),
+            counts: counts(&[("a", 1_000), ("b", 1_000), ("c", 1_000), ("d", 1_000), ("f", 10_000), ("g", 10_000)]),
         };
-        let seen = counts(&[("a", 1_050), ("b", 1_061), ("c", 800), ("e", 1)]);
+        let seen = counts(&[("a", 1_050), ("b", 1_060), ("c", 800), ("e", 1), ("f", 10_501), ("g", 9_401)]);
         let found: Vec<Finding> = kept.findings(&seen).into_values().collect();
-        let expected = [Finding::Same, Finding::More(6), Finding::Less(20), Finding::Missing, Finding::Unknown];
+        let [more, less] = [Finding::More(6), Finding::Less(6)];
+        let expected = [Finding::Same, more.clone(), Finding::Less(20), Finding::Missing, Finding::Unknown, more, less];
         assert_eq!(found, expected);
     }
 
