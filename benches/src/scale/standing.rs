@@ -4,10 +4,7 @@
 //! each while it waits: it would take the machine from the router that is measured.
 
 use std::io::ErrorKind;
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::thread::JoinHandle;
+use std::net::{Ipv4Addr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -17,6 +14,7 @@ use socket2::SockRef;
 use trunkline::sip::message::{Message, Method};
 use trunkline_tests::script::{self, Caller};
 
+use super::carrier::Carrier;
 use crate::cpu;
 use crate::peer::Peer;
 
@@ -44,6 +42,8 @@ pub struct Stood {
     pub ended: u32,
     /// Requests that had to be sent again.
     pub sent_again: u32,
+    /// What the kernel keeps for a socket of callers or carrier, in KiB: what finds no room there is lost on this side.
+    pub room_kib: u64,
     /// Set up each second.
     pub rate: u32,
     /// Memory before the first call, in KiB.
@@ -58,55 +58,6 @@ pub struct Stood {
     pub rest_per_mille: f64,
 }
 
-/// A carrier that answers every call.
-pub struct Carrier {
-    address: SocketAddr,
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Carrier {
-    /// On a free port.
-    ///
-    /// # Errors
-    /// When there is none.
-    pub fn start() -> Result<Self> {
-        let socket = socket()?;
-        let address = socket.local_addr()?;
-        socket.set_read_timeout(Some(Duration::from_millis(200)))?;
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
-        let thread = std::thread::Builder::new().name("carrier".to_owned()).spawn(move || {
-            let mut buffer = vec![0; 65_535];
-            while !stopped.load(Relaxed) {
-                let Ok((length, peer)) = socket.recv_from(&mut buffer) else { continue };
-                let Ok(request) = Message::parse(Bytes::copy_from_slice(&buffer[..length])) else { continue };
-                let codes: &[u16] = match request.method_bytes() {
-                    b"INVITE" => &[180, 200],
-                    b"BYE" | b"OPTIONS" => &[200],
-                    _ => &[],
-                };
-                for code in codes {
-                    let _lost = socket.send_to(script::response(&request, *code, address).as_bytes(), peer);
-                }
-            }
-        })?;
-        Ok(Self { address, stop, thread: Some(thread) })
-    }
-
-    /// Where it takes calls.
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-}
-
-impl Drop for Carrier {
-    fn drop(&mut self) {
-        self.stop.store(true, Relaxed);
-        let _ended = self.thread.take().map(JoinHandle::join);
-    }
-}
-
 /// Sets up so many calls through a system that was just started, watches it, and hangs all of them up.
 ///
 /// # Errors
@@ -114,7 +65,9 @@ impl Drop for Carrier {
 pub fn stand(peer: &Peer, carrier: &Carrier, calls: u32, rate: u32) -> Result<Stood> {
     let socket = socket()?;
     socket.set_nonblocking(true)?;
-    let caller = Caller { address: socket.local_addr()?, router: peer.sip, carrier: carrier.address };
+    let room_kib = SockRef::from(&socket).recv_buffer_size()? as u64 / 1024;
+    eprintln!("{}: sockets of callers and carrier have room for {room_kib} KiB", peer.name);
+    let caller = Caller { address: socket.local_addr()?, router: peer.sip, carrier: carrier.address() };
     let mut callers = Callers { socket, caller, routes: vec![None; calls as usize], sent_again: 0 };
     let idle = at_rest(peer)?;
     let before = cpu::pss_kib(peer.id);
@@ -134,6 +87,7 @@ pub fn stand(peer: &Peer, carrier: &Carrier, calls: u32, rate: u32) -> Result<St
         stood: stood as u32,
         ended,
         sent_again: callers.sent_again,
+        room_kib,
         rate,
         before_kib: before,
         standing_kib: standing,
@@ -235,7 +189,7 @@ impl Callers {
 }
 
 /// On a free port of loopback, with room.
-fn socket() -> Result<UdpSocket> {
+pub(super) fn socket() -> Result<UdpSocket> {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
     SockRef::from(&socket).set_recv_buffer_size(ROOM)?;
     Ok(socket)
