@@ -192,6 +192,12 @@ impl Setup {
         self
     }
 
+    /// A node that refuses no call and leaves out no stage for being behind: on a machine that has other work too, where
+    /// that is not what is looked at.
+    pub fn unhurried(self) -> Self {
+        self.section("[overload]\nbusy = 100\nbehind = \"20s\"\n[call]\nsetup-budget = \"20s\"\n")
+    }
+
     /// Records go to the file store alone.
     pub fn without_sqlite(mut self) -> Self {
         self.sqlite = false;
