@@ -92,6 +92,17 @@ fn a_node_begins_with_the_keys_that_its_last_run_used() -> Result<()> {
     Ok(())
 }
 
+/// From the next reload on the blocked numbers are those of the service `db`, whose source has these keys more.
+fn read_blocked_from_the_database(router: &Router, keys: &str) -> Result<()> {
+    router.edit_config(
+        "source = { csv = { path = \"blocked.csv\", key = \"number\" } }",
+        &format!(
+            "source = {{ sql = {{ service = \"db\", query = \"select number, 1 as yes from blocked\", key = \"number\", \
+             fields = {{ yes = \"integer\" }}{keys} }} }}"
+        ),
+    )
+}
+
 #[test]
 fn no_call_meets_a_table_that_a_reload_has_not_filled_yet() -> Result<()> {
     let busy = Sipp::callee("refusing", &[("code", "486")])?;
@@ -115,11 +126,7 @@ fn no_call_meets_a_table_that_a_reload_has_not_filled_yet() -> Result<()> {
     };
     assert_eq!(call()?, "486");
 
-    router.edit_config(
-        "source = { csv = { path = \"blocked.csv\", key = \"number\" } }",
-        "source = { sql = { service = \"db\", query = \"select number, 1 as yes from blocked\", key = \"number\", \
-         fields = { yes = \"integer\" } } }",
-    )?;
+    read_blocked_from_the_database(&router, "")?;
     let (code, why) = router.reload()?;
     assert!(code == 422 && why.contains("tables.blocked"), "{code}: {why}");
     assert_eq!(call()?, "486", "nothing has changed");
@@ -155,11 +162,7 @@ fn nothing_goes_on_of_a_reload_that_was_refused_or_of_tables_that_others_took_th
     one("19195550101")?;
 
     router.edit_config(&ops.collector_url(), &others.collector_url())?;
-    router.edit_config(
-        "source = { csv = { path = \"blocked.csv\", key = \"number\" } }",
-        "source = { sql = { service = \"db\", query = \"select number, 1 as yes from blocked\", key = \"number\", \
-         fields = { yes = \"integer\" }, listen = \"blocked\" } }",
-    )?;
+    read_blocked_from_the_database(&router, ", listen = \"blocked\"")?;
     let (code, why) = router.reload()?;
     assert!(code == 422 && why.contains("tables.blocked"), "{code}: {why}");
     until("nobody to listen", Duration::from_secs(10), || Ok((listeners()? == "0").then_some(())))?;
