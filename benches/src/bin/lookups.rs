@@ -1,6 +1,6 @@
 //! What a look-up costs in the host: a cached row, a row of a file, the longest prefix of a large deck; and what such a
 //! deck costs to load and to hold.
-//!
+
 use std::fmt::Write as _;
 use std::hint::black_box;
 use std::io::{BufWriter, Write as _};

@@ -1,7 +1,7 @@
 //! What a stage costs: each of the five alone, the five together, a stage that only proceeds, and one that asks for a
-//! row, once and twice, through the router's own pipeline, warm and with a new instance for every call. One thread, no sockets; every lookup is answered from
-//! memory.
-//!
+//! row, once and twice, through the router's own pipeline, warm and with a new instance for every call. One thread, no
+//! sockets; every lookup is answered from memory.
+
 use std::hint::black_box;
 use std::path::PathBuf;
 use std::pin::pin;
