@@ -1,13 +1,12 @@
 //! Single figures of what happens within the process, each beside its aim: `NAME.json` and `NAME.md`.
 
 use std::fmt::Write;
-use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::Serialize;
 
-use crate::report::machine;
+use crate::report::{keep, machine};
 
 /// All that one program measured.
 #[derive(Debug, Serialize)]
@@ -44,17 +43,12 @@ impl Figures {
         self.rows.push(figure);
     }
 
-    /// Writes them into a folder; returns the Markdown.
+    /// Writes `NAME.json` and `NAME.md` into a folder; returns the Markdown.
     ///
     /// # Errors
     /// When they cannot be written.
     pub fn write(&self, folder: &Path, name: &str) -> Result<String> {
-        fs::create_dir_all(folder)?;
-        let markdown = self.markdown();
-        let json = serde_json::to_string_pretty(self)? + "\n";
-        fs::write(folder.join(name).with_extension("json"), json).context("cannot write the results")?;
-        fs::write(folder.join(name).with_extension("md"), &markdown).context("cannot write the table")?;
-        Ok(markdown)
+        keep(folder, name, self, self.markdown())
     }
 
     fn markdown(&self) -> String {

@@ -1,16 +1,15 @@
 //! What callers notice while something that a call needs is down: how long they wait, before, meanwhile and afterwards.
 
 use std::fmt::Write;
-use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::Serialize;
 use trunkline_tests::{Counts, Load, Sipp, Trace};
 
-use crate::report::{machine, share};
+use crate::report::{keep, machine, share};
 
 /// How long the calls go on before, during and after the fault, and how many begin each second.
 #[derive(Debug, Clone, Copy)]
@@ -132,14 +131,9 @@ fn counted(trace: &Trace, when: f64) -> Counts {
 /// # Errors
 /// When they cannot be written.
 pub fn write(rows: &[Row], plan: Plan, folder: &Path) -> Result<String> {
-    fs::create_dir_all(folder)?;
     let machine = machine();
-    let markdown = markdown(rows, plan, &machine);
-    let json = serde_json::json!({ "machine": machine, "rate": plan.rate, "rows": rows });
-    let json = serde_json::to_string_pretty(&json)? + "\n";
-    fs::write(folder.join("outage.json"), json).context("cannot write the results")?;
-    fs::write(folder.join("outage.md"), &markdown).context("cannot write the table")?;
-    Ok(markdown)
+    let seen = serde_json::json!({ "machine": machine, "rate": plan.rate, "rows": rows });
+    keep(folder, "outage", &seen, markdown(rows, plan, &machine))
 }
 
 fn markdown(rows: &[Row], plan: Plan, machine: &str) -> String {

@@ -49,13 +49,11 @@ impl Report {
     }
 
     /// Writes `NAME.json` and `NAME.md` into a folder; returns the Markdown.
+    ///
+    /// # Errors
+    /// When they cannot be written.
     pub fn write(&self, folder: &Path, name: &str) -> Result<String> {
-        fs::create_dir_all(folder)?;
-        let markdown = self.markdown();
-        let json = serde_json::to_string_pretty(self)? + "\n";
-        fs::write(folder.join(name).with_extension("json"), json).context("cannot write the results")?;
-        fs::write(folder.join(name).with_extension("md"), &markdown).context("cannot write the table")?;
-        Ok(markdown)
+        keep(folder, name, self, self.markdown())
     }
 
     fn markdown(&self) -> String {
@@ -95,6 +93,27 @@ impl Report {
     }
 }
 
+/// Writes what was seen into a folder, for machines as `NAME.json` and for people as `NAME.md`; returns the Markdown.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn keep(folder: &Path, name: &str, seen: &impl Serialize, markdown: String) -> Result<String> {
+    keep_json(folder, name, seen)?;
+    fs::write(folder.join(format!("{name}.md")), &markdown).context("cannot write the table")?;
+    Ok(markdown)
+}
+
+/// The same where there is no table; returns the JSON.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn keep_json(folder: &Path, name: &str, seen: &impl Serialize) -> Result<String> {
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let json = serde_json::to_string_pretty(seen)?;
+    fs::write(folder.join(format!("{name}.json")), format!("{json}\n")).context("cannot write the results")?;
+    Ok(json)
+}
+
 /// Of sorted values the one that so many of a thousand are not above; 0 where there is none.
 pub fn share(sorted: &[f64], of_thousand: usize) -> f64 {
     sorted.get((sorted.len() * of_thousand / 1_000).min(sorted.len().saturating_sub(1))).copied().unwrap_or(0.0)
@@ -121,6 +140,16 @@ fn workers(row: &Row) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_seen_is_kept_for_machines_and_for_people_in_a_folder_that_need_not_exist() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let results = folder.path().join("new/results");
+        assert_eq!(keep(&results, "seen", &[1, 2], "| 1 | 2 |\n".to_owned())?, "| 1 | 2 |\n");
+        assert_eq!(fs::read_to_string(results.join("seen.json"))?, "[\n  1,\n  2\n]\n");
+        assert_eq!(fs::read_to_string(results.join("seen.md"))?, "| 1 | 2 |\n");
+        Ok(())
+    }
 
     #[test]
     fn a_row_is_shown_as_a_share_of_kamailio_s_at_the_same_rate() {

@@ -9,7 +9,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use serde::{Deserialize, Serialize};
-use trunkline_benches::report::machine;
+use trunkline_benches::report::{keep, machine};
 use trunkline_tests::Router;
 
 /// As in `--lang`, and as people write them.
@@ -70,12 +70,7 @@ fn main() -> Result<()> {
         rows.push(measure(folder.path(), word, language, arguments.seconds).with_context(|| language.to_owned())?);
     }
     let report = Report { machine: machine(), rows };
-    let markdown = report.markdown()?;
-    fs::create_dir_all(&arguments.out)?;
-    let json = serde_json::to_string_pretty(&report)? + "\n";
-    fs::write(arguments.out.join("languages.json"), json).context("the results")?;
-    fs::write(arguments.out.join("languages.md"), &markdown).context("the table")?;
-    print!("{markdown}");
+    print!("{}", keep(&arguments.out, "languages", &report, report.markdown()?)?);
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use anyhow::{Result, ensure};
 use clap::Parser;
 use serde::Serialize;
 use trunkline::cdr::record::CallRecord;
-use trunkline_benches::report::share;
+use trunkline_benches::report::{keep_json, share};
 use trunkline_tests::{Load, Router, Setup, Sipp, marked, plugins_folder};
 
 const STAGES: [&str; 5] = ["auth", "blocklist", "lrn", "cnam", "rate"];
@@ -96,10 +96,7 @@ fn main() -> Result<()> {
         routed_p99: p99(all),
         routed_p99_in_reload: p99(during),
     };
-    let text = serde_json::to_string_pretty(&seen)?;
-    fs::create_dir_all(&arguments.out)?;
-    fs::write(arguments.out.join("start.json"), format!("{text}\n"))?;
-    println!("{text}");
+    println!("{}", keep_json(&arguments.out, "start", &seen)?);
     Ok(())
 }
 

@@ -1,14 +1,13 @@
 //! The results of the scale bench, for machines and for people.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::Serialize;
 
 use super::{Growth, Simulated, Stood};
-use crate::report::machine;
+use crate::report::{keep, machine};
 
 /// All of one run. What was not asked for stays empty.
 #[derive(Debug, Serialize)]
@@ -34,11 +33,7 @@ impl Report {
     /// # Errors
     /// When they cannot be written.
     pub fn write(&self, folder: &Path) -> Result<String> {
-        fs::create_dir_all(folder)?;
-        let markdown = self.markdown()?;
-        fs::write(folder.join("scale.json"), serde_json::to_string_pretty(self)? + "\n").context("the results")?;
-        fs::write(folder.join("scale.md"), &markdown).context("the table")?;
-        Ok(markdown)
+        keep(folder, "scale", self, self.markdown()?)
     }
 
     fn markdown(&self) -> Result<String> {
