@@ -145,7 +145,8 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_again() -> Result<()> {
-        let file = tempfile::tempdir()?.keep().join("instructions.toml");
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("instructions.toml");
         let kept =
             Kept { compilers: compilers(&rustc()?, "rustc 2"), tolerance: 5, counts: counts(&[("parse", 4_321)]) };
         kept.write(&file)?;
