@@ -39,6 +39,8 @@ pub enum Decision {
         message: Arc<Message>,
         /// In order of preference; not empty.
         targets: Vec<Target>,
+        /// Whose call it is, by the name under which [`Action::Heard`](super::core::Action::Heard) tells of it.
+        customer: Arc<str>,
         /// Whether what the caller says about who it is counts (RFC 3325). If not, P-Asserted-Identity and the like are
         /// taken out of what it sends within the call; of `message` the routing side has taken them.
         believed: bool,
@@ -81,6 +83,8 @@ pub struct Target {
 /// How a gateway is dealt with.
 #[derive(Debug, Clone)]
 pub struct NextHop {
+    /// The name under which [`Action::Attempted`](super::core::Action::Attempted) tells of its attempts.
+    pub name: Arc<str>,
     /// The final codes after which the hunt goes on.
     pub continues: CodeSet,
     /// What a 3xx of it means.
@@ -108,7 +112,7 @@ pub enum Redirects {
 }
 
 impl NextHop {
-    /// For where this gateway has sent us: dealt with alike, but without its login and the trust that it has, and its state
+    /// For where this gateway has sent us: dealt with alike, and under its name, but without its login and the trust that it has, and its state
     /// learns nothing of it.
     pub(super) fn elsewhere(&self) -> Arc<Self> {
         Arc::new(Self { login: None, trusted: false, gate: None, ..self.clone() })

@@ -33,6 +33,7 @@ pub fn settings(address: SocketAddr, max_calls: usize) -> Settings {
 /// The one attempt of a call: this carrier, whose every failure is the call's.
 pub fn target(carrier: SocketAddr) -> Target {
     let hop = NextHop {
+        name: "carrier".into(),
         continues: CodeSet::of(&[]),
         redirects: Redirects::Pass,
         login: None,

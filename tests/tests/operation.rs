@@ -266,6 +266,49 @@ fn calls_are_counted_in_the_metrics() -> Result<()> {
     Ok(())
 }
 
+/// Stages, set-up times, post-dial delays, attempts and calls, as the page counts them.
+fn counted(router: &Router) -> Result<Vec<f64>> {
+    let names =
+        ["stages_total{", "setup_seconds_count{", "post_dial_delay_seconds_count{", "attempts_total{", "calls_total{"];
+    names.iter().map(|name| router.metric(&format!("trunkline_{name}"))).collect()
+}
+
+#[test]
+fn a_call_is_counted_while_it_goes_on_each_thing_once_and_not_again_by_the_process_that_takes_it_up() -> Result<()> {
+    let (mut refusing, mut callee) = (Phone::waiting()?, Phone::waiting()?);
+    let setup = Setup::new()?.gateway("first", refusing.address()).gateway("second", callee.address());
+    let mut router = setup.route("1", "first", "0.0010").route("1", "second", "0.0020").start()?;
+    let mut caller = Phone::calling(router.sip())?;
+    let sent = caller.invite("12125550100", "19195550101");
+    caller.say(&sent)?;
+    let got = refusing.hear("INVITE")?;
+    assert_eq!(counted(&router)?, [5.0, 1.0, 0.0, 0.0, 0.0], "the pipeline has decided");
+
+    refusing.say(&refusing.answer(&got, "503 Service Unavailable", ""))?;
+    refusing.hear("ACK")?;
+    let got = callee.hear("INVITE")?;
+    callee.say(&callee.answer(&got, "180 Ringing", ""))?;
+    caller.hear("180")?;
+    assert_eq!(counted(&router)?, [5.0, 1.0, 1.0, 1.0, 0.0], "one gateway has refused it, the other rings");
+
+    let (mut near, _) = answered(&mut caller, &mut callee, &got)?;
+    assert_eq!(counted(&router)?, [5.0, 1.0, 1.0, 2.0, 0.0], "it talks");
+    hang_up(&mut caller, &mut near, &mut callee)?;
+    router.record_of(sent.header("Call-ID"))?;
+    assert_eq!(counted(&router)?, [5.0, 1.0, 1.0, 2.0, 1.0], "it is over");
+
+    let again = caller.invite("12125550100", "19195550101");
+    caller.say(&again)?;
+    let got = refusing.hear("INVITE")?;
+    let (mut near, _) = answered(&mut caller, &mut refusing, &got)?;
+    assert_eq!(counted(&router)?, [10.0, 2.0, 2.0, 3.0, 1.0]);
+    router.crash_and_restart()?;
+    hang_up(&mut caller, &mut near, &mut refusing)?;
+    router.record_of(again.header("Call-ID"))?;
+    assert_eq!(counted(&router)?, [0.0, 0.0, 0.0, 0.0, 1.0], "the rest was counted by the process that is gone");
+    Ok(())
+}
+
 #[test]
 fn a_call_in_progress_goes_on_over_a_stop_and_a_kill_and_has_its_record_at_its_end() -> Result<()> {
     let mut callee = Phone::waiting()?;

@@ -111,8 +111,13 @@ impl World {
                     Action::Send { flow, bytes, .. } => sent.push((flow.remote, bytes)),
                     Action::Route(request) => {
                         let targets = vec![plain::target(*carrier)];
-                        let decision =
-                            Decision::Hunt { message: request.message, targets, believed: true, realm: None };
+                        let decision = Decision::Hunt {
+                            message: request.message,
+                            targets,
+                            customer: "".into(),
+                            believed: true,
+                            realm: None,
+                        };
                         core.decide(now, request.call, decision, 0);
                     }
                     _ => {}

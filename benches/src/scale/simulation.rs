@@ -223,7 +223,12 @@ impl World {
                         facts.pack();
                     }
                 }
-                Action::StopRouting(_) | Action::Started(_) | Action::Answered(_) | Action::Locate { .. } => {}
+                Action::StopRouting(_)
+                | Action::Started(_)
+                | Action::Answered(_)
+                | Action::Heard { .. }
+                | Action::Attempted { .. }
+                | Action::Locate { .. } => {}
             }
         }
         Ok(())

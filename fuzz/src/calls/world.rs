@@ -201,6 +201,7 @@ impl World {
                 Decision::Hunt {
                     message: request.message.clone(),
                     targets,
+                    customer: "".into(),
                     believed: script.chance(2),
                     realm: script.chance(2).then(|| "here".into()),
                 }
@@ -224,6 +225,7 @@ impl World {
             ring_timeout: Duration::from_secs(30),
             parallel: is(7),
             hop: Arc::new(NextHop {
+                name: "".into(),
                 continues: CodeSet::of(&[Pattern::Code(408), Pattern::Class(5)]),
                 redirects: match (is(4), is(1)) {
                     (false, _) => Redirects::Pass,
@@ -267,7 +269,7 @@ impl World {
                         self.noted.insert(open.cookie, (open, *facts));
                     }
                 }
-                Action::StopRouting(_) | Action::Settled(_) => {}
+                Action::StopRouting(_) | Action::Settled(_) | Action::Heard { .. } | Action::Attempted { .. } => {}
                 // Of some names nothing is ever heard, and some cannot be asked for.
                 Action::Locate { place, .. } if place.secure => {}
                 Action::Locate { place, awaited } if place.transport.is_some() => {

@@ -200,11 +200,18 @@ async fn what_is_not_there_or_not_allowed_says_so() {
 }
 
 #[tokio::test]
-async fn the_page_of_metrics_counts_what_records_and_samples_say() {
+async fn the_page_of_metrics_counts_what_workers_and_samples_say() {
     let api = Api::open(None).await;
     let mut worker = WorkerMetrics::new(Arc::clone(&api.metrics));
-    worker.count(&record());
-    worker.count(&record());
+    let record = record();
+    for _ in 0..2 {
+        worker.staged(&record.stages);
+        worker.set_up("acme", Duration::from_millis(5));
+        worker.heard("acme", Duration::from_millis(50));
+        worker.attempted("a", AttemptOutcome::Timeout);
+        worker.attempted("b", AttemptOutcome::Response);
+        worker.ended(&record);
+    }
     api.metrics.drops("malformed").inc();
     let (_, head, page) = api.ask("GET /metrics", "").await;
     assert!(head.contains("application/openmetrics-text"), "{head}");
@@ -213,7 +220,8 @@ async fn the_page_of_metrics_counts_what_records_and_samples_say() {
         r#"trunkline_post_dial_delay_seconds_count{customer="acme"} 2"#,
         r#"trunkline_post_dial_delay_seconds_bucket{le="0.05",customer="acme"} 2"#,
         r#"trunkline_post_dial_delay_seconds_bucket{le="0.025",customer="acme"} 0"#,
-        r#"trunkline_setup_seconds_bucket{le="+Inf",customer="acme"} 2"#,
+        r#"trunkline_setup_seconds_bucket{le="0.005",customer="acme"} 2"#,
+        r#"trunkline_setup_seconds_bucket{le="0.0025",customer="acme"} 0"#,
         r#"trunkline_attempts_total{gateway="a",outcome="timeout"} 2"#,
         r#"trunkline_attempts_total{gateway="b",outcome="response"} 2"#,
         r#"trunkline_stages_total{stage="lrn",outcome="deadline"} 2"#,
@@ -271,7 +279,7 @@ fn ten_thousand_customers_have_a_thousand_series_and_no_call_goes_uncounted() {
     let metrics = Arc::new(Metrics::new(Samples::default));
     let mut worker = WorkerMetrics::new(Arc::clone(&metrics));
     for number in 0..10_000 {
-        worker.count(&CallRecord { customer: format!("customer-{number}"), ..record() });
+        worker.ended(&CallRecord { customer: format!("customer-{number}"), ..record() });
     }
     let page = metrics.encode().expect("a page");
     let calls: Vec<&str> = page.lines().filter(|line| line.starts_with("trunkline_calls_total{")).collect();

@@ -51,13 +51,14 @@ impl Gateway {
         let health = Arc::new(Health::of(&name, config));
         let login = config.digest.as_ref();
         Ok(Self {
-            name,
+            name: Arc::clone(&name),
             uri: config.uri.clone(),
             transport,
             request_host: (config.request_uri == RequestUriHost::Gateway).then(|| host_port.into()),
             attempt_timeout: config.attempt_timeout.unwrap_or(call.attempt_timeout).get(),
             ring_timeout: config.ring_timeout.unwrap_or(call.ring_timeout).get(),
             hop: Arc::new(NextHop {
+                name,
                 continues: CodeSet::of(&call.continue_on).changed(&config.continue_on, &config.stop_on),
                 redirects: match config.redirect {
                     OnRedirect::Pass => Redirects::Pass,

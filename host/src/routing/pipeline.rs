@@ -160,7 +160,8 @@ impl<'a> Passage<'a> {
                 Ruling::Hunt { targets, facts } => {
                     let message = Arc::clone(&self.message);
                     let realm = self.customer.digest.as_ref().map(|digest| Arc::clone(&digest.realm));
-                    let decision = Decision::Hunt { message, targets, believed: self.believed, realm };
+                    let customer = Arc::clone(&self.customer.name);
+                    let decision = Decision::Hunt { message, targets, customer, believed: self.believed, realm };
                     return Decided(decision, facts);
                 }
             }

@@ -1,11 +1,13 @@
 //! What a worker does with what its core says: messages leave, pipelines begin and stop, the journal is told.
 
+use std::sync::Arc;
 use std::task::Context;
 
 use super::{Driver, open, record, told};
 use crate::cdr::JournalHandle;
 use crate::cdr::record::CallRecord;
 use crate::events::{self, CallBegun, Event};
+use crate::routing::Routed;
 use crate::sip::core::Action;
 use crate::sip::decision::CallRef;
 
@@ -49,7 +51,7 @@ impl Driver {
                     if let Some((call, routed)) =
                         self.pipelines.start(&request, self.streams.identities(request.flow.connection), cx)
                     {
-                        self.core.decide(self.clock.now(), call, routed.decision, routed.facts);
+                        self.decided(call, routed);
                     }
                 }
                 Action::StopRouting(call) => self.pipelines.cancel(call),
@@ -67,10 +69,12 @@ impl Driver {
                         facts.pack();
                     }
                 }
+                Action::Heard { customer, after } => self.stats.calls.heard(&customer, after),
+                Action::Attempted { gateway, outcome } => self.stats.calls.attempted(&gateway, outcome),
                 Action::Record(mut report) => {
                     let (name, visits) = (report.cookie, report.facts.visits.take());
                     let record = record::record(*report, &self.clock);
-                    self.stats.ended(&record);
+                    self.stats.calls.ended(&record);
                     if is_strangers(&record) && !self.strangers.take(self.clock.now()) {
                         self.stats.record_spared();
                         continue;
@@ -86,6 +90,15 @@ impl Driver {
                     }
                 }
             }
+        }
+    }
+
+    /// A call's pipeline has come to its end.
+    pub(super) fn decided(&mut self, call: CallRef, Routed { decision, facts }: Routed) {
+        self.stats.calls.staged(&facts.stages);
+        let customer = Arc::clone(&facts.customer);
+        if let Some(after) = self.core.decide(self.clock.now(), call, decision, facts) {
+            self.stats.calls.set_up(&customer, after);
         }
     }
 

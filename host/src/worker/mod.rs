@@ -268,7 +268,7 @@ impl Driver {
         let mut progress = false;
         while let Poll::Ready((call, routed)) = self.pipelines.poll_next(cx) {
             progress = true;
-            self.core.decide(self.clock.now(), call, routed.decision, routed.facts);
+            self.decided(call, routed);
         }
         if let Some(snapshot) = self.pipelines.turned() {
             self.turn(snapshot);

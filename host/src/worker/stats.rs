@@ -1,4 +1,4 @@
-//! What a worker counts. Calls are counted from their records; what has no record, from the core's own counters.
+//! What a worker counts: calls as they go on and from their records; what no call tells, from the core's own counters.
 
 use std::sync::Arc;
 
@@ -8,7 +8,6 @@ use super::refused::Refused;
 use super::strain::{Cause, Turn};
 use crate::admin::Metrics;
 use crate::admin::metrics::{Occupancy, WorkerMetrics};
-use crate::cdr::record::CallRecord;
 use crate::events::{self, Event};
 use crate::sip::core::{Core, Counters};
 
@@ -23,7 +22,8 @@ pub(super) struct Carried {
 /// One worker's counts, on their way to the metrics page.
 pub(super) struct Stats {
     metrics: Arc<Metrics>,
-    calls: WorkerMetrics,
+    /// Calls, and what becomes of them.
+    pub(super) calls: WorkerMetrics,
     /// As published last.
     active: i64,
     occupancy: Occupancy<i64>,
@@ -57,11 +57,6 @@ impl Stats {
             sent: metrics.datagrams("sent"),
             metrics: Arc::clone(metrics),
         }
-    }
-
-    /// A call is over.
-    pub(super) fn ended(&mut self, record: &CallRecord) {
-        self.calls.count(record);
     }
 
     /// The journal did not take its record.

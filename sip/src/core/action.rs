@@ -1,11 +1,13 @@
 //! What the core wants done.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::report::CallReport;
 use crate::decision::{CallRef, RouteRequest};
+use crate::end::AttemptOutcome;
 use crate::flow::Flow;
 use crate::place::Place;
 
@@ -40,6 +42,22 @@ pub enum Action<F> {
         place: Place,
         /// A call waits for it, that a gateway has led there; other names are what anybody says of himself.
         awaited: bool,
+    },
+    /// A caller hears of its call for the first time, by an 18x or else by the 2xx. Once per call that is hunted; never of one
+    /// that was taken up ([`Core::restore`](super::Core::restore)): it was the other core's to tell.
+    Heard {
+        /// As in the decision.
+        customer: Arc<str>,
+        /// Since the INVITE: the post-dial delay.
+        after: Duration,
+    },
+    /// An attempt has ended. Once per attempt, as it ended first: one that answers after it was given up is told as given
+    /// up, though its record then knows better. Never of a call that was taken up.
+    Attempted {
+        /// The name of its next hop.
+        gateway: Arc<str>,
+        /// How it ended.
+        outcome: AttemptOutcome,
     },
     /// A call is over: write its record. Once per call.
     Record(Box<CallReport<F>>),

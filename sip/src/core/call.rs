@@ -1,6 +1,7 @@
 //! One call: what is known of it, its setup, and its transactions.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use smallvec::SmallVec;
 
@@ -142,21 +143,31 @@ impl<F> Call<F> {
         }
     }
 
-    /// The routing side has decided.
-    pub(super) fn on_decision(&mut self, cx: &mut Cx<'_, F>, decision: Decision, facts: F) {
+    /// The routing side has decided: how long that took, the first time.
+    pub(super) fn on_decision(&mut self, cx: &mut Cx<'_, F>, decision: Decision, facts: F) -> Option<Duration> {
         if self.routed.is_some() {
-            return;
+            return None;
         }
         self.facts = Some(facts);
         self.routed = Some(cx.now);
-        if self.phase != Phase::Routing {
-            return;
+        if self.phase == Phase::Routing {
+            self.follow(cx, decision);
         }
+        Some(self.decided_at(cx.now).since(self.received))
+    }
+
+    /// When the decision was there. For a call that was cancelled meanwhile it comes after the end.
+    pub(super) fn decided_at(&self, latest: Time) -> Time {
+        let routed = self.routed.unwrap_or(latest);
+        self.ended.map_or(routed, |(ended, ..)| routed.min(ended))
+    }
+
+    fn follow(&mut self, cx: &mut Cx<'_, F>, decision: Decision) {
         match decision {
-            Decision::Hunt { message, targets, believed, realm } => {
+            Decision::Hunt { message, targets, customer, believed, realm } => {
                 self.phase = Phase::Hunting;
                 (self.believed, self.realm) = (believed, realm);
-                self.hunt = Some(Box::new(Hunt::new(message, targets)));
+                self.hunt = Some(Box::new(Hunt::new(message, targets, customer)));
                 self.restore_from();
                 self.caller.seek(cx);
                 hunt::next(self, cx);

@@ -7,6 +7,7 @@ use super::call::{Call, Phase};
 use super::client::{Client, Patience};
 use super::cx::Cx;
 use super::dialog::{self, Leg};
+use super::hunt;
 use super::report::CallReport;
 use super::size::Outgoing;
 use super::transaction::{Branch, Key, Role, Side, Transaction};
@@ -37,6 +38,7 @@ impl<F> Call<F> {
 
     /// The call is over: nothing changes its record any more.
     pub(super) fn end(&mut self, cx: &mut Cx<'_, F>, code: u16, end: End) {
+        hunt::all_over(self, cx);
         self.end_at(cx.now, code, end);
     }
 
@@ -45,7 +47,7 @@ impl<F> Call<F> {
             return;
         }
         for attempt in &mut self.attempts {
-            attempt.end(ended, 487, AttemptOutcome::Cancelled);
+            attempt.ended.get_or_insert((ended, 487, AttemptOutcome::Cancelled));
         }
         self.phase = Phase::Over;
         // Who has sent BYE has ended the call, whatever came before the answer to it.
@@ -82,8 +84,7 @@ impl<F> Call<F> {
             code,
             end,
             received: self.received,
-            // The decision for a call that was cancelled meanwhile comes after its end.
-            routed: self.routed.map_or(ended, |routed| routed.min(ended)),
+            routed: self.decided_at(ended),
             ringing: self.ringing,
             answered: self.answered,
             ended,

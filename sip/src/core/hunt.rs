@@ -8,11 +8,13 @@
 //! | `redirect` | attempts that a 3xx leads to |
 //! | `best` | the failure that the caller is told |
 //! | `late` | answers that nobody waits for any more |
+//! | `told` | what is told of it at once |
 
 mod best;
 mod late;
 mod outcome;
 mod redirect;
+mod told;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -20,8 +22,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use self::best::{Best, Failure};
+use self::best::Best;
 pub(super) use self::outcome::{on_response, on_timeout, on_unreachable};
+pub(super) use self::told::all_over;
 use super::call::Call;
 use super::client::{Client, Patience};
 use super::cx::Cx;
@@ -45,6 +48,8 @@ pub(super) struct Hunt {
     /// The INVITE as the stages left it.
     message: Arc<Message>,
     targets: Vec<Target>,
+    /// Whose call it is.
+    customer: Arc<str>,
     /// The attempts still to be made.
     ahead: VecDeque<Step>,
     /// Targets that were passed over because they are not well: tried at last, where nothing else could be.
@@ -110,12 +115,13 @@ impl Step {
 }
 
 impl Hunt {
-    pub(super) fn new(message: Arc<Message>, targets: Vec<Target>) -> Self {
+    pub(super) fn new(message: Arc<Message>, targets: Vec<Target>, customer: Arc<str>) -> Self {
         let steps = targets.iter().enumerate();
         let ahead = steps.map(|(index, target)| Step { parallel: target.parallel, ..Step::to(index) }).collect();
         Self {
             message,
             targets,
+            customer,
             ahead,
             unwell: Vec::new(),
             made: 0,
@@ -206,7 +212,7 @@ fn attempt<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, step: &Step) -> bool {
         Some(redirect) => redirect.destination(),
         None => target.destination,
     };
-    let mut report = AttemptReport {
+    let report = AttemptReport {
         target: step.target,
         destination: destination.map(|destination| destination.address),
         redirected: step.redirect.as_ref().map(|redirect| user_part(&redirect.uri)),
@@ -227,10 +233,7 @@ fn attempt<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, step: &Step) -> bool {
                 hunt.unwell.push(step.target);
             }
             let outcome = if closed == Closed::Full { AttemptOutcome::Full } else { AttemptOutcome::Down };
-            report.end(cx.now, 503, outcome);
-            call.attempts.push(report);
-            hunt.best.add(Failure::Local(503), false);
-            return false;
+            return told::unsent(call, cx, report, 503, outcome);
         }
     };
     hunt.made += 1;
@@ -244,10 +247,7 @@ fn attempt<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, step: &Step) -> bool {
     let private = message.as_ref().filter(|_| !hop.trusted).and_then(|message| withheld(message));
     let message = private.map(Arc::new).or(message);
     let (Some((flow, out, inward)), Some(message)) = (ways, message) else {
-        report.end(cx.now, 503, AttemptOutcome::Unreachable);
-        call.attempts.push(report);
-        hunt.best.add(Failure::Local(503), false);
-        return false;
+        return told::unsent(call, cx, report, 503, AttemptOutcome::Unreachable);
     };
     let request_uri = step.redirect.as_ref().map(|redirect| &redirect.uri[..]);
     let branch = cx.branch(call.id, call.loop_hash);
@@ -264,10 +264,7 @@ fn attempt<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, step: &Step) -> bool {
         },
     );
     let Some(outgoing) = Outgoing::of(cx, flow, request, hop.tcp_above) else {
-        report.end(cx.now, TOO_LARGE.code, AttemptOutcome::Unreachable);
-        call.attempts.push(report);
-        hunt.best.add(Failure::Local(TOO_LARGE.code), false);
-        return false;
+        return told::unsent(call, cx, report, TOO_LARGE.code, AttemptOutcome::Unreachable);
     };
     let patience = Patience { first: target.attempt_timeout, last: target.ring_timeout, renewed: false };
     hunt.sent = true;

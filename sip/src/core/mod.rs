@@ -235,8 +235,10 @@ impl<F> Core<F> {
 
     /// What the routing side decided for a call, and what it knows of it. A call that is gone meanwhile still wants
     /// this: its record waits for the facts.
-    pub fn decide(&mut self, now: Time, call: CallRef, decision: Decision, facts: F) {
-        self.with(now, call, |call, cx| call.on_decision(cx, decision, facts));
+    ///
+    /// How long the call has waited for it, and no longer than it lasted; `None` where there is no such call.
+    pub fn decide(&mut self, now: Time, call: CallRef, decision: Decision, facts: F) -> Option<Duration> {
+        self.with(now, call, |call, cx| call.on_decision(cx, decision, facts))?
     }
 
     /// What came of [`Action::Locate`]: where the name leads and for how long that holds; `None` where that was not found

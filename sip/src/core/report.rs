@@ -59,9 +59,3 @@ pub struct AttemptReport {
     /// When it was answered after it had been given up: acknowledged, and hung up by us.
     pub released: Option<Time>,
 }
-
-impl AttemptReport {
-    pub(super) fn end(&mut self, now: Time, code: u16, outcome: AttemptOutcome) {
-        self.ended.get_or_insert((now, code, outcome));
-    }
-}

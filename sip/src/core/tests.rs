@@ -28,5 +28,6 @@ mod sim;
 mod sizes;
 mod taken_up;
 mod timers;
+mod told;
 mod ua;
 mod way;

@@ -135,7 +135,13 @@ impl Node {
                     let call_id = String::from_utf8_lossy(request.message.call_id()).into_owned();
                     self.begun.insert(call_id, false);
                     let targets = vec![plain::target(super::carrier())];
-                    let decision = Decision::Hunt { message: request.message, targets, believed: true, realm: None };
+                    let decision = Decision::Hunt {
+                        message: request.message,
+                        targets,
+                        customer: "".into(),
+                        believed: true,
+                        realm: None,
+                    };
                     running.core.decide(now, request.call, decision, ());
                 }
                 Action::Started(call) | Action::Answered(call) => {
@@ -153,7 +159,11 @@ impl Node {
                     self.recorded.insert(record.call_id.clone(), now);
                     running.handle.append(report.cookie, &record);
                 }
-                Action::StopRouting(_) | Action::Settled(_) | Action::Locate { .. } => {}
+                Action::StopRouting(_)
+                | Action::Settled(_)
+                | Action::Heard { .. }
+                | Action::Attempted { .. }
+                | Action::Locate { .. } => {}
             }
         }
         running.handle.keep();

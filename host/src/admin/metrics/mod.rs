@@ -10,10 +10,10 @@
 //! | `trunkline_transaction_events_total` | event | messages `retransmitted` by us and `absorbed`, answers `unacknowledged`, late ones `released`; requests that went `by-connection` for their size, and of these `by-datagram` after all |
 //! | `trunkline_waiting_pipelines` | | calls whose stages wait for a lookup |
 //! | `trunkline_datagrams_total` | direction | UDP datagrams `received` and `sent` |
-//! | `trunkline_post_dial_delay_seconds` | customer | from the INVITE to the first 18x, or to the 2xx where none came |
-//! | `trunkline_setup_seconds` | customer | from the INVITE to the pipeline's decision |
-//! | `trunkline_attempts_total` | gateway, outcome | INVITEs sent or given up, by how they ended |
-//! | `trunkline_stages_total` | stage, outcome | stages run or skipped, by verdict or reason |
+//! | `trunkline_post_dial_delay_seconds` | customer | from the INVITE to the first 18x, or to the 2xx where none came: counted then |
+//! | `trunkline_setup_seconds` | customer | from the INVITE to the pipeline's decision: counted then |
+//! | `trunkline_attempts_total` | gateway, outcome | INVITEs sent or given up, by how they ended, counted then; one that is answered after it was given up stays as given up |
+//! | `trunkline_stages_total` | stage, outcome | stages run or skipped, by verdict or reason; counted when the pipeline has decided, as the next two are |
 //! | `trunkline_stage_seconds` | stage | wall clock of a stage, waits included |
 //! | `trunkline_stage_fuel_total` | stage | WebAssembly instructions |
 //! | `trunkline_drops_total` | reason | messages dropped before they became a call's |
@@ -67,6 +67,11 @@
 //! | `trunkline_ready`, `trunkline_start_time_seconds` | | 1 while new calls are taken; when the process began |
 //! | `trunkline_build_info` | version | 1 |
 //! | `trunkline_series_folded_total` | label | names that found no series of their own left |
+//!
+//! A call is counted as it goes on: its stages and its set-up when the pipeline has decided, its post-dial delay when the
+//! caller hears something, each attempt when it ends, and the call itself when it is over. So what fails shows at once, and
+//! `trunkline_calls_total` knows nothing yet of the calls that still talk. Of a call that was taken up from a process that
+//! has died, only its end is counted: the rest was that process's to count.
 //!
 //! Labels are names of the configuration and fixed words, and their number is bounded: 1,000 customers and 500 gateways
 //! have series of their own, `trunkline_calls_total` has 20,000 at most; what is beyond is counted together as `_other`

@@ -1,13 +1,14 @@
 //! One worker's own handles to the counters: found once by name, then added to without a lock.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hashbrown::HashMap;
 use prometheus_client::metrics::counter::Counter;
 
 use super::bound::OTHER;
 use super::{Histogram, Metrics};
-use crate::cdr::record::{Attempt, AttemptOutcome, CallRecord, StageOutcome, StageRecord};
+use crate::cdr::record::{AttemptOutcome, CallRecord, StageOutcome, StageRecord};
 
 /// How a worker counts. Not shared: each worker has its own.
 #[derive(Debug)]
@@ -39,44 +40,29 @@ impl WorkerMetrics {
         Self { metrics, customers: HashMap::new(), stages: HashMap::new(), attempts: HashMap::new() }
     }
 
-    /// Counts all that a call's record says. Call it once per call, when it has ended.
-    pub fn count(&mut self, record: &CallRecord) {
-        self.count_call(record);
-        for attempt in &record.attempts {
-            self.count_attempt(attempt);
-        }
-        for stage in &record.stages {
+    /// What a call's stages came to. Once per call, when its pipeline has decided.
+    pub fn staged(&mut self, stages: &[StageRecord]) {
+        for stage in stages {
             self.count_stage(stage);
         }
     }
 
-    fn count_call(&mut self, record: &CallRecord) {
-        let metrics = &self.metrics;
-        let name = record.customer.as_str();
-        let customer = self.customers.entry_ref(name).or_insert_with(|| {
-            let label = [("customer", metrics.customer_names.label(name).to_owned())];
-            CustomerMetrics {
-                post_dial_delay: metrics.post_dial_delay.get_or_create_owned(&label),
-                setup: metrics.setup.get_or_create_owned(&label),
-                calls: HashMap::new(),
-            }
-        });
-        let times = &record.times;
-        if let Some(heard) = times.ringing.or(times.answered) {
-            customer.post_dial_delay.observe(heard.saturating_sub(times.received));
-        }
-        if let Some(routed) = times.routed {
-            customer.setup.observe(routed.saturating_sub(times.received));
-        }
-        let gateway = record.attempts.last().map_or("", |attempt| &*attempt.gateway);
-        let counters = customer.calls.entry_ref(gateway).or_default();
-        counters.entry(record.code).or_insert_with(|| metrics.calls_of(name, gateway, record.code)).inc();
+    /// The pipeline of a customer's call has decided, so long after the INVITE. Once per call.
+    pub fn set_up(&mut self, customer: &str, after: Duration) {
+        CustomerMetrics::of(&mut self.customers, &self.metrics, customer).setup.observe(micros(after));
     }
 
-    fn count_attempt(&mut self, attempt: &Attempt) {
+    /// A customer's caller hears something, so long after its INVITE. Once per call.
+    pub fn heard(&mut self, customer: &str, after: Duration) {
+        let customer = CustomerMetrics::of(&mut self.customers, &self.metrics, customer);
+        customer.post_dial_delay.observe(micros(after));
+    }
+
+    /// An attempt at a gateway has ended. Once per attempt.
+    pub fn attempted(&mut self, gateway: &str, outcome: AttemptOutcome) {
         let metrics = &self.metrics;
-        let outcomes = self.attempts.entry_ref(&*attempt.gateway).or_insert_with(|| {
-            let gateway = metrics.gateway_names.label(&attempt.gateway);
+        let outcomes = self.attempts.entry_ref(gateway).or_insert_with(|| {
+            let gateway = metrics.gateway_names.label(gateway);
             // Those too that never happened: what has no first value has no growth that an alarm could see.
             let of = |outcome| {
                 let labels = [("gateway", gateway.to_owned()), ("outcome", word(&outcome))];
@@ -84,9 +70,19 @@ impl WorkerMetrics {
             };
             AttemptOutcome::ALL.map(of).into_iter().collect()
         });
-        if let Some(counter) = outcomes.get(&attempt.outcome) {
+        if let Some(counter) = outcomes.get(&outcome) {
             counter.inc();
         }
+    }
+
+    /// A call is over: how it ended, of all that its record says. Once per call.
+    pub fn ended(&mut self, record: &CallRecord) {
+        let metrics = &self.metrics;
+        let name = record.customer.as_str();
+        let gateway = record.attempts.last().map_or("", |attempt| &*attempt.gateway);
+        let customer = CustomerMetrics::of(&mut self.customers, metrics, name);
+        let counters = customer.calls.entry_ref(gateway).or_default();
+        counters.entry(record.code).or_insert_with(|| metrics.calls_of(name, gateway, record.code)).inc();
     }
 
     fn count_stage(&mut self, record: &StageRecord) {
@@ -107,6 +103,19 @@ impl WorkerMetrics {
     }
 }
 
+impl CustomerMetrics {
+    fn of<'a>(found: &'a mut HashMap<String, Self>, metrics: &Metrics, name: &str) -> &'a mut Self {
+        found.entry_ref(name).or_insert_with(|| {
+            let label = [("customer", metrics.customer_names.label(name).to_owned())];
+            Self {
+                post_dial_delay: metrics.post_dial_delay.get_or_create_owned(&label),
+                setup: metrics.setup.get_or_create_owned(&label),
+                calls: HashMap::new(),
+            }
+        })
+    }
+}
+
 impl Metrics {
     /// Codes are the gateways' own words: where they multiply with customers and gateways to too many series, calls are
     /// told apart by code alone.
@@ -119,6 +128,10 @@ impl Metrics {
         let labels = [("customer", customer), ("gateway", gateway), ("code", code.to_string())];
         self.calls.get_or_create_owned(&labels)
     }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// The word that stands for it in the records too.

@@ -10,7 +10,7 @@ use super::super::dialog::Leg;
 use super::super::server::Server;
 use super::super::transaction::Transaction;
 use super::best::{Challenge, Failure};
-use super::{late, next, redirect};
+use super::{late, next, redirect, told};
 use crate::decision::{Destination, NextHop, Redirects};
 use crate::edit::withheld;
 use crate::end::{AttemptOutcome, End};
@@ -59,7 +59,10 @@ fn on_provisional<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, branch: usize, flow
         call.early.push(Leg { attempt, shift, invite_shift: shift, ..leg });
     }
     if (180..190).contains(&response.code()) {
-        call.ringing.get_or_insert(cx.now);
+        if call.ringing.is_none() {
+            call.ringing = Some(cx.now);
+            told::heard(call, cx);
+        }
         if let Some(attempt) = call.attempts.get_mut(attempt) {
             attempt.ringing.get_or_insert(cx.now);
         }
@@ -87,12 +90,9 @@ fn on_answer<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, branch: usize, flow: Flo
                 other.client.cancel(cx);
             }
         }
-        for (index, report) in call.attempts.iter_mut().enumerate() {
-            if index == attempt {
-                report.ended = Some((cx.now, response.code(), AttemptOutcome::Response));
-            } else {
-                report.end(cx.now, 487, AttemptOutcome::Cancelled);
-            }
+        told::won(call, cx, attempt, response.code());
+        if call.ringing.is_none() {
+            told::heard(call, cx);
         }
         call.pass = pass;
         call.login = login;
@@ -141,11 +141,8 @@ fn on_failure<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, branch: usize, response
     let cancelled = call.hunt.as_ref().is_some_and(|hunt| hunt.cancelled);
     let outcome =
         if code == 487 && (cancelled || abandoned) { AttemptOutcome::Cancelled } else { AttemptOutcome::Response };
-    let mut index = 0;
-    if let Some(attempt) = call.attempts.get_mut(attempt) {
-        attempt.end(cx.now, code, outcome);
-        index = attempt.target;
-    }
+    told::over(call, cx, attempt, code, outcome);
+    let index = call.attempts.get(attempt).map_or(0, |attempt| attempt.target);
     call.early.retain(|leg| leg.attempt != attempt);
     learn(hop.as_deref(), cx, response);
     let Some(hunt) = &mut call.hunt else { return };
@@ -258,11 +255,8 @@ fn abandon<F>(call: &mut Call<F>, cx: &mut Cx<'_, F>, branch: usize, code: u16, 
         branch.client.give_up();
         branch.pass = None;
     }
-    let mut address = None;
-    if let Some(attempt) = call.attempts.get_mut(attempt) {
-        attempt.end(cx.now, code, outcome);
-        address = attempt.destination;
-    }
+    told::over(call, cx, attempt, code, outcome);
+    let address = call.attempts.get(attempt).and_then(|attempt| attempt.destination);
     call.early.retain(|leg| leg.attempt != attempt);
     let Some(hunt) = &mut call.hunt else { return };
     if hunt.cancelled {

@@ -25,7 +25,13 @@ fn placed(believed: bool) -> Placed {
     rig.receive(CALLER, invite.raw());
     rig.next(CALLER, "100 INVITE");
     let message = rig.routes.front().expect("a call wants routes").message.clone();
-    rig.decide(Decision::Hunt { message, targets: vec![target(CARRIERS[0])], believed, realm: None });
+    rig.decide(Decision::Hunt {
+        message,
+        targets: vec![target(CARRIERS[0])],
+        customer: "".into(),
+        believed,
+        realm: None,
+    });
     let forwarded = rig.next(CARRIERS[0], "INVITE");
     Placed { rig, invite, forwarded }
 }
@@ -47,7 +53,7 @@ fn credentials_for_this_node_go_no_further_within_the_call_and_those_for_others_
         rig.next(CALLER, "100 INVITE");
         let message = rig.routes.front().expect("a call wants routes").message.clone();
         let (targets, realm) = (vec![target(CARRIERS[0])], Some("here".into()));
-        rig.decide(Decision::Hunt { message, targets, believed: true, realm });
+        rig.decide(Decision::Hunt { message, targets, customer: "".into(), believed: true, realm });
         let forwarded = rig.next(CARRIERS[0], "INVITE");
         let Answered { mut rig, mut caller, mut callee } = Answered::from(Placed { rig, invite, forwarded });
         if taken_up {

@@ -205,6 +205,7 @@ impl Storm {
             Decision::Hunt {
                 message: request.message.clone(),
                 targets: CARRIERS[..count].iter().map(|c| target(c)).collect(),
+                customer: "".into(),
                 believed: self.rng.bool(),
                 realm: self.rng.bool().then(|| "here".into()),
             }
@@ -248,6 +249,8 @@ impl Storm {
                 | Action::Started(_)
                 | Action::Answered(_)
                 | Action::Settled(_)
+                | Action::Heard { .. }
+                | Action::Attempted { .. }
                 | Action::Locate { .. } => {}
                 Action::Record(record) => {
                     self.records += 1;

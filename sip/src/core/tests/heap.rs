@@ -91,8 +91,9 @@ impl Count {
         let (_, mut routes) = self.step("INVITE", |core, now| core.receive(now, flow, message));
         let request = routes.pop().expect("a call wants routes");
         let (targets, message) = (vec![target(CARRIERS[0])], request.message);
-        let decision = Decision::Hunt { message, targets, believed: true, realm: None };
-        let (mut sent, _) = self.step("decision", |core, now| core.decide(now, request.call, decision, 0));
+        let decision = Decision::Hunt { message, targets, customer: "".into(), believed: true, realm: None };
+        let (mut sent, _) =
+            self.step("decision", |core, now| assert!(core.decide(now, request.call, decision, 0).is_some()));
         self.written_down(request.call);
         let forwarded = parse(sent.pop().expect("an INVITE"));
         self.receive("100", CARRIERS[0], ua::response(&forwarded, 100, "to", CARRIERS[0]));

@@ -44,6 +44,8 @@ impl Meter {
                 | Action::Started(_)
                 | Action::Answered(_)
                 | Action::Settled(_)
+                | Action::Heard { .. }
+                | Action::Attempted { .. }
                 | Action::Record(_)
                 | Action::Locate { .. } => {}
             }
@@ -71,6 +73,7 @@ impl Meter {
                 let decision = Decision::Hunt {
                     message: request.message,
                     targets: vec![target(CARRIERS[0])],
+                    customer: "".into(),
                     believed: true,
                     realm: None,
                 };

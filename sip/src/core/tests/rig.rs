@@ -23,6 +23,8 @@ pub(super) const CALLER: &str = "192.0.2.10:5062";
 pub(super) const CARRIERS: [&str; 4] =
     ["198.51.100.1:5060", "198.51.100.2:5060", "198.51.100.3:5060", "198.51.100.4:5060"];
 pub(super) const URI: &str = "sip:+12125559999@192.0.2.1";
+/// Whose calls these are.
+pub(super) const CUSTOMER: &str = "acme";
 
 /// The longest call, and the tick by which the timer may be late.
 pub(super) const LONGEST: Duration = Duration::from_millis(4 * 3_600_000 + 2);
@@ -85,7 +87,15 @@ pub(super) fn target(address: &str) -> Target {
 /// A gateway without limits, health and login.
 pub(super) fn hop() -> Arc<NextHop> {
     let continues = CodeSet::of(&[Pattern::Code(408), Pattern::Class(5)]);
-    Arc::new(NextHop { continues, redirects: Redirects::Pass, login: None, tcp_above: None, trusted: true, gate: None })
+    Arc::new(NextHop {
+        name: "carrier".into(),
+        continues,
+        redirects: Redirects::Pass,
+        login: None,
+        tcp_above: None,
+        trusted: true,
+        gate: None,
+    })
 }
 
 /// A message that left.
@@ -108,12 +118,22 @@ impl Sent {
     }
 }
 
+/// What was told of a call while it went on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Told {
+    /// Whose caller hears something, and after what time.
+    Heard(String, Duration),
+    /// How an attempt at which next hop has ended.
+    Attempted(String, AttemptOutcome),
+}
+
 pub(super) struct Rig {
     pub(super) core: Core<u32>,
     pub(super) now: Time,
     pub(super) sent: VecDeque<Sent>,
     pub(super) routes: VecDeque<RouteRequest>,
     pub(super) records: Vec<CallReport<u32>>,
+    pub(super) told: Vec<Told>,
     /// Names that the core wants to have found.
     pub(super) sought: Vec<Place>,
     /// How many of these a call waits for.
@@ -134,6 +154,7 @@ impl Rig {
             sent: VecDeque::new(),
             routes: VecDeque::new(),
             records: Vec::new(),
+            told: Vec::new(),
             sought: Vec::new(),
             awaited: 0,
             noted: HashMap::new(),
@@ -156,6 +177,10 @@ impl Rig {
                 Action::Locate { place, awaited } => {
                     self.awaited += usize::from(awaited);
                     self.sought.push(place);
+                }
+                Action::Heard { customer, after } => self.told.push(Told::Heard(customer.to_string(), after)),
+                Action::Attempted { gateway, outcome } => {
+                    self.told.push(Told::Attempted(gateway.to_string(), outcome));
                 }
                 Action::Started(call) | Action::Answered(call) => {
                     if let Some((open, facts)) = self.core.open_call(call) {
@@ -222,7 +247,7 @@ impl Rig {
     /// The pipeline found these carriers.
     pub(super) fn hunt(&mut self, targets: Vec<Target>) {
         let message = self.routes.front().expect("a call wants routes").message.clone();
-        self.decide(Decision::Hunt { message, targets, believed: true, realm: None });
+        self.decide(Decision::Hunt { message, targets, customer: CUSTOMER.into(), believed: true, realm: None });
     }
 
     pub(super) fn hunt_carriers(&mut self, count: usize) {

@@ -110,7 +110,13 @@ fn a_from_that_the_stages_changed_is_put_back_in_every_response() {
     let message = Arc::new(edited(&rig.routes[0].message, &edits).expect("fits"));
     let last = Edit::CallerNumber("+13125550000".into());
     let second = crate::decision::Target { edits: vec![last], ..target(CARRIERS[1]) };
-    rig.decide(Decision::Hunt { message, targets: vec![target(CARRIERS[0]), second], believed: true, realm: None });
+    rig.decide(Decision::Hunt {
+        message,
+        targets: vec![target(CARRIERS[0]), second],
+        customer: "".into(),
+        believed: true,
+        realm: None,
+    });
     let first = rig.next(CARRIERS[0], "INVITE");
     assert_eq!(first.from().map(|from| from.display), Some(&b"JOHN DOE"[..]));
     for code in [180, 500] {
@@ -147,7 +153,13 @@ fn a_caller_whom_the_stages_renamed_keeps_that_name_towards_the_callee() {
     rig.next(CALLER, "100 INVITE");
     let edits = [Edit::CallerName("Anonymous".into()), Edit::CallerNumber("+19175550000".into())];
     let message = Arc::new(edited(&rig.routes[0].message, &edits).expect("fits"));
-    rig.decide(Decision::Hunt { message, targets: vec![target(CARRIERS[0])], believed: true, realm: None });
+    rig.decide(Decision::Hunt {
+        message,
+        targets: vec![target(CARRIERS[0])],
+        customer: "".into(),
+        believed: true,
+        realm: None,
+    });
     let forwarded = rig.next(CARRIERS[0], "INVITE");
     let (own, shown) = (invite.get(Name::From), forwarded.get(Name::From));
     assert_ne!(own, shown);

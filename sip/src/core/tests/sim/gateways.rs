@@ -73,10 +73,12 @@ impl Gateways {
         Self((0..count).map(|_| Arc::default()).collect())
     }
 
-    /// How a route goes through this gateway: some have a login, of some redirections are followed.
-    pub(super) fn hop(&self, net: &mut Network, gateway: usize) -> Arc<NextHop> {
+    /// How a route goes through this gateway: some have a login, of some redirections are followed. What is told of its
+    /// attempts has the call's name.
+    pub(super) fn hop(&self, net: &mut Network, gateway: usize, call_id: &str) -> Arc<NextHop> {
         let login = Login { user: "trunk".into(), password: "secret".into() };
         Arc::new(NextHop {
+            name: call_id.into(),
             redirects: if net.chance(0.5) { Redirects::Stay } else { Redirects::Pass },
             login: net.chance(0.7).then(|| Arc::new(login)),
             // All requests are larger than this.

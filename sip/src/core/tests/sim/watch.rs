@@ -22,6 +22,8 @@ pub(super) struct Watch {
     finals: HashMap<String, u16>,
     pub(super) routes: HashMap<String, usize>,
     pub(super) records: HashMap<String, usize>,
+    /// By Call-ID: how often it was told that the caller hears something, and that an attempt has ended.
+    live: HashMap<String, (usize, usize)>,
 }
 
 impl Watch {
@@ -57,6 +59,14 @@ impl Watch {
         *self.routes.entry(text(call_id).into()).or_default() += 1;
     }
 
+    pub(super) fn on_heard(&mut self, call_id: &str) {
+        self.live.entry(call_id.into()).or_default().0 += 1;
+    }
+
+    pub(super) fn on_attempted(&mut self, call_id: &str) {
+        self.live.entry(call_id.into()).or_default().1 += 1;
+    }
+
     pub(super) fn on_record(&mut self, record: &CallReport<u32>) {
         let call_id = text(&record.call_id);
         *self.records.entry(call_id.into()).or_default() += 1;
@@ -69,6 +79,9 @@ impl Watch {
         assert!(record.routed <= ringing && ringing <= record.ended && answered <= record.ended);
         let hung_up = matches!(record.end, End::CallerHungUp | End::CalleeHungUp | End::MaxDuration);
         assert_eq!(hung_up, record.answered.is_some(), "{:?}", record.end);
+        let heard = usize::from(record.ringing.or(record.answered).is_some());
+        let live = self.live.get(call_id).copied().unwrap_or_default();
+        assert_eq!(live, (heard, record.attempts.len()), "what is in the record was told while the call went on");
         for attempt in &record.attempts {
             let ended = attempt.ended.expect("an attempt has an end").0;
             assert!(record.routed <= attempt.started && attempt.started <= ended);

@@ -173,6 +173,8 @@ impl World {
                 | Action::Answered(_)
                 | Action::Settled(_)
                 | Action::Locate { .. } => {}
+                Action::Heard { customer, .. } => self.watch.on_heard(&customer),
+                Action::Attempted { gateway, .. } => self.watch.on_attempted(&gateway),
                 Action::Record(record) => self.watch.on_record(&record),
             }
         }
@@ -184,11 +186,13 @@ impl World {
             return Decision::Respond { code, reason: String::new(), headers: Vec::new() };
         }
         let count = self.net.rng.usize(1..=4);
-        let targets = (0..count).map(|_| self.target()).collect();
-        Decision::Hunt { message: request.message.clone(), targets, believed: true, realm: None }
+        let targets = (0..count).map(|_| self.target(text(request.message.call_id()))).collect();
+        // The call itself, so that what is told of it can be held against its record.
+        let customer = text(request.message.call_id()).into();
+        Decision::Hunt { message: request.message.clone(), targets, customer, believed: true, realm: None }
     }
 
-    fn target(&mut self) -> Target {
+    fn target(&mut self, call_id: &str) -> Target {
         let carrier = CALLERS + self.net.rng.usize(0..CARRIERS);
         let address = self.flows[carrier].remote;
         let known = self.net.chance(0.95);
@@ -202,7 +206,7 @@ impl World {
             attempt_timeout: Duration::from_millis(first),
             ring_timeout: Duration::from_millis(last),
             parallel: self.net.chance(0.3),
-            hop: self.gateways.hop(&mut self.net, carrier - CALLERS),
+            hop: self.gateways.hop(&mut self.net, carrier - CALLERS, call_id),
         }
     }
 
