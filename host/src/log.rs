@@ -3,6 +3,8 @@
 //! The filter is `TRUNKLINE_LOG`, else `log.filter`, else `info`. Secrets never reach a log line: they live in
 //! [`crate::config::Loaded`], which logs nothing of itself. A line waits for nobody: see `log/writer.rs`.
 
+#[cfg(test)]
+pub(crate) mod testing;
 mod writer;
 
 use std::borrow::Cow;

@@ -70,4 +70,16 @@ impl AttemptOutcome {
     /// Every one that there is.
     pub const ALL: [Self; 6] =
         [Self::Response, Self::Timeout, Self::Unreachable, Self::Cancelled, Self::Full, Self::Down];
+
+    /// As in JSON.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Response => "response",
+            Self::Timeout => "timeout",
+            Self::Unreachable => "unreachable",
+            Self::Cancelled => "cancelled",
+            Self::Full => "full",
+            Self::Down => "down",
+        }
+    }
 }

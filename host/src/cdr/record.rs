@@ -188,4 +188,54 @@ impl StageOutcome {
     pub fn is_verdict(self) -> bool {
         matches!(self, Self::Proceed | Self::Reject | Self::Challenge | Self::Redirect | Self::Route)
     }
+
+    /// Whether the call went past the stage, or was refused for want of it, through no doing of the caller's.
+    pub fn is_failure(self) -> bool {
+        !self.is_verdict() && self != Self::Cancelled
+    }
+
+    /// As in JSON.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Proceed => "proceed",
+            Self::Reject => "reject",
+            Self::Challenge => "challenge",
+            Self::Redirect => "redirect",
+            Self::Route => "route",
+            Self::Fuel => "fuel",
+            Self::Deadline => "deadline",
+            Self::Budget => "budget",
+            Self::Memory => "memory",
+            Self::Trap => "trap",
+            Self::Error => "error",
+            Self::Invalid => "invalid",
+            Self::Saturated => "saturated",
+            Self::Breaker => "breaker",
+            Self::Cancelled => "cancelled",
+            Self::Share => "share",
+            Self::Loading => "loading",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{AttemptOutcome, StageOutcome};
+
+    #[test]
+    fn an_outcomes_word_is_the_one_that_stands_in_json() {
+        use StageOutcome::{
+            Breaker, Budget, Cancelled, Challenge, Deadline, Error, Fuel, Invalid, Loading, Memory, Proceed, Redirect,
+            Reject, Route, Saturated, Share, Trap,
+        };
+        let verdicts = [Proceed, Reject, Challenge, Redirect, Route];
+        let failures =
+            [Fuel, Deadline, Budget, Memory, Trap, Error, Invalid, Saturated, Breaker, Cancelled, Share, Loading];
+        for outcome in verdicts.into_iter().chain(failures) {
+            assert_eq!(serde_json::to_value(outcome).unwrap(), outcome.word());
+        }
+        for outcome in AttemptOutcome::ALL {
+            assert_eq!(serde_json::to_value(outcome).unwrap(), outcome.word());
+        }
+    }
 }

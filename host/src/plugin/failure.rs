@@ -24,8 +24,8 @@ impl std::fmt::Display for Failure {
         if self.reason == StageOutcome::Error {
             return f.write_str(detail);
         }
-        let reason = format!("{:?}", self.reason).to_lowercase();
-        if detail.is_empty() { f.write_str(&reason) } else { write!(f, "{reason}: {detail}") }
+        let reason = self.reason.word();
+        if detail.is_empty() { f.write_str(reason) } else { write!(f, "{reason}: {detail}") }
     }
 }
 

@@ -9,6 +9,7 @@ mod customer;
 mod digest;
 mod entry;
 mod facts;
+mod failures;
 mod gateway;
 mod judge;
 mod known;

@@ -10,6 +10,7 @@ use super::customer::Customer;
 use super::digest::DigestRealm;
 use super::entry::Entry;
 use super::facts::{Packed, Routed, RoutingFacts, TargetFacts};
+use super::failures::{Failures, Noted};
 use super::judge::{self, Bench, Judged, Ruling};
 use super::seat::Seat;
 use super::snapshot::Snapshot;
@@ -62,6 +63,7 @@ struct Flown {
 /// A call on its way.
 pub(super) struct Passage<'a> {
     snapshot: &'a Snapshot,
+    failures: &'a Failures,
     customer: &'a Customer,
     call: NewCall,
     cancel: Cancel,
@@ -84,7 +86,7 @@ pub(super) struct Passage<'a> {
 
 impl<'a> Passage<'a> {
     pub(super) fn new(
-        snapshot: &'a Snapshot,
+        (snapshot, failures): (&'a Snapshot, &'a Failures),
         customer: &'a Customer,
         Entry { call, received, reading, believed }: Entry,
         digest: contract::Digest,
@@ -110,6 +112,7 @@ impl<'a> Passage<'a> {
         let began = Instant::now();
         Self {
             snapshot,
+            failures,
             customer,
             received,
             reading,
@@ -349,29 +352,16 @@ impl<'a> Passage<'a> {
         fuel: u64,
         detail: Option<String>,
     ) {
+        let digest = digest.into();
         if !outcome.is_verdict() || detail.is_some() {
-            let (plugin, customer) = (&**stage, &*self.customer.name);
-            let (call_id, detail) = (&*self.call_id, detail.as_deref().unwrap_or_default());
-            tracing::debug!(
-                plugin,
-                customer,
-                call_id,
-                ?outcome,
-                detail,
-                "a stage failed, or there is something to tell of it"
-            );
+            let (digest, detail) = (&*digest, detail.as_deref());
+            let (customer, call_id) = (&*self.customer.name, &*self.call_id);
+            self.failures.note(self.now, &Noted { plugin: stage, digest, outcome, detail, customer, call_id });
         }
         if micros > 0 || fuel > 0 {
             self.spent = (self.spent.0 + 1, self.spent.1 + fuel, self.spent.2 + micros);
         }
-        self.stages.push(StageRecord {
-            stage: Arc::clone(stage),
-            digest: digest.into(),
-            outcome,
-            micros,
-            fuel,
-            detail,
-        });
+        self.stages.push(StageRecord { stage: Arc::clone(stage), digest, outcome, micros, fuel, detail });
     }
 
     fn skip_all(&mut self, lanes: &[Lane]) {

@@ -4,11 +4,13 @@ use std::future::Future;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::call::NewCall;
 use super::digest::DigestRealm;
 use super::entry::{Entry, dialled};
 use super::facts::{Packed, Routed, RoutingFacts};
+use super::failures::Failures;
 use super::owners::is_before_number;
 use super::pipeline::{Lane, Passage};
 use super::snapshot::Snapshot;
@@ -29,22 +31,23 @@ struct Inner {
     /// By the customer's place in the snapshot.
     lanes: Vec<Vec<Lane>>,
     runners: Runners,
+    failures: Rc<Failures>,
     nobody: Arc<str>,
 }
 
 impl Router {
     /// With cold stages; see [`Router::warm_up`].
     pub fn new(snapshot: Arc<Snapshot>) -> Self {
-        Self::with(snapshot, &Runners::default())
+        Self::with(snapshot, &Runners::default(), Rc::default())
     }
 
     /// With the warm instances of the stages that are the same as before.
     #[must_use]
     pub fn after(&self, snapshot: Arc<Snapshot>) -> Self {
-        Self::with(snapshot, &self.0.runners)
+        Self::with(snapshot, &self.0.runners, Rc::clone(&self.0.failures))
     }
 
-    fn with(snapshot: Arc<Snapshot>, before: &Runners) -> Self {
+    fn with(snapshot: Arc<Snapshot>, before: &Runners, failures: Rc<Failures>) -> Self {
         let mut runners = Runners::default();
         let mut runner_of = |stage: &Arc<Stage>| runners.taken_over(stage, before);
         let lanes = snapshot.customers.iter().map(|customer| {
@@ -57,7 +60,7 @@ impl Router {
             steps.collect()
         });
         let lanes = lanes.collect();
-        Self(Rc::new(Inner { snapshot, lanes, runners, nobody: "".into() }))
+        Self(Rc::new(Inner { snapshot, lanes, runners, failures, nobody: "".into() }))
     }
 
     /// What it routes by.
@@ -74,6 +77,11 @@ impl Router {
                 tracing::warn!(plugin = &*runner.stage().name, reason = ?failure.reason, detail, "stage not warmed up");
             }
         }
+    }
+
+    /// Lets the log catch up with the stages that have failed too often for a line each. To be called about once a second.
+    pub fn log_failures(&self, now: Instant) {
+        self.0.failures.say_rest(now);
     }
 
     /// Decides about a call. Where every lookup is answered from memory, the future is ready at its first poll.
@@ -101,7 +109,7 @@ impl Router {
             };
             let lanes = inner.lanes.get(customer.index).map_or(&[][..], Vec::as_slice);
             let entry = Entry::of(customer, call, prefix);
-            let mut passage = Passage::new(&inner.snapshot, customer, entry, digest, cancel);
+            let mut passage = Passage::new((&inner.snapshot, &inner.failures), customer, entry, digest, cancel);
             let decided = pin!(passage.run(lanes)).await;
             passage.end(decided)
         }

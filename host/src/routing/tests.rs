@@ -1,6 +1,7 @@
 //! Calls through pipelines of hand-written guests.
 
 mod built_in;
+mod failing;
 mod identities;
 mod outcomes;
 mod shares;

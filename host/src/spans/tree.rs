@@ -100,10 +100,10 @@ fn peer(address: SocketAddr) -> [Attribute; 2] {
 fn of_stage(trace: &str, parent: &str, stage: &StageRecord, began: UnixMicros) -> Span {
     let name = format!("stage {}", stage.stage);
     let mut span = span(trace, parent, name, INTERNAL, (began, began + stage.micros));
-    let outcome = word(&stage.outcome);
+    let outcome = stage.outcome.word();
     // The detail stays in the record: it is what a stage likes to say, and quotes numbers.
     span.attributes = vec![
-        Attribute::text("trunkline.stage.outcome", outcome.as_str()),
+        Attribute::text("trunkline.stage.outcome", outcome),
         Attribute::text("trunkline.stage.digest", &*stage.digest),
         Attribute::number("trunkline.stage.fuel", stage.fuel),
     ];
@@ -129,9 +129,9 @@ fn of_question(trace: &str, parent: &str, heard: &Heard, end: UnixMicros) -> Spa
 fn of_attempt(trace: &str, parent: &str, attempt: &Attempt) -> Span {
     let name = format!("attempt {}", attempt.gateway);
     let mut span = span(trace, parent, name, CLIENT, (attempt.started, attempt.ended));
-    let outcome = word(&attempt.outcome);
+    let outcome = attempt.outcome.word();
     span.attributes = vec![
-        Attribute::text("trunkline.attempt.outcome", outcome.as_str()),
+        Attribute::text("trunkline.attempt.outcome", outcome),
         Attribute::number("sip.response.status_code", attempt.code.into()),
     ];
     span.attributes.extend(attempt.destination.into_iter().flat_map(peer));
@@ -140,9 +140,4 @@ fn of_attempt(trace: &str, parent: &str, attempt: &Attempt) -> Span {
         span.status = Status::error(format!("{} {outcome}", attempt.code));
     }
     span
-}
-
-/// As the record has it in JSON.
-fn word(outcome: &impl serde::Serialize) -> String {
-    serde_json::to_value(outcome).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }

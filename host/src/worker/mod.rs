@@ -247,6 +247,7 @@ impl Driver {
                 tell_of_step(step);
             }
             self.publish();
+            self.pipelines.router().log_failures(std::time::Instant::now());
             if !self.stopping {
                 self.prober.run(now, &mut self.core, &self.outbox);
             }

@@ -64,8 +64,8 @@ impl WorkerMetrics {
         let outcomes = self.attempts.entry_ref(gateway).or_insert_with(|| {
             let gateway = metrics.gateway_names.label(gateway);
             // Those too that never happened: what has no first value has no growth that an alarm could see.
-            let of = |outcome| {
-                let labels = [("gateway", gateway.to_owned()), ("outcome", word(&outcome))];
+            let of = |outcome: AttemptOutcome| {
+                let labels = [("gateway", gateway.to_owned()), ("outcome", outcome.word().to_owned())];
                 (outcome, metrics.attempts.get_or_create_owned(&labels))
             };
             AttemptOutcome::ALL.map(of).into_iter().collect()
@@ -96,7 +96,7 @@ impl WorkerMetrics {
         stage.time.observe(record.micros);
         stage.fuel.inc_by(record.fuel);
         let counter = stage.outcomes.entry(record.outcome).or_insert_with(|| {
-            let labels = [("stage", record.stage.to_string()), ("outcome", word(&record.outcome))];
+            let labels = [("stage", record.stage.to_string()), ("outcome", record.outcome.word().to_owned())];
             metrics.stages.get_or_create_owned(&labels)
         });
         counter.inc();
@@ -132,12 +132,4 @@ impl Metrics {
 
 fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
-}
-
-/// The word that stands for it in the records too.
-fn word(outcome: &impl serde::Serialize) -> String {
-    match serde_json::to_value(outcome) {
-        Ok(serde_json::Value::String(word)) => word,
-        _ => String::new(),
-    }
 }

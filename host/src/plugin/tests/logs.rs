@@ -1,30 +1,7 @@
 //! What a stage says, as the operator reads it.
 
-use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
-
 use super::*;
-
-/// A log in memory.
-#[derive(Default)]
-struct Log(Mutex<Vec<u8>>);
-
-impl Log {
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
-    }
-}
-
-impl io::Write for &Log {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(line);
-        Ok(line.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
+use crate::log::testing::Heard;
 
 #[tokio::test]
 async fn a_number_in_a_line_is_cut_except_at_debug() {
@@ -36,23 +13,13 @@ async fn a_number_in_a_line_is_cut_except_at_debug() {
          (call $log (i32.const 3) (i32.const 512) (i32.const 22))",
     );
     let runner = bed.runner(&guest, settings()).await;
-    let log = Arc::new(Log::default());
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter("trunkline::plugin=debug")
-        .without_time()
-        .with_target(false)
-        .with_ansi(false)
-        .with_writer(Arc::clone(&log))
-        .finish();
-    let heard = tracing::subscriber::set_default(subscriber);
+    let heard = Heard::on_this_thread("trunkline::plugin=debug");
     run(&runner).await.result.unwrap();
-    drop(heard);
-    let text = log.text();
-    let lines: Vec<&str> = text.lines().map(str::trim_start).collect();
+    let lines = heard.lines();
     let starts =
         ["DEBUG no row for 13105550199 plugin=", "INFO no row for 1310… plugin=", "ERROR no row for 1310… plugin="];
-    assert_eq!(lines.len(), starts.len(), "{text}");
+    assert_eq!(lines.len(), starts.len(), "{lines:?}");
     for (line, start) in lines.iter().zip(starts) {
-        assert!(line.starts_with(start), "{text}");
+        assert!(line.starts_with(start), "{line}");
     }
 }
