@@ -75,3 +75,60 @@ fn attempt(made: &AttemptReport, target: Option<&TargetFacts>, rate: Option<Rate
         currency,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cdr::record::{End, Sides};
+    use crate::sip::flow::{Flow, Transport};
+
+    fn target(gateway: &str, cost: &str) -> TargetFacts {
+        let rate = Rate { cost: cost.to_owned(), price: None, currency: "USD".to_owned() };
+        let [caller, callee] = ["caller", "callee"].map(|side| format!("{side} at {gateway}"));
+        TargetFacts { gateway: gateway.into(), callee, caller, rate: Some(rate) }
+    }
+
+    #[test]
+    fn every_attempt_has_what_its_target_costs_however_often_that_was_tried() {
+        let clock = Clock::start();
+        let now = clock.now();
+        let attempt = |target| AttemptReport {
+            target,
+            destination: None,
+            redirected: None,
+            started: now,
+            ringing: None,
+            ended: None,
+            released: None,
+        };
+        let report = CallReport {
+            cookie: 1,
+            call_id: (*b"a\xff").into(),
+            flow: Flow::to(0, Transport::Udp, ([192, 0, 2, 1], 5060).into()),
+            facts: RoutingFacts {
+                customer: "acme".into(),
+                stages: Vec::new(),
+                attributes: Vec::new(),
+                targets: vec![target("a", "0.01"), target("b", "0.02")],
+                caller: Sides::default(),
+                callee: Sides::default(),
+                permits: Vec::new(),
+                visits: None,
+                packed: crate::routing::Packed::default(),
+            },
+            code: 503,
+            end: End::Failed,
+            received: now,
+            routed: now,
+            ringing: None,
+            answered: None,
+            ended: now,
+            attempts: [0, 1, 0, 7].map(attempt).into_iter().collect(),
+        };
+        let record = record(report, &clock);
+        let told: Vec<_> = record.attempts.iter().map(|made| (&*made.gateway, made.cost.as_deref())).collect();
+        assert_eq!(told, [("a", Some("0.01")), ("b", Some("0.02")), ("a", Some("0.01")), ("", None)]);
+        assert_eq!(record.attempts[2].callee, "callee at a");
+        assert_eq!(record.call_id, "a\u{fffd}");
+    }
+}
