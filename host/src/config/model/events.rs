@@ -10,7 +10,7 @@ use serde::Deserialize;
 pub struct Events {
     /// The broker that passes them on.
     pub amqp: AmqpEvents,
-    /// Events that may wait for the broker; more are dropped and counted. Default 10,000.
+    /// Events that may wait for the broker, at most 1,000,000; more are dropped and counted. Default 10,000.
     #[serde(default = "default_queue")]
     pub queue: usize,
 }

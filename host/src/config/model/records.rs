@@ -16,7 +16,8 @@ pub struct Cdr {
     /// Records are synced to disk at least this often; zero, written `always`: as soon as they come. Default 10 ms.
     #[serde(deserialize_with = "always_or_span")]
     pub sync: TimeSpan,
-    /// Records that may wait in memory while the journal's disk refuses them. Default 65,536, about 200 MB.
+    /// Records that may wait in memory, about 1 kB each, while the journal's disk refuses them; at most 10,000,000. Default
+    /// 65,536.
     pub queue: usize,
     /// What the journal may take of the disk; then the disk counts as full. Default 64 GiB.
     pub journal_limit: Size,
