@@ -10,10 +10,10 @@ const SLOT_BITS: u32 = 6;
 const SLOTS: usize = 1 << SLOT_BITS;
 /// 64^6 ticks: two years. Later entries wait in the last slot and are sorted in again.
 const LEVELS: usize = 6;
+const MAX_TICKS: u64 = (1 << (SLOT_BITS * LEVELS as u32)) - 1;
 /// Rooms that are kept, and the entries that one may have had place for: 100 kB in all.
 const SPARE: usize = 64;
 const SPARE_ENTRIES: usize = 64;
-const MAX_TICKS: u64 = (1 << (SLOT_BITS * LEVELS as u32)) - 1;
 
 /// Timers of entries `T`.
 #[derive(Debug)]

@@ -15,6 +15,9 @@ use super::ua::{self, Dialog, parse};
 use crate::decision::{CallRef, Decision, RouteRequest};
 use crate::time::Time;
 
+/// A call that asks for more than this has been made dearer.
+const MOST: usize = 50;
+
 /// The system's allocator, and a count of what this thread has asked it for.
 struct Counted;
 
@@ -127,6 +130,3 @@ fn what_a_call_asks_the_allocator_for_is_bounded() {
     println!("{:>12} {pieces:>4} allocations, {bytes:>6} bytes", "a call");
     assert!(pieces <= MOST, "{pieces} allocations, and {MOST} were enough");
 }
-
-/// A call that asks for more than this has been made dearer.
-const MOST: usize = 50;
