@@ -1,7 +1,7 @@
 //! Instances: reused where they are sound, thrown away where they are not, bounded in number.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::Instant;
 
 use super::*;
 use crate::config::model::{CustomerLimits, Isolation};
@@ -120,9 +120,11 @@ async fn the_start_of_an_instance_is_in_the_fuel_of_the_call_that_needed_it() {
 async fn a_start_that_is_cut_tells_its_fuel() {
     let bed = Bed::new();
     let guest = Guest::answering(&proceed()).configured_by(&format!("(local $n i32) {COUNT} i32.const 16"));
-    let runner = bed.runner(&guest, StageSettings { deadline: Duration::ZERO, ..settings() }).await;
-    let cut = run(&runner).await;
-    assert_eq!(cut.result.unwrap_err().reason, StageOutcome::Deadline);
+    let runner = bed.runner(&guest, settings()).await;
+    let cancel = Cancel::default();
+    // As soon as it gives the thread back for the first time.
+    let (cut, ()) = tokio::join!(run_at(&runner, Instant::now(), &cancel), async { cancel.cancel() });
+    assert_eq!(cut.result.unwrap_err().reason, StageOutcome::Cancelled);
     assert!(cut.start_fuel > 50_000 && cut.fuel == cut.start_fuel, "{}", cut.start_fuel);
 }
 
