@@ -47,6 +47,7 @@ impl Inside {
             nonces: Arc::new(Nonces::new([7; 32])),
             versions: Arc::new(Versions::open(setup.folder().join("versions"), false)),
             accounts: Arc::default(),
+            counters: Arc::default(),
             compiling: Arc::new(Semaphore::new(1)),
             shadows: None,
         };

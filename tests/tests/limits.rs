@@ -25,6 +25,11 @@ fn calls_beyond_a_customer_s_limit_get_503_and_places_come_back_when_calls_end()
     let records = router.wait_for_records(23)?;
     let refused = records.iter().filter(|record| record.code == 503).count();
     assert_eq!(refused, usize::try_from(counts.failed)?);
+    // What the plugin counts of its own.
+    let counted = router.metric(r#"trunkline_plugin_counter_total{plugin="limit",name="limited"}"#)?;
+    assert_eq!(counted as usize, refused);
+    let page = router.admin("GET", "/metrics")?.1;
+    assert!(page.contains(r#"trunkline_plugin_telemetry_dropped_total{plugin="limit"} 0"#), "{page}");
     Ok(())
 }
 

@@ -9,7 +9,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::metrics::{
-    BreakerSample, BreakerState, NodeSample, QueueSample, Samples, StoreSample, TableSample, WorkerMetrics,
+    BreakerSample, BreakerState, CountersSample, NodeSample, QueueSample, Samples, StoreSample, TableSample,
+    WorkerMetrics,
 };
 use super::{Admin, Control, GatewayStatus, Metrics, Plugins, Status, Token, router};
 use crate::cdr::chain::ChainHash;
@@ -112,6 +113,7 @@ fn samples() -> Samples {
         }],
         turns: vec![("lrn".to_owned(), "promoted", 2)],
         trials: Vec::new(),
+        counters: vec![CountersSample { plugin: "lrn".to_owned(), values: vec![("dips".into(), 9)], dropped: 10 }],
         usage: vec![("acme".to_owned(), Usage { fuel: 700, ..Usage::default() })],
     }
 }
@@ -267,6 +269,8 @@ async fn the_page_of_metrics_counts_what_workers_and_samples_say() {
         r#"trunkline_table_entries{table="lrn"} 5"#,
         r#"trunkline_breaker_state{kind="service",name="lrn-api"} 2"#,
         r#"trunkline_plugin_turns_total{plugin="lrn",event="promoted"} 2"#,
+        r#"trunkline_plugin_counter_total{plugin="lrn",name="dips"} 9"#,
+        r#"trunkline_plugin_telemetry_dropped_total{plugin="lrn"} 10"#,
         r#"trunkline_usage_fuel_total{customer="acme"} 700"#,
         "# EOF",
     ] {

@@ -14,7 +14,7 @@ use crate::lookup::{self, Problem, Services, Tables};
 use crate::plugin::account::Accounts;
 use crate::plugin::shadow::Shadows;
 use crate::plugin::versions::Versions;
-use crate::plugin::{ComponentFinder, Components, Engine, EngineOptions, Limits};
+use crate::plugin::{ComponentFinder, Components, Engine, EngineOptions, Limits, PluginCounters};
 use crate::routing::{Maker, Parts, Snapshot};
 use crate::sip::digest::Nonces;
 
@@ -35,6 +35,7 @@ pub struct Plant {
     pub(super) dns: Arc<DnsCounts>,
     versions: Arc<Versions>,
     accounts: Arc<Accounts>,
+    counters: Arc<PluginCounters>,
     compiling: Arc<Semaphore>,
     shadows: Option<Shadows>,
     office: Handle,
@@ -78,6 +79,7 @@ impl Plant {
             dns: Arc::default(),
             versions: Arc::new(versions),
             accounts: Arc::default(),
+            counters: Arc::default(),
             compiling: Arc::new(Semaphore::new(COMPILING)),
             shadows: None,
             office,
@@ -125,6 +127,7 @@ impl Plant {
             nonces: Arc::clone(&self.nonces),
             versions: Arc::clone(&self.versions),
             accounts: Arc::clone(&self.accounts),
+            counters: Arc::clone(&self.counters),
             compiling: Arc::clone(&self.compiling),
             shadows: self.shadows.clone(),
         }

@@ -8,7 +8,9 @@ use super::plant::Layout;
 use super::pulse::Pulse;
 use super::swap::Turns;
 use crate::admin::GatewayStatus;
-use crate::admin::metrics::{BreakerSample, BreakerState, QueueSample, Samples, StoreSample, TableSample};
+use crate::admin::metrics::{
+    BreakerSample, BreakerState, CountersSample, QueueSample, Samples, StoreSample, TableSample,
+};
 use crate::cdr::{Lag, Observer};
 use crate::events;
 use crate::guard::Guard;
@@ -16,7 +18,7 @@ use crate::locate::DnsCounts;
 use crate::log;
 use crate::lookup::{ServiceStats, Services, Tables};
 use crate::plugin::{self, Limits};
-use crate::routing::{Gateway, Snapshot};
+use crate::routing::{Gateway, Seat, Snapshot};
 use crate::sip::time::Time;
 use crate::spans::Tracer;
 use crate::transport::hep::Mirror;
@@ -70,6 +72,7 @@ impl Sampler {
                 .seats()
                 .flat_map(|seat| seat.trials().map(|trial| (seat.name.to_string(), trial.status())).collect::<Vec<_>>())
                 .collect(),
+            counters: layout.snapshot.seats().filter_map(counters).collect(),
             usage: layout
                 .snapshot
                 .customers()
@@ -143,6 +146,11 @@ fn breakers(services: &Services, snapshot: &Snapshot) -> Vec<BreakerSample> {
         Some(BreakerSample { kind: "plugin", name: seat.name.to_string(), state, opened: None })
     });
     of_services.chain(of_stages).collect()
+}
+
+fn counters(seat: &Arc<Seat>) -> Option<CountersSample> {
+    let counters = &seat.stage.as_ref()?.counters;
+    Some(CountersSample { plugin: seat.name.to_string(), values: counters.values(), dropped: counters.dropped() })
 }
 
 /// Those too that never came to a rollback: what has no first value has no growth that an alarm could see.

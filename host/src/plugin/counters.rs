@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::versions::SeatName;
+
 /// Distinct names per plugin: what the metrics page can bear from a guest that makes names up.
 const MAX_NAMES: usize = 32;
 
 /// Bytes of a name.
 const MAX_NAME: usize = 48;
 
-/// The counters of one plugin, shared by its instances on all workers.
+/// The counters of one plugin in its place, shared by its versions and their instances on all workers.
 #[derive(Debug, Default)]
 pub struct Counters {
     by_name: Mutex<BTreeMap<Box<str>, Arc<AtomicU64>>>,
@@ -47,6 +49,18 @@ impl Counters {
     /// Log lines and counter updates of the plugin that were dropped for being too many or ill-named.
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Relaxed)
+    }
+}
+
+/// The counters of a node's plugins: they outlive versions and reloads, so that they only grow.
+#[derive(Debug, Default)]
+pub struct PluginCounters(Mutex<BTreeMap<SeatName, Arc<Counters>>>);
+
+impl PluginCounters {
+    /// Those of a configured place, made on first use.
+    pub fn of(&self, seat: &SeatName) -> Arc<Counters> {
+        let mut by_seat = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(by_seat.entry(seat.clone()).or_default())
     }
 }
 

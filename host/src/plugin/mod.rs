@@ -40,7 +40,7 @@ pub use bindings::trunkline::routing::types as contract;
 pub use breaker::BreakerState;
 pub use cancel::Cancel;
 pub use component::{Component, ComponentFinder, Components};
-pub use counters::Counters;
+pub use counters::{Counters, PluginCounters};
 pub use engine::{Engine, EngineOptions};
 pub use error::LoadError;
 pub use failure::Failure;

@@ -67,7 +67,7 @@ pub struct Stage {
     pub settings: StageSettings,
     /// What became of its calls.
     pub stats: Stats,
-    /// What it counts of its own.
+    /// What it counts of its own; what its start at load counted is none of it.
     pub counters: Arc<Counters>,
     /// The component's whole digest.
     pub version: Arc<str>,

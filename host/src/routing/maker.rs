@@ -268,7 +268,9 @@ impl Maker {
             Lent { tables: parts.tables.clone(), services: parts.services.clone(), limits: Arc::clone(&parts.limits) };
         let owner = name.customer.as_ref().map(|customer| parts.accounts.of(customer));
         let settings = StageSettings::of(plugin)?;
-        Stage::load(parts.components.engine(), &name.plugin, component, settings, lent, owner).await
+        let mut stage = Stage::load(parts.components.engine(), &name.plugin, component, settings, lent, owner).await?;
+        stage.counters = parts.counters.of(name);
+        Ok(stage)
     }
 }
 

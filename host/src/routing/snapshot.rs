@@ -25,7 +25,7 @@ use crate::plugin::account::{Account, Accounts};
 use crate::plugin::contract::Attribute;
 use crate::plugin::shadow::Shadows;
 use crate::plugin::versions::{SeatName, Versions};
-use crate::plugin::{Components, Limits};
+use crate::plugin::{Components, Limits, PluginCounters};
 use crate::sip::digest::Nonces;
 use crate::sip::door::Dismissal;
 use crate::sip::message::Message;
@@ -50,6 +50,8 @@ pub struct Parts {
     pub versions: Arc<Versions>,
     /// What customers take of the node.
     pub accounts: Arc<Accounts>,
+    /// What the plugins count of their own.
+    pub counters: Arc<PluginCounters>,
     /// Bounds how many components are compiled at once.
     pub compiling: Arc<Semaphore>,
     /// Runs versions that are compared only; none in a dry run.

@@ -51,6 +51,7 @@ fn parts(bed: &Bed) -> Parts {
         nonces: Arc::new(Nonces::new([7; 32])),
         versions: Arc::new(Versions::open(bed.folder().join("components"), true)),
         accounts: Arc::default(),
+        counters: Arc::default(),
         compiling: Arc::new(tokio::sync::Semaphore::new(2)),
         shadows: None,
     }

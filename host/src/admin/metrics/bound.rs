@@ -17,6 +17,9 @@ pub(super) const CUSTOMERS: usize = 1_000;
 /// Gateways with series of their own.
 pub(super) const GATEWAYS: usize = 500;
 
+/// Counters that plugins make up, of all plugins: each has 32 at most.
+pub(super) const COUNTERS: usize = 10_000;
+
 /// Series of `trunkline_calls_total`: what customers, gateways and codes multiply to.
 pub(super) const CALLS: usize = 20_000;
 
@@ -53,15 +56,19 @@ impl Names {
     }
 }
 
-/// The first `limit` rows as they are, and the sum of those behind as [`OTHER`].
-pub(super) fn fold<'n, const N: usize>(
-    rows: impl Iterator<Item = (&'n str, [u64; N])>,
+/// The first `limit` rows as they are, and the sum of those behind under the label `other`.
+pub(super) fn fold<L, const N: usize>(
+    rows: impl Iterator<Item = (L, [u64; N])>,
     limit: usize,
-) -> Vec<(&'n str, [u64; N])> {
-    let mut kept: Vec<(&str, [u64; N])> = Vec::new();
+    other: L,
+) -> Vec<(L, [u64; N])>
+where
+    L: Copy,
+{
+    let mut kept: Vec<(L, [u64; N])> = Vec::new();
     for (place, (name, values)) in rows.enumerate() {
         match kept.get_mut(limit) {
-            None => kept.push((if place < limit { name } else { OTHER }, values)),
+            None => kept.push((if place < limit { name } else { other }, values)),
             Some((_, sums)) => {
                 sums.iter_mut().zip(values).for_each(|(sum, value)| *sum = sum.saturating_add(value));
             }
@@ -85,7 +92,7 @@ mod tests {
     #[test]
     fn rows_beyond_the_limit_are_summed_up() {
         let rows = [("a", [1, 2]), ("b", [3, 4]), ("c", [5, 6]), ("d", [7, 8])];
-        assert_eq!(fold(rows.into_iter(), 2), [("a", [1, 2]), ("b", [3, 4]), (OTHER, [12, 14])]);
-        assert_eq!(fold(rows.into_iter(), 4), rows);
+        assert_eq!(fold(rows.into_iter(), 2, OTHER), [("a", [1, 2]), ("b", [3, 4]), (OTHER, [12, 14])]);
+        assert_eq!(fold(rows.into_iter(), 4, OTHER), rows);
     }
 }

@@ -59,6 +59,8 @@
 //! | `trunkline_breaker_state` | kind, name | 0 closed, 1 half-open, 2 open; kind `service` or `plugin` |
 //! | `trunkline_plugin_turns_total` | plugin, event | versions `swapped`, `canary`, `shadow`, `promoted`, `rolled-back` |
 //! | `trunkline_plugin_trial` | plugin, kind, result | of a trial: `same`, `different`, `failed`, `withheld`, `dropped` |
+//! | `trunkline_plugin_counter_total` | plugin, name | what a plugin counts of its own, by its import `telemetry.metric`: 32 names each; no shadow does |
+//! | `trunkline_plugin_telemetry_dropped_total` | plugin | log lines of a plugin beyond 16 in a call, and counts under ill-formed names or one too many |
 //! | `trunkline_usage_…` | customer | calls, stages, fuel, microseconds, refused, memory and its peak: for the bill |
 //! | `trunkline_breaker_opened_total` | kind, name | times that a service's breaker opened by itself |
 //! | `trunkline_queue_depth`, `trunkline_queue_limit` | queue | what waits in a bounded queue, and what may: `worker-0` …, `journal`, `events`, `hep`, `traces`, `dialer` |
@@ -74,8 +76,8 @@
 //! has died, only its end is counted: the rest was that process's to count.
 //!
 //! Labels are names of the configuration and fixed words, and their number is bounded: 1,000 customers and 500 gateways
-//! have series of their own, `trunkline_calls_total` has 20,000 at most; what is beyond is counted together as `_other`
-//! (see `bound`). Tables, services, stores, plugins and pipelines are as many as the configuration names. A worker
+//! have series of their own, `trunkline_calls_total` has 20,000 at most, `trunkline_plugin_counter_total` 10,000; what is
+//! beyond is counted together as `_other` (see `bound`). Tables, services, stores, plugins and pipelines are as many as the configuration names. A worker
 //! holds its counters and touches no lock once it has seen a label.
 
 mod bound;
@@ -92,7 +94,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
-pub use samples::{BreakerSample, BreakerState, Samples, TableSample};
+pub use samples::{BreakerSample, BreakerState, CountersSample, Samples, TableSample};
 pub use stores::StoreSample;
 pub use worker::WorkerMetrics;
 

@@ -67,6 +67,8 @@ pub struct Samples {
     pub turns: Vec<(String, &'static str, u64)>,
     /// Trials that go on, by place.
     pub trials: Vec<(String, TrialStatus)>,
+    /// What plugins count of their own.
+    pub counters: Vec<CountersSample>,
     /// By customer.
     pub usage: Vec<(String, Usage)>,
 }
@@ -98,6 +100,17 @@ pub struct TableSample {
     pub bytes: u64,
     /// Seconds since the source last gave something.
     pub age: Option<f64>,
+}
+
+/// What one plugin counts of its own. The counts only grow.
+#[derive(Debug, Clone, Default)]
+pub struct CountersSample {
+    /// Its place.
+    pub plugin: String,
+    /// By name.
+    pub values: Vec<(Box<str>, u64)>,
+    /// Log lines and updates of counters that were not taken.
+    pub dropped: u64,
 }
 
 /// One breaker.
@@ -227,7 +240,7 @@ fn gateways(encoder: &mut DescriptorEncoder<'_>, all: &[GatewayStatus]) -> fmt::
         let GatewayStatus { calls, passed_full, passed_down, .. } = *gateway;
         (gateway.name.as_str(), [up, aside, down, disabled, u64::from(calls), passed_full, passed_down])
     });
-    let rows = bound::fold(rows, bound::GATEWAYS);
+    let rows = bound::fold(rows, bound::GATEWAYS, bound::OTHER);
     let states = rows.iter().flat_map(|(name, values)| {
         STATES.into_iter().zip(values).map(|(state, count)| ([("gateway", *name), ("state", state)], *count))
     });

@@ -1,12 +1,12 @@
-//! Versions of stages and the use that customers make of them, read at every scrape. The labels are names of the
-//! configuration: their number is bounded by it.
+//! Versions of stages, what they count of their own, and the use that customers make of them, read at every scrape. The
+//! labels are names of the configuration, whose number it bounds, and names of plugins' own, whose number `bound` does.
 
 use std::fmt;
 
 use prometheus_client::encoding::DescriptorEncoder;
 
 use super::bound;
-use super::samples::{Samples, counters, gauges};
+use super::samples::{CountersSample, Samples, counters, gauges};
 use crate::plugin::account::Usage;
 
 pub(super) fn encode(encoder: &mut DescriptorEncoder<'_>, samples: &Samples) -> fmt::Result {
@@ -28,11 +28,13 @@ pub(super) fn encode(encoder: &mut DescriptorEncoder<'_>, samples: &Samples) -> 
     });
     gauges(encoder, "plugin_trial", "Calls of the versions on trial, by how they compare", compared)?;
 
+    counted(encoder, &samples.counters)?;
+
     let used = samples.usage.iter().map(|(customer, used)| {
         let Usage { calls, stages, fuel, micros, refused, memory, memory_peak } = *used;
         (customer.as_str(), [calls, stages, fuel, micros, refused, memory, memory_peak])
     });
-    let used = bound::fold(used, bound::CUSTOMERS);
+    let used = bound::fold(used, bound::CUSTOMERS, bound::OTHER);
     let of = |place: usize| used.iter().map(move |(customer, values)| ([("customer", *customer)], values[place]));
     for (place, name, help) in [
         (0, "usage_calls", "Calls of a customer that came to its pipeline"),
@@ -45,6 +47,18 @@ pub(super) fn encode(encoder: &mut DescriptorEncoder<'_>, samples: &Samples) -> 
     }
     gauges(encoder, "usage_memory_bytes", "Memory of a customer's own components", of(5))?;
     gauges(encoder, "usage_memory_peak_bytes", "The most memory of them", of(6))
+}
+
+fn counted(encoder: &mut DescriptorEncoder<'_>, samples: &[CountersSample]) -> fmt::Result {
+    let all = samples.iter().flat_map(|CountersSample { plugin, values, .. }| {
+        values.iter().map(|(name, count)| ((plugin.as_str(), &**name), [*count]))
+    });
+    let kept = bound::fold(all, bound::COUNTERS, (bound::OTHER, bound::OTHER));
+    let kept = kept.iter().map(|((plugin, name), [count])| ([("plugin", *plugin), ("name", *name)], *count));
+    counters(encoder, "plugin_counter", "What plugins count of their own", kept)?;
+    let dropped = samples.iter().map(|sample| ([("plugin", sample.plugin.as_str())], sample.dropped));
+    let help = "Log lines and counts of plugins that were too many or ill-named";
+    counters(encoder, "plugin_telemetry_dropped", help, dropped)
 }
 
 fn kind(kind: crate::plugin::trial::Kind) -> &'static str {

@@ -162,3 +162,29 @@ async fn a_changed_file_that_fails_its_recorded_calls_is_refused() {
     let told = format!("{problems:?}");
     assert!(told.contains("fails 1 of 1 recorded calls") && told.contains("busy"), "{told}");
 }
+
+#[tokio::test]
+async fn what_a_plugin_counts_goes_on_over_a_reload_and_its_shadow_adds_nothing() {
+    const METRIC: &str = r#"(import "trunkline:routing/telemetry@0.1.0" "metric" (func $add (param i32 i32 i64)))"#;
+    let counting = |code| {
+        let add = "(call $add (i32.const 512) (i32.const 4) (i64.const 1))";
+        Guest::answering(&reject(code)).importing(METRIC).holding(512, b"dips").after(add).build()
+    };
+    let bed = Bed::new();
+    bed.put("a.wasm", &counting(486));
+    bed.put("new.wasm", &counting(603));
+    let parts = Parts { shadows: Some(Shadows::start().unwrap()), ..parts(&bed) };
+    let config = format!("{ONE}\n[plugins.a.shadow]\ncomponent = 'new.wasm'");
+    let first = Arc::new(build(&bed, &config, &parts, None).await);
+    let second = Arc::new(build(&bed, &config, &parts, Some(&first)).await);
+    let seat = |snapshot: &Snapshot| Arc::clone(snapshot.seat(&SeatName::new("a", None)).unwrap());
+    for snapshot in [&first, &second] {
+        call(&Router::new(Arc::clone(snapshot))).await;
+    }
+    while seat(&first).shadow.as_ref().unwrap().status().different < 1
+        || seat(&second).shadow.as_ref().unwrap().status().different < 1
+    {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(seat(&second).stage.as_ref().unwrap().counters.values(), [("dips".into(), 2)]);
+}
