@@ -56,7 +56,7 @@ pub struct Usage {
 pub enum Exhausted {
     /// `fuel-per-second`
     Fuel,
-    /// `instances`
+    /// `instances`: stages that run
     Instances,
 }
 

@@ -2,10 +2,9 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use wasmtime::component::{HasSelf, Linker};
-use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, PoolingAllocatorMetrics};
 
 use super::bindings::trunkline::routing::{clock, limits, message, services, telemetry};
 use super::error::LoadError;
@@ -18,8 +17,9 @@ const MAX_MEMORY: u64 = 1 << 30;
 /// Bounds of the engine, for the whole life of the process.
 #[derive(Debug, Clone, Copy)]
 pub struct EngineOptions {
-    /// Instances alive at once on the node, warm ones included. Each reserves 4 GiB of addresses; memory is taken as
-    /// a guest uses it. Default 2,048.
+    /// Instances alive at once on the node, warm ones included, where each takes no more of the pool than a memory, two
+    /// tables and eight core instances: one that takes more leaves room for fewer. Each reserves 4 GiB of addresses;
+    /// memory is taken as a guest uses it. Default 2,048.
     pub instances: u32,
 }
 
@@ -36,16 +36,23 @@ pub struct Engine(Arc<Inner>);
 struct Inner {
     wasm: wasmtime::Engine,
     linker: Linker<State>,
-    slots: u32,
-    taken: AtomicU32,
+    /// What the pool has, and how much of it is taken.
+    instances: u32,
+    taken: PoolingAllocatorMetrics,
 }
+
+/// Of each instance's share of the pool.
+const CORE_INSTANCES: u32 = 8;
+const TABLES: u32 = 2;
 
 impl Engine {
     /// Reserves the pool's addresses.
     pub fn new(options: EngineOptions) -> Result<Self, LoadError> {
         let wasm = wasmtime::Engine::new(&config(options)).map_err(|error| LoadError::Engine(format!("{error:#}")))?;
         let linker = linker(&wasm).map_err(|error| LoadError::Engine(format!("{error:#}")))?;
-        Ok(Self(Arc::new(Inner { wasm, linker, slots: options.instances, taken: AtomicU32::new(0) })))
+        let no_pool = || LoadError::Engine("it has no pool".to_owned());
+        let taken = wasm.pooling_allocator_metrics().ok_or_else(no_pool)?;
+        Ok(Self(Arc::new(Inner { wasm, linker, instances: options.instances, taken })))
     }
 
     /// Bytes that a plugin's `memory` can be at most.
@@ -68,36 +75,27 @@ impl Engine {
         hasher.finish()
     }
 
-    /// Room for one more instance; `None` when all are taken.
-    pub(super) fn slot(&self) -> Option<Slot> {
-        let taken = self.0.taken.fetch_add(1, Relaxed);
-        let slot = Slot(Arc::clone(&self.0));
-        (taken < self.0.slots).then_some(slot)
-    }
-
     /// Instances alive now.
-    pub fn instances(&self) -> u32 {
-        self.0.taken.load(Relaxed)
+    pub fn instances(&self) -> u64 {
+        self.0.taken.component_instances()
     }
 
-    /// Whether idle instances should give way, because most of the pool is taken.
+    /// Whether idle instances should give way, because most of something that the pool has is taken: a component may be
+    /// made of a hundred core instances, and a few of it take what would be enough for hundreds of others.
     pub(super) fn is_crowded(&self) -> bool {
-        self.instances() > self.0.slots / 4 * 3
+        let Inner { instances, taken, .. } = &*self.0;
+        let most = |of_each: u32| u64::from(instances.saturating_mul(of_each)) / 4 * 3;
+        taken.component_instances() > most(1)
+            || taken.core_instances() > most(CORE_INSTANCES)
+            || taken.memories() as u64 > most(1)
+            || taken.tables() as u64 > most(TABLES)
     }
 }
 
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Engine").field("slots", &self.0.slots).field("taken", &self.instances()).finish_non_exhaustive()
-    }
-}
-
-/// One instance's place in the pool, given back when dropped.
-pub(super) struct Slot(Arc<Inner>);
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        self.0.taken.fetch_sub(1, Relaxed);
+        let (most, alive) = (self.0.instances, self.instances());
+        f.debug_struct("Engine").field("most", &most).field("alive", &alive).finish_non_exhaustive()
     }
 }
 
@@ -122,12 +120,12 @@ fn pool(options: EngineOptions) -> PoolingAllocationConfig {
         .max_core_instances_per_component(128)
         .max_memories_per_component(4)
         .max_tables_per_component(32)
-        .total_core_instances(instances.saturating_mul(8))
+        .total_core_instances(instances.saturating_mul(CORE_INSTANCES))
         .max_core_instance_size(4 << 20)
         .total_memories(instances)
         .max_memories_per_module(4)
         .max_memory_size(usize::try_from(MAX_MEMORY).unwrap_or(usize::MAX))
-        .total_tables(instances.saturating_mul(2))
+        .total_tables(instances.saturating_mul(TABLES))
         .max_tables_per_module(8)
         .table_elements(100_000)
         .total_stacks(instances)

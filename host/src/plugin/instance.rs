@@ -6,7 +6,6 @@ use wasmtime::Store;
 
 use super::bindings;
 use super::contract::{Call, Outcome};
-use super::engine::Slot;
 use super::failure::Failure;
 use super::limits::Permit;
 use super::memory::MemoryGuard;
@@ -30,7 +29,6 @@ pub(super) struct Instance {
     exports: bindings::Stage,
     /// What the last call was given.
     fuel: u64,
-    _slot: Slot,
 }
 
 /// Watches the fuel of a start, so that it is known also where the start fails or is dropped in its midst.
@@ -55,10 +53,6 @@ impl Instance {
     /// Makes the guest and hands it its configuration. Adds the fuel of that to `fuel`, however it ends. Fails with the
     /// reason that a call would be given.
     pub(super) async fn start(stage: &Stage, fuel: &mut u64) -> Result<Self, Failure> {
-        let slot = stage
-            .engine
-            .slot()
-            .ok_or_else(|| Failure::new(StageOutcome::Saturated, "the node's instance pool is used up".to_owned()))?;
         let state = State {
             plugin: stage.name.clone(),
             lent: stage.lent.clone(),
@@ -79,7 +73,7 @@ impl Instance {
         let configured = exports.call_configure(&mut *meter.store, &stage.settings.config).await.map_err(of)?;
         drop(meter);
         match configured {
-            Ok(()) => Ok(Self { store, exports, fuel: 0, _slot: slot }),
+            Ok(()) => Ok(Self { store, exports, fuel: 0 }),
             Err(refusal) => Err(Failure::new(StageOutcome::Error, refusal)),
         }
     }

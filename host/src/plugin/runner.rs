@@ -282,6 +282,14 @@ impl Runners {
         runner
     }
 
+    /// Lets go of all idle instances where most of the node's pool is taken, whosever stages hold it: what is idle for
+    /// one customer shall not refuse another's call.
+    pub(crate) fn give_way(&self) {
+        if self.0.first().is_some_and(|runner| runner.stage.engine.is_crowded()) {
+            self.0.iter().for_each(|runner| runner.idle.borrow_mut().clear());
+        }
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Rc<Runner>> {
         self.0.iter()
     }

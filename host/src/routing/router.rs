@@ -107,6 +107,7 @@ impl Router {
                     Err(dismissal) => return inner.refuse_stranger(&call, dismissal),
                 },
             };
+            inner.runners.give_way();
             let lanes = inner.lanes.get(customer.index).map_or(&[][..], Vec::as_slice);
             let entry = Entry::of(customer, call, prefix);
             let mut passage = Passage::new((&inner.snapshot, &inner.failures), customer, entry, digest, cancel);

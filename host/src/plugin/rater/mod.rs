@@ -20,7 +20,7 @@ pub use self::bindings::trunkline::routing::types::{Attribute, Decimal};
 use self::state::State;
 use super::component::Component;
 use super::counters::Counters;
-use super::engine::{Engine, Slot};
+use super::engine::Engine;
 use super::error::LoadError;
 use super::failure::Failure;
 use super::instance::{MAX_HANDED_OVER, START_FUEL_FACTOR, YIELD_INTERVAL};
@@ -70,7 +70,6 @@ pub struct Rater {
 struct Instance {
     store: Store<State>,
     exports: bindings::Rater,
-    _slot: Slot,
 }
 
 impl Rater {
@@ -144,10 +143,6 @@ impl Rater {
     }
 
     async fn start(&self) -> Result<Instance, Failure> {
-        let slot = self
-            .engine
-            .slot()
-            .ok_or_else(|| Failure::new(StageOutcome::Saturated, "the node's instance pool is used up"))?;
         let state = State {
             name: Arc::clone(&self.name),
             counters: Arc::clone(&self.counters),
@@ -164,7 +159,7 @@ impl Rater {
         store.fuel_async_yield_interval(Some(YIELD_INTERVAL)).map_err(of)?;
         let exports = self.pre.instantiate_async(&mut store).await.map_err(of)?;
         match exports.call_configure(&mut store, &self.settings.config).await.map_err(of)? {
-            Ok(()) => Ok(Instance { store, exports, _slot: slot }),
+            Ok(()) => Ok(Instance { store, exports }),
             Err(refusal) => Err(Failure::new(StageOutcome::Error, refusal)),
         }
     }

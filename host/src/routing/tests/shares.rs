@@ -66,3 +66,38 @@ async fn the_starts_of_instances_are_in_the_record_on_the_bill_and_run_into_the_
         assert_eq!(outcomes(&call(&router).await), [StageOutcome::Share], "{isolation}");
     }
 }
+
+/// The component, made of so many core instances more.
+fn of_many_instances(mut component: Vec<u8>, many: u8) -> Vec<u8> {
+    assert!(many < 64, "lengths of one byte");
+    let modules = (0..component.len()).filter(|at| component[*at..].starts_with(b"\0asm\x01\0\0\0")).count();
+    let modules = u8::try_from(modules).unwrap();
+    // A core module without content, and a section of core instances: of that module, with no arguments.
+    component.extend([1, 8]);
+    component.extend(b"\0asm\x01\0\0\0");
+    component.extend([2, 1 + 3 * many, many]);
+    component.extend([0, modules, 0].repeat(many.into()));
+    component
+}
+
+#[tokio::test]
+async fn idle_instances_that_take_most_of_the_pool_give_way_to_another_customers_stage() {
+    // A pool of 64 instances has 512 core instances.
+    let bed = Bed::new();
+    bed.put("a.wasm", &of_many_instances(Guest::answering(&reject(486)).build(), 40));
+    bed.put("own.wasm", &of_many_instances(Guest::answering(&reject(603)).build(), 40));
+    let config = format!("{ONE}\n[customers.bravo]\nsources = ['198.51.100.0/24']\nplugins = {{ a = 'own.wasm' }}");
+    let snapshot = Arc::new(build(&bed, &config, &parts(&bed), None).await);
+    // The workers make an instance of each ready, until no more fits.
+    let workers: Vec<Router> = (0..13).map(|_| Router::new(Arc::clone(&snapshot))).collect();
+    let (late, full) = workers.split_last().unwrap();
+    for worker in full {
+        worker.warm_up().await;
+    }
+    assert_eq!(outcomes(&call(late).await), [StageOutcome::Saturated]);
+    for worker in full {
+        let other = worker.route(call_from("198.51.100.1:5060"), Cancel::default()).await;
+        assert_eq!(code(&other), 603, "{:?}", other.facts.stages);
+    }
+    assert_eq!(outcomes(&call(late).await), [StageOutcome::Reject]);
+}
