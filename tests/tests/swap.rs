@@ -64,6 +64,9 @@ fn a_plugin_swapped_fifty_times_under_load_costs_no_call_and_no_stage() -> Resul
         swapped.map(|()| all)
     })?;
     assert_eq!(meanwhile.failed, 0);
+    // A worker that each swap stopped for as long as a caller waits for its first answer would have far more sent again.
+    let again = (meanwhile.retransmissions, meanwhile.successful);
+    assert!(again.0 <= again.1 / 10, "{} messages of {} calls were sent again", again.0, again.1);
     let records = router.wait_for_records(1 + meanwhile.successful as usize)?;
     assert!(records.iter().all(|record| record.stages.iter().all(|stage| stage.outcome.is_verdict())));
     let versions: BTreeSet<&str> = of(&records, "lrn").iter().map(|(digest, _)| *digest).collect();
