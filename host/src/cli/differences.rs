@@ -1,19 +1,30 @@
 //! Two answers of a stage, and where they differ.
 
-use crate::plugin::recorded::Answered;
+use serde::Serialize;
+
+use crate::plugin::recorded::{Answered, Verdict};
 
 /// An answer in pieces that can be compared one by one.
 pub(super) fn parts(answered: &Answered) -> Vec<String> {
     match answered {
         Answered::Error { error } => vec![format!("error {error}")],
         Answered::Outcome(outcome) => {
-            let json = |value: serde_json::Result<String>| value.unwrap_or_else(|error| error.to_string());
-            let mut parts = vec![format!("verdict {}", json(serde_json::to_string(&outcome.verdict)))];
-            parts.extend(outcome.edits.iter().map(|edit| format!("edit {}", json(serde_json::to_string(edit)))));
+            let mut parts = match &outcome.verdict {
+                // Of a hunt, only the attempts that differ are of interest.
+                Verdict::Route(routes) if !routes.is_empty() => {
+                    routes.iter().map(|route| format!("route {}", json(route))).collect()
+                }
+                verdict => vec![format!("verdict {}", json(verdict))],
+            };
+            parts.extend(outcome.edits.iter().map(|edit| format!("edit {}", json(edit))));
             parts.extend(outcome.attributes.iter().map(|(name, value)| format!("attribute {name} = {value}")));
             parts
         }
     }
+}
+
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_else(|error| error.to_string())
 }
 
 /// What only the one or only the other has: `-` was expected, `+` was answered. What both have is left out, unless it
@@ -45,6 +56,14 @@ mod tests {
         let other = answered(r#"{"verdict": "proceed", "attributes": [["vip", "silver"], ["a", "b"]]}"#);
         let lines = [('-', "attribute vip = gold".to_owned()), ('+', "attribute vip = silver".to_owned())];
         assert_eq!(differences(&expected, &other), lines);
+    }
+
+    #[test]
+    fn of_a_hunt_the_attempts_that_differ_are_shown() {
+        let expected = answered(r#"{"verdict": {"route": [{"gateway": "a"}, {"gateway": "b"}]}}"#);
+        let other = answered(r#"{"verdict": {"route": [{"gateway": "a"}, {"gateway": "c"}]}}"#);
+        let lines = [('-', r#"route {"gateway":"b"}"#), ('+', r#"route {"gateway":"c"}"#)];
+        assert_eq!(differences(&expected, &other), lines.map(|(sign, text)| (sign, text.to_owned())));
     }
 
     #[test]

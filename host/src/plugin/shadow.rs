@@ -144,7 +144,7 @@ async fn run(job: Job, warm: &mut Vec<(Arc<Stage>, Instance)>) {
     if trial.kind == Kind::Shadow {
         trial.count_own(Ran { failed, micros, fuel });
     }
-    if recording.withheld() > 0 {
+    if !recording.withheld().is_empty() {
         trial.count_withheld();
         return;
     }

@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use clap::Args;
 
 use crate::config::model::{Breaker, Config, Isolation};
+use crate::plugin::versions::digest;
 use crate::plugin::{Component, ComponentFinder, Components, Engine, EngineOptions, Lent, Limits, LoadError};
 use crate::plugin::{Stage, StageSettings};
 
@@ -40,8 +41,10 @@ pub(super) struct Bed {
     runtime: tokio::runtime::Runtime,
     /// The component.
     pub(super) component: Component,
+    /// Whether it had been compiled before.
+    pub(super) known: bool,
     /// How long it took to compile, or to read what was compiled before.
-    pub(super) compiled: Duration,
+    pub(super) took: Duration,
 }
 
 impl Bed {
@@ -54,11 +57,13 @@ impl Bed {
         let engine = Engine::new(EngineOptions { instances: 16 })?;
         let components = Components::new(engine, ComponentFinder::new(Vec::new()), cache());
         let path = file.canonicalize().with_context(|| file.display().to_string())?;
+        let (path, bytes) = components.bytes(&path.to_string_lossy(), Path::new("/"))?;
+        let known = components.is_compiled(&digest(&bytes));
         let began = Instant::now();
-        let component = components.load(&path.to_string_lossy(), Path::new("/"))?;
-        let compiled = began.elapsed();
+        let component = components.admit(path, &bytes)?;
+        let took = began.elapsed();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        Ok(Self { components, runtime, component, compiled })
+        Ok(Self { components, runtime, component, known, took })
     }
 
     /// Starts it once, as a node does when it loads it.

@@ -1,5 +1,6 @@
 //! `trunkline plugin bench`
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -58,6 +59,7 @@ impl Bench {
         let time = Duration::from_secs(self.seconds);
         let (warm, fuel) = bed.block_on(warm(&stage, &calls, time))?;
         let cold = bed.block_on(cold(&stage, &calls, time))?;
+        let mut out = io::stdout().lock();
         if self.json {
             let told = json!({
                 "warm": warm.len(),
@@ -66,14 +68,14 @@ impl Bench {
                 "warm-micros": { "median": warm.at(50) as f64 / 1e3, "p99": warm.at(99) as f64 / 1e3 },
                 "cold-micros": { "median": cold.at(50) as f64 / 1e3, "p99": cold.at(99) as f64 / 1e3 },
             });
-            println!("{told:#}");
+            writeln!(out, "{told:#}")?;
             return Ok(());
         }
-        println!("{}: {} calls warm, {} cold", self.file.display(), warm.len(), cold.len());
-        println!("  {:<12}{:>14}{:>14}", "", "median", "p99");
-        println!("  {:<12}{:>14}{:>14}", "fuel", thousands(fuel.at(50)), thousands(fuel.at(99)));
-        println!("  {:<12}{:>14}{:>14}", "warm, µs", micros(warm.at(50)), micros(warm.at(99)));
-        println!("  {:<12}{:>14}{:>14}", "cold, µs", micros(cold.at(50)), micros(cold.at(99)));
+        writeln!(out, "{}: {} calls warm, {} cold", self.file.display(), warm.len(), cold.len())?;
+        writeln!(out, "  {:<12}{:>14}{:>14}", "", "median", "p99")?;
+        writeln!(out, "  {:<12}{:>14}{:>14}", "fuel", thousands(fuel.at(50)), thousands(fuel.at(99)))?;
+        writeln!(out, "  {:<12}{:>14}{:>14}", "warm, µs", micros(warm.at(50)), micros(warm.at(99)))?;
+        writeln!(out, "  {:<12}{:>14}{:>14}", "cold, µs", micros(cold.at(50)), micros(cold.at(99)))?;
         Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! `trunkline plugin check`
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -9,6 +10,7 @@ use trunkline_plugin_kit::component::Border;
 
 use super::bed::{Bed, Settings};
 use super::thousands;
+use crate::cli::render::printable;
 use crate::plugin::{CONTRACT_VERSION, LoadError};
 
 /// Say what a component is, what it may reach, and whether a router would load it.
@@ -28,49 +30,52 @@ pub(super) struct Check {
 impl Check {
     pub(super) fn execute(&self) -> anyhow::Result<ExitCode> {
         let bytes = std::fs::read(&self.file).with_context(|| self.file.display().to_string())?;
-        println!("{}", self.file.display());
-        line("size", &format!("{} bytes", thousands(bytes.len() as u64)));
+        let mut out = io::stdout().lock();
+        writeln!(out, "{}", self.file.display())?;
+        let mut line = |label: &str, text: &str| writeln!(out, "  {label:<10}{}", printable(text));
+        line("size", &format!("{} bytes", thousands(bytes.len() as u64)))?;
         let bed = match Bed::new(&self.file) {
             Ok(bed) => bed,
             Err(error) => {
-                line("loads", &format!("no: {error:#}"));
+                line("loads", &format!("no: {error:#}"))?;
                 return Ok(ExitCode::FAILURE);
             }
         };
-        line("digest", &format!("sha256:{}, in call records {}", bed.component.digest, bed.component.short_digest()));
+        line("digest", &format!("sha256:{}, in call records {}", bed.component.digest, bed.component.short_digest()))?;
         let border = Border::of(&bytes)?;
-        line("contract", &format!("{}; this router has {CONTRACT_VERSION}", versions(&border)));
-        line("exports", &border.exports.join(", "));
-        line("imports", &if border.imports.is_empty() { "nothing".to_owned() } else { border.imports.join(", ") });
+        line("contract", &format!("{}; this router has {CONTRACT_VERSION}", versions(&border)))?;
+        line("exports", &names(&border.exports))?;
+        line("imports", &names(&border.imports))?;
         let mut label = "may reach";
         for (interface, _) in border.own() {
-            line(label, reach(interface));
+            line(label, reach(interface))?;
             label = "";
         }
         if border.imports.is_empty() {
-            line(label, "nothing: it sees the call, and answers");
+            line(label, "nothing: it sees the call, and answers")?;
         }
         let loads = bed.stage(&self.settings);
-        line("compiled", &format!("in {:.0} ms", bed.compiled.as_secs_f64() * 1e3));
+        let took = format!("{:.0} ms", bed.took.as_secs_f64() * 1e3);
+        line("compiled", &if bed.known { format!("before; read in {took}") } else { format!("in {took}") })?;
         Ok(match loads {
             Ok(_) => {
-                line("loads", "yes");
+                line("loads", "yes")?;
                 ExitCode::SUCCESS
             }
             Err(LoadError::Refused(why)) => {
-                line("loads", &format!("yes; it refuses this configuration: {why}"));
+                line("loads", &format!("yes; it refuses this configuration: {why}"))?;
                 ExitCode::SUCCESS
             }
             Err(error) => {
-                line("loads", &format!("no: {error}"));
+                line("loads", &format!("no: {error}"))?;
                 ExitCode::FAILURE
             }
         })
     }
 }
 
-fn line(label: &str, text: &str) {
-    println!("  {label:<10}{}", crate::cli::render::printable(text));
+fn names(names: &[String]) -> String {
+    if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
 }
 
 /// Those of the contract that it is built against.

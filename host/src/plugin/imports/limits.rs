@@ -1,6 +1,7 @@
 //! `limits`: rates and permits. Those of a stage that fails are given back with its state.
 
 use crate::plugin::bindings::trunkline::routing::limits::Host;
+use crate::plugin::recorded::Asked;
 use crate::plugin::state::State;
 use crate::plugin::trace::story::{Answer, Question};
 
@@ -12,7 +13,7 @@ impl Host for State {
         // Who is told again takes nothing: what was granted once is not granted twice.
         if let Some((recording, _)) = self.told() {
             return recording.rate(&key).unwrap_or_else(|| {
-                recording.withhold();
+                recording.withhold(Asked::Rate { key, granted: true });
                 true
             });
         }
@@ -29,7 +30,7 @@ impl Host for State {
     fn take_permit(&mut self, key: String, max: u32) -> bool {
         if let Some((recording, _)) = self.told() {
             return recording.permit(&key).unwrap_or_else(|| {
-                recording.withhold();
+                recording.withhold(Asked::Permit { key, granted: true });
                 true
             });
         }

@@ -13,6 +13,7 @@ use wasmtime::component::Linker;
 use crate::lookup::row::Field;
 use crate::lookup::{self, Load, Origin, Probe};
 use crate::plugin::bindings::trunkline::routing::lookups::{LookupError, Query};
+use crate::plugin::recorded::Asked;
 use crate::plugin::state::State;
 use crate::plugin::trace::Open;
 use crate::plugin::trace::story::{self, Question};
@@ -130,7 +131,8 @@ impl State {
                 if let Some(Probe::Ready(found)) = memory.then(held).flatten() {
                     of_row(found)
                 } else {
-                    recording.withhold();
+                    let (table, key) = (name.to_owned(), key.to_owned());
+                    recording.withhold(Asked::Lookup { table, key, row: None, error: None });
                     Err(LookupError::Unavailable(NOT_RECORDED.to_owned()))
                 }
             }
@@ -146,7 +148,8 @@ impl State {
             let rows = self.table(name).and_then(|table| table.prefix(digits));
             return Some(of_rows(rows));
         }
-        recording.withhold();
+        let (table, digits) = (name.to_owned(), digits.to_owned());
+        recording.withhold(Asked::Prefixes { table, digits, rows: Vec::new(), error: None });
         Some(Err(LookupError::Unavailable(NOT_RECORDED.to_owned())))
     }
 

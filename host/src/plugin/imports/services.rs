@@ -2,6 +2,7 @@
 
 use crate::lookup;
 use crate::plugin::bindings::trunkline::routing::services::{Host, Method, Request, Response, ServiceError};
+use crate::plugin::recorded::Asked;
 use crate::plugin::state::State;
 use crate::plugin::trace::story::{Answer, Question};
 
@@ -9,7 +10,8 @@ impl Host for State {
     async fn call(&mut self, service: String, request: Request) -> Result<Response, ServiceError> {
         if let Some((recording, _)) = self.told() {
             let told = recording.service(&service, &request.path).unwrap_or_else(|| {
-                recording.withhold();
+                let (service, path) = (service.clone(), request.path.clone());
+                recording.withhold(Asked::Service { service, path, status: 0, body: String::new(), error: None });
                 Err(ServiceError::Unavailable("not in the recording".to_owned()))
             });
             if matches!(told, Err(ServiceError::Deadline | ServiceError::Unavailable(_))) {

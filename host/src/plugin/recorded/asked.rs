@@ -104,13 +104,13 @@ pub struct Recording(Mutex<Pages>);
 #[derive(Debug, Default)]
 struct Pages {
     asked: Vec<Asked>,
-    withheld: u32,
+    withheld: Vec<Asked>,
 }
 
 impl Recording {
     /// Of these.
     pub fn of(asked: Vec<Asked>) -> Self {
-        Self(Mutex::new(Pages { asked, withheld: 0 }))
+        Self(Mutex::new(Pages { asked, withheld: Vec::new() }))
     }
 
     /// What was asked.
@@ -118,17 +118,22 @@ impl Recording {
         self.pages(|pages| pages.asked.clone())
     }
 
-    /// How often a stage that was told again asked what was not there.
-    pub fn withheld(&self) -> u32 {
-        self.pages(|pages| pages.withheld)
+    /// What a stage that was told again asked, each once, and had no answer to.
+    pub fn withheld(&self) -> Vec<Asked> {
+        self.pages(|pages| pages.withheld.clone())
     }
 
     fn pages<T>(&self, look: impl FnOnce(&mut Pages) -> T) -> T {
         look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub(in crate::plugin) fn withhold(&self) {
-        self.pages(|pages| pages.withheld = pages.withheld.saturating_add(1));
+    /// A question without an answer, as it would stand in the recording of a source that knows nothing.
+    pub(in crate::plugin) fn withhold(&self, question: Asked) {
+        self.pages(|pages| {
+            if pages.withheld.len() < MAX_ASKED && !pages.withheld.contains(&question) {
+                pages.withheld.push(question);
+            }
+        });
     }
 
     fn write(&self, asked: Asked) {

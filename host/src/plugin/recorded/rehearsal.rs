@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Answered, Asking, Outcome, RecordedCall, RecordedHeaders, Recording};
+use super::{Answered, Asked, Asking, Outcome, RecordedCall, RecordedHeaders, Recording};
 use crate::cdr::record::StageOutcome;
 use crate::plugin::failure::Failure;
 use crate::plugin::instance::Instance;
@@ -22,8 +22,8 @@ pub struct Rehearsed {
     pub fuel: u64,
     /// Wall clock.
     pub time: Duration,
-    /// Questions that the recording had no answer to.
-    pub withheld: u32,
+    /// Questions that the recording had no answer to, each once.
+    pub withheld: Vec<Asked>,
 }
 
 /// Runs every call in turn on a warm instance, under the stage's own limits. Within a tokio runtime; counts nothing for
