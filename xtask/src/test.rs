@@ -19,7 +19,7 @@ pub(crate) struct Arguments {
 }
 
 /// The programs that the end-to-end tests run, and the Debian packages they come in.
-pub(crate) const PROGRAMS: [(&str, &str); 16] = [
+pub(crate) const PROGRAMS: [(&str, &str); 17] = [
     ("sipp", "sip-tester"),
     ("sipsak", "sipsak"),
     ("kamailio", "kamailio"),
@@ -35,6 +35,7 @@ pub(crate) const PROGRAMS: [(&str, &str); 16] = [
     ("mkfs.ext4", "e2fsprogs"),
     ("faketime", "faketime"),
     ("valgrind", "valgrind"),
+    ("tsc", "node-typescript"),
     // The server itself is not in the path; this comes with it.
     ("pg_createcluster", "postgresql"),
 ];
