@@ -164,7 +164,8 @@ impl Setup {
     /// One of the plugins under `plugins/faults`, as a plugin of that name.
     pub fn fault(self, name: &str, keys: &str) -> Result<Self> {
         let file = plugins_folder()?.join("faults").join(format!("{name}.wasm"));
-        Ok(self.plugin(name, &format!("component = \"{}\"\n{keys}", file.display())))
+        // One that is large and skipped would not be waited for, and the first calls are to meet it.
+        Ok(self.plugin(name, &format!("component = \"{}\"\ncompile = \"wait\"\n{keys}", file.display())))
     }
 
     /// A pipeline of these stages.

@@ -47,7 +47,8 @@ fn what_a_guest_throws_is_in_the_log_and_in_the_record_of_a_call_that_goes_on() 
     let plugin = |name: &str, config: &str| {
         let component = examples.join(name).with_extension("wasm");
         format!(
-            "component = {:?}\nmemory = \"64MiB\"\nfuel = 50_000_000\ndeadline = \"5s\"\non-failure = \"skip\"\nconfig = {config}",
+            "component = {:?}\nmemory = \"64MiB\"\nfuel = 50_000_000\ndeadline = \"5s\"\non-failure = \"skip\"\n\
+             compile = \"wait\"\nconfig = {config}",
             component.display().to_string()
         )
     };
@@ -94,7 +95,7 @@ fn a_python_plugin_that_is_still_compiled_stalls_neither_the_start_nor_a_call() 
     fs::write(&component, marked(&example, &fastrand::u64(..).to_le_bytes())?)?;
     let plugin = format!(
         "component = {:?}\nmemory = \"64MiB\"\nfuel = 50_000_000\ndeadline = \"5s\"\non-failure = \"skip\"\n\
-         compile = \"background\"\nconfig = {{ deck = \"deck\" }}",
+         config = {{ deck = \"deck\" }}",
         component.display().to_string()
     );
     let router = setup
@@ -113,6 +114,9 @@ fn a_python_plugin_that_is_still_compiled_stalls_neither_the_start_nor_a_call() 
     };
 
     assert_eq!(call()?, StageOutcome::Loading, "the router is ready long before the component is");
+    let log = router.log();
+    let told = log.lines().find(|line| line.contains("the start does not wait for this component to be compiled"));
+    assert!(told.is_some_and(|line| line.contains("time-of-day")), "{log}");
 
     // It asks the deck for a column that is not there: with that it has run.
     until("the component to be compiled", Duration::from_mins(3), || Ok((call()? == StageOutcome::Error).then_some(())))

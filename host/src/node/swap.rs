@@ -102,9 +102,9 @@ impl Desk {
             match put {
                 Ok(()) => {
                     self.write_down(&self.snapshot());
-                    tracing::info!(plugin = %name, "component compiled: its stage runs");
+                    tracing::info!(plugin = %name, "its stage runs");
                 }
-                Err(error) => tracing::error!(plugin = %name, "its stage stays skipped as loading: {}", error.why),
+                Err(error) => tracing::error!(plugin = %name, "its stage goes on failing as loading: {}", error.why),
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use super::cache::Cache;
 use super::engine::Engine;
@@ -143,8 +144,11 @@ impl Components {
         if let Some(code) = self.cache.as_ref().and_then(|cache| cache.get(&self.engine, digest)) {
             return Ok(code);
         }
+        let began = Instant::now();
         let code = wasmtime::component::Component::new(self.engine.wasm(), bytes)
             .map_err(|error| not(path, format!("is no valid component: {error:#}")))?;
+        let (path, millis) = (path.display(), began.elapsed().as_millis());
+        tracing::info!(%path, bytes = bytes.len(), millis, "component compiled");
         if let Some(cache) = &self.cache {
             cache.put(&self.engine, digest, &code);
         }

@@ -122,8 +122,8 @@ impl Maker {
                 }
             }
             _ => {
-                let pending = old.is_none() && before.is_none() && plugin.compile == Compile::Background;
-                if pending && !self.parts.components.is_compiled(&found.digest) {
+                let starting = old.is_none() && before.is_none();
+                if starting && !self.parts.components.is_compiled(&found.digest) && !self.waits(name, plugin, &found) {
                     return Ok(seat(None, None, None));
                 }
                 self.stage(name, plugin, &self.admit(found).await?).await?
@@ -139,6 +139,18 @@ impl Maker {
             shadow = self.inherit(name, plugin, shadow, old.shadow.as_ref(), &stage).await;
         }
         Ok(seat(Some(stage), trial, shadow))
+    }
+
+    /// Whether the start waits for this component to be compiled. A dry run does for all: it has to tell what is wrong.
+    fn waits(&self, name: &SeatName, plugin: &Plugin, found: &Found) -> bool {
+        let (path, bytes) = (found.path.display(), found.bytes.len());
+        let waits = self.parts.is_dry_run() || plugin.compile(&name.plugin, bytes) == Compile::Wait;
+        if waits {
+            tracing::info!(plugin = %name, %path, bytes, "the start waits for this component to be compiled");
+        } else {
+            tracing::info!(plugin = %name, %path, bytes, "the start does not wait for this component to be compiled: its stage fails as loading until then");
+        }
+        waits
     }
 
     /// The trial goes on with what it has counted. One that was begun by hand has no place in the file: it goes on too.

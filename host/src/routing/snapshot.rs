@@ -58,6 +58,13 @@ pub struct Parts {
     pub shadows: Option<Shadows>,
 }
 
+impl Parts {
+    /// Whether no calls will go by what is made with them.
+    pub(super) fn is_dry_run(&self) -> bool {
+        self.shadows.is_none()
+    }
+}
+
 /// The routing part of a configuration. Never changes; a reload or a swap makes another.
 #[derive(Clone)]
 pub struct Snapshot {

@@ -6,6 +6,7 @@ mod identities;
 mod outcomes;
 mod shares;
 mod snapshots;
+mod starts;
 mod trials;
 mod ways;
 

@@ -37,9 +37,8 @@ pub struct Plugin {
     /// Handed to `configure` as JSON.
     #[serde(default)]
     pub config: toml::Table,
-    /// Whether the node's start waits for the component's compilation. Default wait.
-    #[serde(default)]
-    pub compile: Compile,
+    /// Whether the node's start waits for the component's compilation. Default: see [`Plugin::compile`].
+    pub compile: Option<Compile>,
     /// Calls that a new version must answer as recorded before it is swapped in: a file of JSON lines.
     pub recorded_calls: Option<PathBuf>,
     /// How a version is watched that was swapped in.
@@ -52,17 +51,27 @@ pub struct Plugin {
 }
 
 /// What happens at the node's start while a component is compiled.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Compile {
     /// The node takes no calls yet.
-    #[default]
     Wait,
     /// The node takes calls; the stage fails with the reason `loading`, as its `on-failure` says.
     Background,
 }
 
+/// A component of more bytes takes a second or longer to compile: there is an interpreter in it.
+const LARGE: usize = 1 << 20;
+
 impl Plugin {
+    /// Whether the start waits for a component of so many bytes, where it is not compiled yet. Where nothing is
+    /// configured it does, save for one that takes seconds and that calls go on without. By size and not by a clock, so
+    /// that every start of every machine does the same, and what costs milliseconds is there for the first call.
+    pub fn compile(&self, name: &str, bytes: usize) -> Compile {
+        let spared = bytes > LARGE && self.on_failure(name) == OnFailure::Skip;
+        self.compile.unwrap_or(if spared { Compile::Background } else { Compile::Wait })
+    }
+
     /// What a failure of this plugin, so named, does: what only adds to a call is skipped; what decides about it fails
     /// closed.
     pub fn on_failure(&self, name: &str) -> OnFailure {

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::*;
-use crate::plugin::Trace;
 use crate::plugin::shadow::Shadows;
 use crate::plugin::trial::{Kind, Standing};
 use crate::plugin::versions::SeatName;
@@ -128,19 +127,6 @@ async fn a_customer_has_its_own_configuration_and_limits_beside_the_shared_compo
     let routed = call(&router).await;
     assert_eq!((code(&routed), outcomes(&routed)), (580, vec![StageOutcome::Fuel]));
     assert!(routed.facts.stages[0].fuel <= 5_000);
-}
-
-#[tokio::test]
-async fn a_stage_whose_component_is_still_compiled_is_skipped_as_loading() {
-    let bed = Bed::new();
-    bed.put("a.wasm", &answering(486));
-    let config = ONE.replace("plugins.a.component", "plugins.a.compile = 'background'\n plugins.a.component");
-    let snapshot = build(&bed, &config, &parts(&bed), None).await;
-    let trace = Arc::new(Trace::default());
-    let call = NewCall { trace: Some(Arc::clone(&trace)), ..call_from("192.0.2.1:5060") };
-    let routed = Router::new(Arc::new(snapshot)).route(call, Cancel::default()).await;
-    assert_eq!((code(&routed), outcomes(&routed)), (503, vec![StageOutcome::Loading]));
-    assert_eq!(trace.stories().len(), 1, "the stories of the stages behind it stand in their places");
 }
 
 #[tokio::test]
