@@ -147,7 +147,7 @@ impl Components {
         let began = Instant::now();
         let code = wasmtime::component::Component::new(self.engine.wasm(), bytes)
             .map_err(|error| not(path, format!("is no valid component: {error:#}")))?;
-        let (path, millis) = (path.display(), began.elapsed().as_millis());
+        let (path, millis) = (path.display(), began.elapsed().as_millis() as u64);
         tracing::info!(%path, bytes = bytes.len(), millis, "component compiled");
         if let Some(cache) = &self.cache {
             cache.put(&self.engine, digest, &code);
