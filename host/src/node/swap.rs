@@ -97,9 +97,10 @@ impl Desk {
             let _one = self.lock();
             let snapshot = self.snapshot();
             // A swap or a reload may have been quicker.
-            let Some(seat) = snapshot.seat(&name).filter(|seat| seat.stage.is_none()) else { continue };
-            let put = made.and_then(|stage| self.put(Seat { stage: Some(Arc::new(stage)), ..(**seat).clone() }));
-            match put {
+            if snapshot.seat(&name).is_none_or(|seat| seat.stage.is_some()) {
+                continue;
+            }
+            match made.and_then(|seat| self.put(seat)) {
                 Ok(()) => {
                     self.write_down(&self.snapshot());
                     tracing::info!(plugin = %name, "its stage runs");

@@ -205,10 +205,21 @@ impl Maker {
         Ok(Some(Arc::new(Trial::new(candidate, Kind::Shadow, shadow.share, u64::MAX, RollBack::default()))))
     }
 
-    /// The configured component, compiled now: for a place that was left empty at the start.
-    pub async fn configured(&self, name: &SeatName, plugin: &Plugin) -> Result<Stage, LoadError> {
+    /// A place that was left empty at the start: the configured component, compiled now, and the versions that are on
+    /// trial beside it. One of these that cannot run is told, and the stage runs without it.
+    pub async fn configured(&self, name: &SeatName, plugin: &Plugin) -> Result<Seat, LoadError> {
         let found = self.find(reference(name, plugin)).await?;
-        self.stage(name, plugin, &self.admit(found).await?).await
+        let configured = found.digest.as_str().into();
+        let stage = Arc::new(self.stage(name, plugin, &self.admit(found).await?).await?);
+        let trial = self.canary(name, plugin, &stage).await.unwrap_or_else(|error| {
+            tracing::error!(plugin = %name, "its canary cannot run: {error}");
+            None
+        });
+        let shadow = self.shadow(name, plugin, &stage).await.unwrap_or_else(|error| {
+            tracing::error!(plugin = %name, "its shadow cannot run: {error}");
+            None
+        });
+        Ok(Seat { name: name.clone(), configured, stage: Some(stage), trial, shadow })
     }
 
     /// A component that was handed over, as a stage for this place; kept for a restart.

@@ -4,6 +4,8 @@ use super::trials::{ONE, build, call};
 use super::*;
 use crate::plugin::Trace;
 use crate::plugin::shadow::Shadows;
+use crate::plugin::versions::SeatName;
+use crate::routing::{Maker, plugin_of};
 
 /// Refuses every call with 486. In a custom section it has 2 MiB more: as large as one with an interpreter in it.
 fn large() -> Vec<u8> {
@@ -42,6 +44,21 @@ async fn a_start_waits_for_all_but_large_components_that_calls_go_on_without() {
     ] {
         assert_eq!(first(&component, keys, false).await, outcome, "{} bytes, {keys}", component.len());
         assert_eq!(first(&component, keys, true).await, runs, "a dry run waits: {} bytes, {keys}", component.len());
+    }
+}
+
+#[tokio::test]
+async fn what_a_start_did_not_wait_for_comes_with_its_shadow_and_without_one_that_cannot_run() {
+    let bed = Bed::new();
+    bed.put("a.wasm", &large());
+    bed.put("new.wasm", &small());
+    for (shadow, runs) in [("new.wasm", true), ("nowhere.wasm", false)] {
+        let config: Config = toml::from_str(&format!("{ONE}\n[plugins.a.shadow]\ncomponent = '{shadow}'")).unwrap();
+        let name = SeatName::new("a", None);
+        let plugin = plugin_of(&config, &name).unwrap();
+        let seat = Maker::new(parts(&bed), bed.folder().to_owned()).configured(&name, &plugin).await.unwrap();
+        assert!(seat.stage.is_some());
+        assert_eq!(seat.shadow.is_some(), runs, "{shadow}");
     }
 }
 
