@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -25,6 +26,19 @@ fn project(language: &str) -> Result<(TempDir, PathBuf)> {
     Ok((folder, project))
 }
 
+/// The compilers of this machine, and room of its own for what is compiled: a component with an interpreter differs from
+/// one build to the next, and would fill the cache that all tests share.
+fn cache() -> Result<TempDir> {
+    let of_machine = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|folder| folder.is_absolute());
+    let of_machine = of_machine.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")));
+    let tools = of_machine.context("neither XDG_CACHE_HOME nor HOME is set")?.join("trunkline/tools");
+    fs::create_dir_all(&tools)?;
+    let cache = tempfile::tempdir()?;
+    fs::create_dir(cache.path().join("trunkline"))?;
+    symlink(&tools, cache.path().join("trunkline/tools"))?;
+    Ok(cache)
+}
+
 /// Runs the commands of a project's README in the project: all that they told.
 fn as_its_readme_says(project: &Path) -> Result<String> {
     let readme = fs::read_to_string(project.join("README.md"))?;
@@ -35,7 +49,10 @@ fn as_its_readme_says(project: &Path) -> Result<String> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let path = std::env::join_paths([beside.to_owned()].into_iter().chain(std::env::split_paths(&path)))?;
     let script = format!("set -eux\n{}", commands.join("\n"));
-    let output = Command::new("bash").args(["-c", &script]).current_dir(project).env("PATH", path).output()?;
+    let cache = cache()?;
+    let mut bash = Command::new("bash");
+    bash.args(["-c", &script]).current_dir(project).env("PATH", path).env("XDG_CACHE_HOME", cache.path());
+    let output = bash.output()?;
     let told = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     ensure!(output.status.success(), "{told}");
     Ok(told)
