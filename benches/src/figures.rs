@@ -6,13 +6,11 @@ use std::path::Path;
 use anyhow::Result;
 use serde::Serialize;
 
-use crate::report::{keep, machine};
+use crate::report::keep;
 
 /// All that one program measured.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub struct Figures {
-    /// Processor, cores, kernel.
-    pub machine: String,
     /// In the order in which they were measured.
     pub rows: Vec<Figure>,
 }
@@ -26,18 +24,23 @@ pub struct Figure {
     pub value: f64,
     /// Of what.
     pub unit: &'static str,
-    /// What it should at most be, where that was said.
-    pub aim: Option<f64>,
+    /// What it should be, where that was said.
+    pub aim: Option<Aim>,
+}
+
+/// What a figure is held against.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Aim {
+    /// What costs something.
+    AtMost(f64),
+    /// What is got through.
+    AtLeast(f64),
 }
 
 impl Figures {
-    /// None of this machine yet.
-    pub fn new() -> Self {
-        Self { machine: machine(), rows: Vec::new() }
-    }
-
     /// Keeps one, and tells it at once: the next may take a while.
-    pub fn add(&mut self, what: impl Into<String>, value: f64, unit: &'static str, aim: Option<f64>) {
+    pub fn add(&mut self, what: impl Into<String>, value: f64, unit: &'static str, aim: Option<Aim>) {
         let figure = Figure { what: what.into(), value, unit, aim };
         eprintln!("{}: {} {unit}", figure.what, rounded(value));
         self.rows.push(figure);
@@ -48,22 +51,20 @@ impl Figures {
     /// # Errors
     /// When they cannot be written.
     pub fn write(&self, folder: &Path, name: &str) -> Result<String> {
-        keep(folder, name, self, self.markdown())
+        keep(folder, name, self, &self.markdown())
     }
 
     fn markdown(&self) -> String {
-        let mut text = format!("{}\n\n| what | seen | aim |\n|---|---:|---:|\n", self.machine);
+        let mut text = "\n| what | seen | aim |\n|---|---:|---:|\n".to_owned();
         for Figure { what, value, unit, aim } in &self.rows {
-            let aim = aim.map_or_else(String::new, |aim| format!("{} {unit}", rounded(aim)));
+            let aim = match aim {
+                Some(Aim::AtMost(most)) => format!("at most {} {unit}", rounded(*most)),
+                Some(Aim::AtLeast(least)) => format!("at least {} {unit}", rounded(*least)),
+                None => String::new(),
+            };
             let _infallible = writeln!(text, "| {what} | {} {unit} | {aim} |", rounded(*value));
         }
         text
-    }
-}
-
-impl Default for Figures {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -84,11 +85,13 @@ mod tests {
 
     #[test]
     fn a_figure_stands_beside_its_aim() {
-        let mut figures = Figures { machine: "m".to_owned(), rows: Vec::new() };
-        figures.add("a row", 75.25, "ns", Some(150.0));
+        let mut figures = Figures::default();
+        figures.add("a row", 75.25, "ns", Some(Aim::AtMost(150.0)));
+        figures.add("records", 33_559.4, "a second", Some(Aim::AtLeast(20_000.0)));
         figures.add("fuel", 52_564.0, "instructions", None);
         let table = figures.markdown();
-        assert!(table.contains("| a row | 75.2 ns | 150 ns |"), "{table}");
+        assert!(table.contains("| a row | 75.2 ns | at most 150 ns |"), "{table}");
+        assert!(table.contains("| records | 33559 a second | at least 20000 a second |"), "{table}");
         assert!(table.contains("| fuel | 52564 instructions |  |"), "{table}");
     }
 }

@@ -9,7 +9,7 @@ use anyhow::Result;
 use serde::Serialize;
 use trunkline_tests::{Counts, Load, Sipp, Trace};
 
-use crate::report::{keep, machine, share};
+use crate::report::{keep, share};
 
 /// How long the calls go on before, during and after the fault, and how many begin each second.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +45,34 @@ pub struct Row {
     pub failed: u32,
     /// Messages that SIPp sent again in it.
     pub sent_again: u32,
+    /// What `p99` is to be at most; only of Trunkline.
+    pub bar: Option<f64>,
+}
+
+/// By how much a wait for something that fails may pass its deadline, in milliseconds.
+const ABOVE_DEADLINE: f64 = 20.0;
+
+/// SIPp looks at its clock each 4 ms: what is "as before" may be two of its ticks more.
+const TICKS: f64 = 8.0;
+
+/// Holds the phases of one run against the bar: while something fails, 99 of 100 callers wait no longer than the deadline
+/// of what fails and 20 ms; afterwards as long as before.
+pub fn judge(rows: &mut [Row], deadline: f64) {
+    let healthy = rows.iter().find(|row| row.phase == "healthy").map_or(0.0, |row| row.p99);
+    for row in rows {
+        row.bar = match row.phase {
+            "failing" => Some(deadline + ABOVE_DEADLINE),
+            "after" => Some(healthy + TICKS),
+            _ => None,
+        };
+    }
+}
+
+impl Row {
+    /// Whether callers noticed more than they may; a call that failed is always more.
+    pub fn is_missed(&self) -> bool {
+        self.bar.is_some_and(|bar| self.p99 > bar || self.failed > 0)
+    }
 }
 
 /// Callers who are placing calls while something happens.
@@ -116,6 +144,7 @@ fn rows(system: &str, fault: &str, trace: &Trace, (from, to): (f64, f64)) -> Vec
                 p99_9: share(&delays, 999),
                 failed: until.failed - before.failed,
                 sent_again: until.retransmissions - before.retransmissions,
+                bar: None,
             }
         })
         .into()
@@ -131,22 +160,23 @@ fn counted(trace: &Trace, when: f64) -> Counts {
 /// # Errors
 /// When they cannot be written.
 pub fn write(rows: &[Row], plan: Plan, folder: &Path) -> Result<String> {
-    let machine = machine();
-    let seen = serde_json::json!({ "machine": machine, "rate": plan.rate, "rows": rows });
-    keep(folder, "outage", &seen, markdown(rows, plan, &machine))
+    keep(folder, "outage", &serde_json::json!({ "rate": plan.rate, "rows": rows }), &markdown(rows, plan))
 }
 
-fn markdown(rows: &[Row], plan: Plan, machine: &str) -> String {
+fn markdown(rows: &[Row], plan: Plan) -> String {
     let [healthy, failing, after] = [plan.healthy, plan.failing, plan.after].map(|span| span.as_secs());
     let mut text = format!(
-        "{machine}; {} calls a second, {healthy} s in health, {failing} s of the fault, {after} s after it; post-dial delay in ms\n\n\
-         | fault | system | phase | answered | p50 | p99 | p99.9 | failed | sent again |\n|---|---|---|---:|---:|---:|---:|---:|---:|\n",
+        "{} calls a second, {healthy} s in health, {failing} s of the fault, {after} s after it; post-dial delay in ms.\n\n\
+         | fault | system | phase | answered | p50 | p99 | of at most | p99.9 | failed | sent again |\n\
+         |---|---|---|---:|---:|---:|---:|---:|---:|---:|\n",
         plan.rate
     );
     for row in rows {
+        let bar = row.bar.map_or_else(String::new, |bar| format!("{bar:.0}"));
+        let missed = if row.is_missed() { ": missed" } else { "" };
         let _infallible = writeln!(
             text,
-            "| {} | {} | {} | {} | {:.0} | {:.0} | {:.0} | {} | {} |",
+            "| {} | {} | {} | {} | {:.0} | {:.0} | {bar}{missed} | {:.0} | {} | {} |",
             row.fault, row.system, row.phase, row.answered, row.p50, row.p99, row.p99_9, row.failed, row.sent_again
         );
     }
@@ -169,5 +199,25 @@ mod tests {
         let seen: Vec<_> =
             rows.iter().map(|row| (row.phase, row.answered, row.p99, row.failed, row.sent_again)).collect();
         assert_eq!(seen, [("healthy", 2, 3.0, 0, 0), ("failing", 2, 7_000.0, 1, 7), ("after", 1, 2.0, 2, 2)]);
+    }
+
+    #[test]
+    fn a_run_is_held_against_the_deadline_while_something_fails_and_against_its_own_health_afterwards() {
+        let row = |phase, p99, failed| Row {
+            system: "a system".to_owned(),
+            fault: "a fault".to_owned(),
+            phase,
+            answered: 1,
+            p50: 1.0,
+            p99,
+            p99_9: p99,
+            failed,
+            sent_again: 0,
+            bar: None,
+        };
+        let mut rows = [row("healthy", 12.0, 0), row("failing", 71.0, 0), row("after", 20.0, 0), row("after", 4.0, 1)];
+        judge(&mut rows, 50.0);
+        assert_eq!(rows.each_ref().map(|row| row.bar), [None, Some(70.0), Some(20.0), Some(20.0)]);
+        assert_eq!(rows.each_ref().map(Row::is_missed), [false, true, false, true]);
     }
 }

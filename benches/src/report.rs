@@ -1,8 +1,9 @@
 //! What was measured, for machines and for people.
 
-use std::fmt::Write;
+use std::fmt::{self, Display, Write};
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context, Result};
 use serde::Serialize;
@@ -34,8 +35,6 @@ pub struct Row {
 /// All of one run.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    /// Processor, cores, kernel.
-    pub machine: String,
     /// Whether the cores were kept awake: see [`crate::awake`].
     pub awake: bool,
     /// In the order in which they were run.
@@ -45,7 +44,7 @@ pub struct Report {
 impl Report {
     /// An empty report of this machine.
     pub fn new(awake: bool) -> Self {
-        Self { machine: machine(), awake, rows: Vec::new() }
+        Self { awake, rows: Vec::new() }
     }
 
     /// Writes `NAME.json` and `NAME.md` into a folder; returns the Markdown.
@@ -53,14 +52,13 @@ impl Report {
     /// # Errors
     /// When they cannot be written.
     pub fn write(&self, folder: &Path, name: &str) -> Result<String> {
-        keep(folder, name, self, self.markdown())
+        keep(folder, name, self, &self.markdown())
     }
 
     fn markdown(&self) -> String {
         let mut text = format!(
-            "{}, cores {}\n\n| system | calls/s | calls | failed | sent again | set-up p50, p99, ms | CPU µs per call | of Kamailio's | its workers, µs | MiB |\n\
+            "Cores {}.\n\n| system | calls/s | calls | failed | sent again | set-up p50, p99, ms | CPU µs per call | of Kamailio's | its workers, µs | MiB |\n\
              |---|---|---|---|---|---|---|---|---|---|\n",
-            self.machine,
             if self.awake { "kept awake" } else { "asleep without work" }
         );
         for row in &self.rows {
@@ -93,25 +91,61 @@ impl Report {
     }
 }
 
-/// Writes what was seen into a folder, for machines as `NAME.json` and for people as `NAME.md`; returns the Markdown.
+/// What every file of results begins with.
+#[derive(Debug, Serialize)]
+struct Taken {
+    /// Processor, cores, kernel.
+    machine: String,
+    /// The day in UTC, such as `2026-11-24`.
+    day: String,
+    /// Of the code, such as `517f48c`; with `+` where files have changed since.
+    commit: String,
+}
+
+impl Taken {
+    fn now() -> Self {
+        Self { machine: machine(), day: jiff::Timestamp::now().strftime("%F").to_string(), commit: commit() }
+    }
+}
+
+impl Display for Taken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { machine, day, commit } = self;
+        write!(f, "{machine}; {day}, commit {commit}.")
+    }
+}
+
+/// Writes what was seen into a folder, for machines as `NAME.json` and for people as `NAME.md`, and in both when, on what
+/// and by which code; returns the Markdown.
 ///
 /// # Errors
-/// When it cannot be written.
-pub fn keep(folder: &Path, name: &str, seen: &impl Serialize, markdown: String) -> Result<String> {
-    keep_json(folder, name, seen)?;
+/// When it cannot be written, or is no map.
+pub fn keep(folder: &Path, name: &str, seen: &impl Serialize, table: &str) -> Result<String> {
+    #[derive(Serialize)]
+    struct Kept<'a, S> {
+        #[serde(flatten)]
+        taken: &'a Taken,
+        #[serde(flatten)]
+        seen: &'a S,
+    }
+    let taken = &Taken::now();
+    let (json, markdown) = (serde_json::to_string_pretty(&Kept { taken, seen })?, format!("{taken}\n{table}"));
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    fs::write(folder.join(format!("{name}.json")), format!("{json}\n")).context("cannot write the results")?;
     fs::write(folder.join(format!("{name}.md")), &markdown).context("cannot write the table")?;
     Ok(markdown)
 }
 
-/// The same where there is no table; returns the JSON.
-///
-/// # Errors
-/// When it cannot be written.
-pub fn keep_json(folder: &Path, name: &str, seen: &impl Serialize) -> Result<String> {
-    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let json = serde_json::to_string_pretty(seen)?;
-    fs::write(folder.join(format!("{name}.json")), format!("{json}\n")).context("cannot write the results")?;
-    Ok(json)
+/// Of the repository that this runs in; results of a run before count for no change.
+fn commit() -> String {
+    let git = |words: &[&str]| {
+        let output = Command::new("git").args(words).output().ok().filter(|output| output.status.success())?;
+        String::from_utf8(output.stdout).ok()
+    };
+    let Some(head) = git(&["rev-parse", "--short", "HEAD"]) else { return "unknown".to_owned() };
+    let changes = git(&["status", "--porcelain", "--", ".", ":!benches/results"]);
+    let mark = if changes.is_none_or(|changes| changes.is_empty()) { "" } else { "+" };
+    format!("{}{mark}", head.trim())
 }
 
 /// Of sorted values the one that so many of a thousand are not above; 0 where there is none.
@@ -120,7 +154,7 @@ pub fn share(sorted: &[f64], of_thousand: usize) -> f64 {
 }
 
 /// Processor, cores, kernel.
-pub fn machine() -> String {
+fn machine() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = info
         .lines()
@@ -145,9 +179,15 @@ mod tests {
     fn what_was_seen_is_kept_for_machines_and_for_people_in_a_folder_that_need_not_exist() -> Result<()> {
         let folder = tempfile::tempdir()?;
         let results = folder.path().join("new/results");
-        assert_eq!(keep(&results, "seen", &[1, 2], "| 1 | 2 |\n".to_owned())?, "| 1 | 2 |\n");
-        assert_eq!(fs::read_to_string(results.join("seen.json"))?, "[\n  1,\n  2\n]\n");
-        assert_eq!(fs::read_to_string(results.join("seen.md"))?, "| 1 | 2 |\n");
+        let told = keep(&results, "seen", &serde_json::json!({ "calls": 2 }), "| calls | 2 |\n")?;
+        assert_eq!(fs::read_to_string(results.join("seen.md"))?, told);
+        let (taken, table) = told.split_once('\n').context("two parts")?;
+        assert_eq!(table, "| calls | 2 |\n");
+        let kept: serde_json::Value = serde_json::from_str(&fs::read_to_string(results.join("seen.json"))?)?;
+        assert_eq!(kept["calls"], 2);
+        for key in ["machine", "day", "commit"] {
+            assert!(taken.contains(kept[key].as_str().context(key)?), "{key}: {taken}");
+        }
         Ok(())
     }
 
@@ -165,7 +205,7 @@ mod tests {
             pss_mib: 1,
         };
         let rows = vec![row("Kamailio", 500, 400), row("Kamailio", 1000, 500), row("Trunkline", 1000, 200)];
-        let report = Report { machine: "m".to_owned(), awake: true, rows };
+        let report = Report { awake: true, rows };
         assert_eq!(report.share(&report.rows[2]), "40 %");
     }
 }

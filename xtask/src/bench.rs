@@ -123,8 +123,12 @@ fn capacity(arguments: &Arguments) -> Result<()> {
 }
 
 fn outage() -> Result<()> {
-    let servers =
-        [("redis-server", "redis-server"), ("dnsmasq", "dnsmasq-base"), ("rabbitmq-server", "rabbitmq-server")];
+    let servers = [
+        ("redis-server", "redis-server"),
+        ("dnsmasq", "dnsmasq-base"),
+        ("rabbitmq-server", "rabbitmq-server"),
+        ("strace", "strace"),
+    ];
     tools::need(&servers, "the servers that are to fail")?;
     // A module of Kamailio's, which no path leads to.
     let module = |folder: std::fs::DirEntry| folder.path().join("kamailio/modules/http_client.so").is_file();

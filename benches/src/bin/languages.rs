@@ -9,7 +9,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use serde::{Deserialize, Serialize};
-use trunkline_benches::report::{keep, machine};
+use trunkline_benches::report::keep;
 use trunkline_tests::Router;
 
 /// As in `--lang`, and as people write them.
@@ -28,8 +28,6 @@ struct Arguments {
 /// All of one run.
 #[derive(Serialize)]
 struct Report {
-    /// Processor, cores, kernel.
-    machine: String,
     rows: Vec<Row>,
 }
 
@@ -69,8 +67,8 @@ fn main() -> Result<()> {
         eprintln!("{language}: building, then {} s warm and {} s cold", arguments.seconds, arguments.seconds);
         rows.push(measure(folder.path(), word, language, arguments.seconds).with_context(|| language.to_owned())?);
     }
-    let report = Report { machine: machine(), rows };
-    print!("{}", keep(&arguments.out, "languages", &report, report.markdown()?)?);
+    let report = Report { rows };
+    print!("{}", keep(&arguments.out, "languages", &report, &report.markdown()?)?);
     Ok(())
 }
 
@@ -102,11 +100,9 @@ fn trunkline(words: &[&str]) -> Result<String> {
 
 impl Report {
     fn markdown(&self) -> Result<String> {
-        let mut text = format!(
-            "{}\n\n| language | component | fuel, median | warm, µs: median | p99 | cold, µs: median | p99 |\n\
-             |---|---:|---:|---:|---:|---:|---:|\n",
-            self.machine
-        );
+        let mut text = "\n| language | component | fuel, median | warm, µs: median | p99 | cold, µs: median | p99 |\n\
+                        |---|---:|---:|---:|---:|---:|---:|\n"
+            .to_owned();
         for Row { language, bytes, cost } in &self.rows {
             let Cost { fuel, warm_micros: warm, cold_micros: cold } = cost;
             writeln!(
@@ -138,9 +134,9 @@ mod tests {
         let told = r#"{ "warm": 9, "cold": 3, "fuel": { "median": 3448, "p99": 3448 },
             "warm-micros": { "median": 2.31, "p99": 3.4 }, "cold-micros": { "median": 34.2, "p99": 60.7 } }"#;
         let row = |language, bytes| -> Result<Row> { Ok(Row { language, bytes, cost: serde_json::from_str(told)? }) };
-        let report = Report { machine: "here".to_owned(), rows: vec![row("C", 10_240)?, row("Python", 18_530_000)?] };
+        let report = Report { rows: vec![row("C", 10_240)?, row("Python", 18_530_000)?] };
         let table = report.markdown()?;
-        let lines: Vec<&str> = table.lines().skip(4).collect();
+        let lines: Vec<&str> = table.lines().skip(3).collect();
         let expected =
             ["| C | 10 kB | 3448 | 2.3 | 3.4 | 34 | 61 |", "| Python | 18.5 MB | 3448 | 2.3 | 3.4 | 34 | 61 |"];
         assert_eq!(lines, expected);

@@ -5,6 +5,7 @@
 //! stands what the server does alone: COPY of the same rows, and messages that nobody reads.
 
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,7 @@ use trunkline::ledger::store::prepare;
 use trunkline::ledger::usage::Usage;
 use trunkline::postgres::Database;
 use trunkline_benches::broker;
+use trunkline_benches::figures::{Aim, Figures};
 use trunkline_benches::record::{message, messages};
 use trunkline_tests::{Postgres, Rabbit};
 
@@ -51,7 +53,13 @@ struct Arguments {
     /// Records to sum up in memory
     #[arg(long, default_value_t = 10_000_000)]
     sums: u64,
+    /// Where the results go
+    #[arg(long, default_value = "benches/results")]
+    out: PathBuf,
 }
+
+/// Records a second that the ledger is to take, wherever they come from.
+const WANTED: Option<Aim> = Some(Aim::AtLeast(20_000.0));
 
 fn book() -> RateBook {
     RateBook { currency: "USD".into(), places: 6, ..RateBook::default() }
@@ -59,31 +67,32 @@ fn book() -> RateBook {
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    println!("a record has {} bytes of JSON", message(1).len());
-    sums(arguments.sums)?;
+    let mut figures = Figures::default();
+    figures.add("a record as JSON", message(1).len() as f64, "bytes", None);
+    sums(arguments.sums, &mut figures)?;
     let private = if arguments.url.is_none() { Some(Postgres::start_with(&[AS_INSTALLED])?) } else { None };
     let url = arguments.url.clone().or(private.as_ref().map(Postgres::url)).context("no database")?;
     let database = Database::new(&url)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(write(&arguments, &database))?;
+    runtime.block_on(write(&arguments, &database, &mut figures))?;
     if let Some(private) = &private {
-        copied(private, arguments.records)?;
+        copied(private, arguments.records, &mut figures)?;
     }
     for (form, together) in (1..).zip([1, arguments.together]) {
         // Waits on a runtime of its own.
         let rabbit = Rabbit::start()?;
         let sequences = form * arguments.records + 1..(form + 1) * arguments.records + 1;
-        runtime.block_on(from_broker(&arguments, rabbit.url(), &database, sequences, together))?;
+        runtime.block_on(from_broker(&arguments, rabbit.url(), &database, sequences, together, &mut figures))?;
     }
+    println!("{}", figures.write(&arguments.out, "ledger")?);
     Ok(())
 }
 
 /// Rating and adding up, without a database, in batches as the ledger does.
-fn sums(count: u64) -> Result<()> {
+fn sums(count: u64, figures: &mut Figures) -> Result<()> {
     let record: CallRecord = serde_json::from_str(&message(1))?;
     let charges = book().rate(&record);
     let begin = Instant::now();
-    let mut keys = 0;
     for batch in 0..count / 2_000 {
         let mut usage = Usage::default();
         let mut record = record.clone();
@@ -95,17 +104,14 @@ fn sums(count: u64) -> Result<()> {
             }
             usage.add(&record, &charges);
         }
-        keys += usage.iter().count();
+        ensure!(usage.iter().count() > 0, "nothing was added up");
     }
-    let seconds = begin.elapsed().as_secs_f64();
-    println!(
-        "{count} records added up in three spans in {seconds:.1} s: {:.0} a second, {keys} rows",
-        count as f64 / seconds
-    );
+    let rate = count as f64 / begin.elapsed().as_secs_f64();
+    figures.add(format!("{count} records added up in memory, in three spans"), rate, "a second", None);
     Ok(())
 }
 
-async fn write(arguments: &Arguments, database: &Database) -> Result<()> {
+async fn write(arguments: &Arguments, database: &Database, figures: &mut Figures) -> Result<()> {
     let mut connection = database.connect("trunkline-bench", LEASE).await?;
     prepare(&mut connection).await?;
     let lease = Lease::take(&mut connection, "bench", "bench", LEASE).await?.context("another bench is at work")?;
@@ -136,20 +142,16 @@ async fn write(arguments: &Arguments, database: &Database) -> Result<()> {
     for writer in writers {
         written += writer.await??;
     }
-    let seconds = begin.elapsed().as_secs_f64();
+    let rate = written as f64 / begin.elapsed().as_secs_f64();
     ensure!(written == arguments.records, "{written} of {} were new: use an empty database", arguments.records);
-    println!(
-        "{written} records read, rated and written to {} by {} writers in batches of {} in {seconds:.1} s: {:.0} a second",
-        database.place(),
-        arguments.writers,
-        arguments.batch,
-        written as f64 / seconds
-    );
+    let (writers, batch) = (arguments.writers, arguments.batch);
+    let what = format!("records rated and written to PostgreSQL by {writers} writers, {batch} in a transaction");
+    figures.add(what, rate, "a second", WANTED);
     lease.release(&mut connection).await
 }
 
 /// The rows that were written, once more into an empty table with the same indices, by one COPY and nothing else.
-fn copied(server: &Postgres, count: u64) -> Result<()> {
+fn copied(server: &Postgres, count: u64, figures: &mut Figures) -> Result<()> {
     server.query("COPY ledger.calls TO '/dev/shm/trunkline-bench' (FORMAT binary)")?;
     server.query("CREATE TABLE copied (LIKE ledger.calls INCLUDING ALL)")?;
     let begin = Instant::now();
@@ -157,7 +159,7 @@ fn copied(server: &Postgres, count: u64) -> Result<()> {
     let seconds = begin.elapsed().as_secs_f64();
     server.query("DROP TABLE copied")?;
     std::fs::remove_file("/dev/shm/trunkline-bench")?;
-    println!("the same rows by one COPY alone in {seconds:.1} s: {:.0} a second", count as f64 / seconds);
+    figures.add("the same rows by one COPY alone", count as f64 / seconds, "a second", None);
     Ok(())
 }
 
@@ -168,6 +170,7 @@ async fn from_broker(
     database: &Database,
     sequences: Range<u64>,
     together: usize,
+    figures: &mut Figures,
 ) -> Result<()> {
     let count = arguments.records;
     let bodies = messages(sequences, together);
@@ -175,10 +178,8 @@ async fn from_broker(
     broker::publish(&url, "bench", &["a", "b"], form, &bodies, bodies.len() as u64).await?;
     let seconds = broker::drain(&url, "b", bodies.len() as u64).await?.as_secs_f64();
     drop(bodies);
-    println!(
-        "{count} records, {together} in a message, taken from RabbitMQ and dropped in {seconds:.1} s: {:.0} a second",
-        count as f64 / seconds
-    );
+    let what = format!("records taken from RabbitMQ and dropped, {together} in a message");
+    figures.add(what, count as f64 / seconds, "a second", None);
 
     let mut connection = database.connect("trunkline-bench", LEASE).await?;
     let lease = Lease::take(&mut connection, "bench", "bench", LEASE).await?.context("another bench is at work")?;
@@ -202,14 +203,9 @@ async fn from_broker(
     while counters.read().records < count {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let seconds = begin.elapsed().as_secs_f64();
-    println!(
-        "{count} records, {together} in a message, from RabbitMQ to {} by {} consumers in {} transactions in {seconds:.1} s: {:.0} a second",
-        database.place(),
-        arguments.writers,
-        counters.read().batches,
-        count as f64 / seconds
-    );
+    let rate = count as f64 / begin.elapsed().as_secs_f64();
+    let what = format!("records from RabbitMQ to PostgreSQL, {together} in a message");
+    figures.add(what, rate, "a second", WANTED);
     stop.send(true)?;
     for consumer in consumers {
         consumer.await?;

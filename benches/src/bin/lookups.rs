@@ -13,7 +13,7 @@ use clap::Parser;
 use trunkline::config::model::Config;
 use trunkline::lookup::{self, Probe, Table};
 use trunkline_benches::cpu;
-use trunkline_benches::figures::Figures;
+use trunkline_benches::figures::{Aim, Figures};
 use trunkline_tests::LrnServer;
 
 /// Keys that the questions go round.
@@ -36,7 +36,7 @@ struct Arguments {
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    let (rows, mut figures) = (arguments.rows, Figures::new());
+    let (rows, mut figures) = (arguments.rows, Figures::default());
     let folder = tempfile::tempdir()?;
     let office = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let server = LrnServer::start()?;
@@ -57,10 +57,15 @@ fn main() -> Result<()> {
         format!("a deck of {rows} rows is loaded, in time on a processor"),
         took.as_secs_f64(),
         "s",
-        Some(15.0),
+        Some(Aim::AtMost(15.0)),
     );
-    figures.add("a row of the deck in memory, by its own count", held as f64 / rows as f64, "bytes", Some(100.0));
-    figures.add("the same, by the system's", resident as f64 / rows as f64, "bytes", Some(100.0));
+    figures.add(
+        "a row of the deck in memory, by its own count",
+        held as f64 / rows as f64,
+        "bytes",
+        Some(Aim::AtMost(100.0)),
+    );
+    figures.add("the same, by the system's", resident as f64 / rows as f64, "bytes", Some(Aim::AtMost(100.0)));
 
     let keys: Vec<String> = (0..KEYS).map(|at| format!("1212{at:07}")).collect();
     for chunk in keys.chunks(100) {
@@ -72,15 +77,15 @@ fn main() -> Result<()> {
             }
         });
     }
-    figures.add("a cached row", quickest(&keys, |key| hit(&cached, key))?, "ns", Some(150.0));
-    figures.add("the same, two workers at once", two_workers(&cached, &keys)?, "ns", Some(150.0));
-    figures.add("a row of a file", quickest(&keys, |key| hit(&numbers, key))?, "ns", Some(150.0));
+    figures.add("a cached row", quickest(&keys, |key| hit(&cached, key))?, "ns", Some(Aim::AtMost(150.0)));
+    figures.add("the same, two workers at once", two_workers(&cached, &keys)?, "ns", Some(Aim::AtMost(150.0)));
+    figures.add("a row of a file", quickest(&keys, |key| hit(&numbers, key))?, "ns", Some(Aim::AtMost(150.0)));
     for (numbers, what) in [(KEYS, "a thousand numbers that come again"), (NUMBERS, "a million different numbers")] {
         let calls: Vec<String> = (0..numbers)
             .map(|_| format!("{}{:06}", prefix(fastrand::u64(..rows)), fastrand::u32(..1_000_000)))
             .collect();
         let nanos = quickest(&calls, |number| deck.prefix(number).is_ok_and(|rows| !rows.is_empty()))?;
-        figures.add(format!("the rows of a number in the deck, {what}"), nanos, "ns", Some(500.0));
+        figures.add(format!("the rows of a number in the deck, {what}"), nanos, "ns", Some(Aim::AtMost(500.0)));
     }
     println!("{}", figures.write(&arguments.out, "lookups")?);
     Ok(())

@@ -1,15 +1,16 @@
 //! Calls at a steady rate while something that they need fails for six seconds, and then is well again: what callers
 //! notice of it, through Trunkline, and where it has the same to wait for, through Kamailio.
 
+use std::cell::Cell;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use clap::{Parser, ValueEnum};
-use trunkline_benches::outage::{self, Callers, Plan, Row, pass};
+use trunkline_benches::outage::{self, Callers, Plan, Row, judge, pass};
 use trunkline_benches::peer;
-use trunkline_tests::{Dns, Fault, LrnServer, Rabbit, Redis, Router, Setup, Sipp};
+use trunkline_tests::{Dns, Fault, LrnServer, Rabbit, Redis, Router, Setup, Sipp, SlowDisk};
 
 #[derive(Parser)]
 struct Arguments {
@@ -37,9 +38,11 @@ enum Failing {
     Rabbit,
     /// A stage of another customer loops for ever
     Plugin,
+    /// The disk of the journal takes half a second for each sync
+    Disk,
 }
 
-/// The deadline of every source that a call waits for.
+/// The deadline of every source that a call waits for, in milliseconds.
 const DEADLINE: u32 = 50;
 const OURS: &str = "Trunkline";
 const HOME: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -60,9 +63,17 @@ fn main() -> Result<()> {
             Failing::Dns => dns(&callee, plan)?,
             Failing::Rabbit => rabbit(&callee, plan)?,
             Failing::Plugin => plugin(&callee, plan)?,
+            Failing::Disk => disk(&callee, plan)?,
         });
     }
     println!("{}", outage::write(&rows, plan, &arguments.out)?);
+    let missed: Vec<&Row> = rows.iter().filter(|row| row.is_missed()).collect();
+    for row in &missed {
+        eprintln!("missed: {}, {}, {}: p99 {:.0} ms, {} failed", row.fault, row.system, row.phase, row.p99, row.failed);
+    }
+    if missed.is_empty() {
+        eprintln!("every bar is met");
+    }
     Ok(())
 }
 
@@ -80,7 +91,9 @@ fn calls(
 ) -> Result<Vec<Row>> {
     let callers = Callers::begin(HOME, router.sip(), plan, plan.rate)?;
     let failing = pass(plan, begin, end)?;
-    callers.end(OURS, fault, failing)
+    let mut rows = callers.end(OURS, fault, failing)?;
+    judge(&mut rows, DEADLINE.into());
+    Ok(rows)
 }
 
 fn lrn(callee: &Sipp, plan: Plan) -> Result<Vec<Row>> {
@@ -151,6 +164,24 @@ fn plugin(callee: &Sipp, plan: Plan) -> Result<Vec<Row>> {
     let callers = Callers::begin(HOME, router.sip(), plan, plan.rate)?;
     let failing = pass(plan, || turn(WELL, ILL), || turn(ILL, WELL))?;
     let mut rows = callers.end("Trunkline, the other customers", what, failing)?;
-    rows.extend(other.end("Trunkline, the customer with the plugin", what, failing)?);
+    judge(&mut rows, DEADLINE.into());
+    let mut own = other.end("Trunkline, the customer with the plugin", what, failing)?;
+    judge(&mut own, DEADLINE.into());
+    rows.extend(own);
     Ok(rows)
+}
+
+/// Records wait for it, and no call does.
+fn disk(callee: &Sipp, plan: Plan) -> Result<Vec<Row>> {
+    let router = setup(callee)?.start()?;
+    let slow = Cell::new(None);
+    let begin = || {
+        slow.set(Some(SlowDisk::begin(router.id(), "journal", Duration::from_millis(500), router.folder())?));
+        Ok(())
+    };
+    let end = || {
+        drop(slow.take());
+        Ok(())
+    };
+    calls(&router, "the journal's disk takes 500 ms for a sync", plan, begin, end)
 }

@@ -51,7 +51,7 @@ fn main() -> Result<()> {
         println!("{}", measured(one)?);
         return Ok(());
     }
-    let mut report = Report::new();
+    let mut report = Report::default();
     if arguments.parts.contains(&Part::Simulation) {
         let seen: Simulated = in_its_own_process(&format!("simulation={}", arguments.simulated))?;
         report.simulated = Some(seen);

@@ -15,7 +15,7 @@ use trunkline::routing::{NewCall, Routed, Router};
 use trunkline::sip::flow::{Flow, Transport};
 use trunkline::sip::message::Message;
 use trunkline_benches::cpu;
-use trunkline_benches::figures::Figures;
+use trunkline_benches::figures::{Aim, Figures};
 use trunkline_benches::inside::{Inside, over_http};
 use trunkline_tests::{LrnServer, Setup, plugins_folder};
 
@@ -42,7 +42,7 @@ struct Arguments {
 #[tokio::main(flavor = "multi_thread", worker_threads = 1)]
 async fn main() -> Result<()> {
     let Arguments { pipelines: asked, warm: only_warm, out } = Arguments::parse();
-    let (bench, mut figures) = (Bench::new()?, Figures::new());
+    let (bench, mut figures) = (Bench::new()?, Figures::default());
     let singles = ["proceeds", "asks"].into_iter().chain(FIVE).map(|stage| (stage, vec![stage]));
     let together = [("asks twice", vec!["asks", "asks-again"]), ("the five", FIVE.to_vec())];
     let mut asking = [None; 2];
@@ -55,7 +55,7 @@ async fn main() -> Result<()> {
         } else {
             let warm = bench.measure(&stages, "warm", ROUND.0).await?;
             let fresh = bench.measure(&stages, "fresh", ROUND.1).await?;
-            figures.add(format!("{name}, warm"), warm.micros, "µs", (name == "the five").then_some(12.0));
+            figures.add(format!("{name}, warm"), warm.micros, "µs", (name == "the five").then_some(Aim::AtMost(12.0)));
             figures.add(format!("{name}, new instances"), fresh.micros, "µs", None);
             match name {
                 "asks" => asking[0] = Some(warm.micros),
@@ -67,7 +67,7 @@ async fn main() -> Result<()> {
     }
     // What the call itself takes is in both.
     if let [Some(once), Some(twice)] = asking {
-        figures.add("into a guest, to a cached row and back", twice - once, "µs", Some(1.5));
+        figures.add("into a guest, to a cached row and back", twice - once, "µs", Some(Aim::AtMost(1.5)));
     }
     if only_warm.is_none() {
         println!("{}", figures.write(&out, "stages")?);

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use clap::Parser;
-use serde::Serialize;
 use trunkline::cdr::record::CallRecord;
-use trunkline_benches::report::{keep_json, share};
+use trunkline_benches::figures::{Aim, Figures};
+use trunkline_benches::report::share;
 use trunkline_tests::{Load, Router, Setup, Sipp, marked, plugins_folder};
 
 const STAGES: [&str; 5] = ["auth", "blocklist", "lrn", "cnam", "rate"];
@@ -30,25 +30,6 @@ struct Arguments {
     out: PathBuf,
 }
 
-/// What was seen; times in milliseconds.
-#[derive(Serialize)]
-struct Seen {
-    plugins: usize,
-    rows: u32,
-    /// From the start of the process to `/readyz`, every component compiled on the way.
-    first_start: u128,
-    /// The same once the compiled components are on disk.
-    restart: u128,
-    /// `POST /v1/reload` after a change, calls being set up meanwhile.
-    reload: u128,
-    calls: usize,
-    failed: u32,
-    /// From INVITE to the pipeline's decision: of all calls, and of those that came during the reload.
-    routed_p99: f64,
-    routed_p99_in_reload: f64,
-    calls_in_reload: usize,
-}
-
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let callee = Sipp::callee("callee", &[])?;
@@ -60,19 +41,20 @@ fn main() -> Result<()> {
     for row in 0..arguments.rows {
         setup = setup.route(&format!("1{row:06}"), "carrier", "0.0050");
     }
+    let mut figures = Figures::default();
     let setup = setup
         .carrier(callee.address())
         .pipeline("default", &STAGES.map(|stage| named(stage, 0)).each_ref().map(String::as_str));
 
     let begin = Instant::now();
     let mut router = setup.start()?;
-    let first_start = begin.elapsed();
-    eprintln!("ready for the first time after {:.1} s", first_start.as_secs_f64());
+    let (plugins, rows) = (arguments.plugins, arguments.rows);
+    let node = format!("{plugins} plugins and a deck of {rows} rows");
+    figures.add(format!("the first start with {node}, all compiled"), begin.elapsed().as_secs_f64(), "s", None);
     router.stop()?;
     let begin = Instant::now();
     router.start_again()?;
-    let restart = begin.elapsed();
-    eprintln!("ready again after {:.2} s", restart.as_secs_f64());
+    figures.add("a restart", begin.elapsed().as_secs_f64(), "s", None);
 
     let load = Load { calls: arguments.rate * 10, rate: arguments.rate };
     let words = [("caller", "1212555[field0]"), ("callee", "1919555[field0]"), ("talk", "200")];
@@ -84,19 +66,17 @@ fn main() -> Result<()> {
     let all: Vec<f64> = records.iter().filter_map(routed_after).collect();
     let during = records.iter().filter(|record| (from..=to).contains(&record.times.received));
     let during: Vec<f64> = during.filter_map(routed_after).collect();
-    let seen = Seen {
-        plugins: arguments.plugins,
-        rows: arguments.rows,
-        first_start: first_start.as_millis(),
-        restart: restart.as_millis(),
-        reload: reload.as_millis(),
-        calls: records.len(),
-        failed: counts.failed,
-        calls_in_reload: during.len(),
-        routed_p99: p99(all),
-        routed_p99_in_reload: p99(during),
-    };
-    println!("{}", keep_json(&arguments.out, "start", &seen)?);
+    figures.add(format!("a reload, {} calls a second going on", arguments.rate), reload.as_secs_f64(), "s", None);
+    figures.add(
+        format!("failed, of {} calls", records.len()),
+        f64::from(counts.failed),
+        "calls",
+        Some(Aim::AtMost(0.0)),
+    );
+    figures.add("from INVITE to the route, 99 of 100 calls", p99(all), "ms", None);
+    let in_reload = format!("the same, of the {} calls that came during the reload", during.len());
+    figures.add(in_reload, p99(during), "ms", None);
+    println!("{}", figures.write(&arguments.out, "start")?);
     Ok(())
 }
 

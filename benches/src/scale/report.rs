@@ -7,13 +7,11 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::{Growth, Simulated, Stood};
-use crate::report::{keep, machine};
+use crate::report::keep;
 
 /// All of one run. What was not asked for stays empty.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub struct Report {
-    /// Processor, cores, kernel.
-    pub machine: String,
     /// In simulation.
     pub simulated: Option<Simulated>,
     /// On the wire, each system.
@@ -23,21 +21,16 @@ pub struct Report {
 }
 
 impl Report {
-    /// An empty report of this machine.
-    pub fn new() -> Self {
-        Self { machine: machine(), simulated: None, standing: Vec::new(), growth: Vec::new() }
-    }
-
     /// Writes `scale.json` and `scale.md` into a folder; returns the Markdown.
     ///
     /// # Errors
     /// When they cannot be written.
     pub fn write(&self, folder: &Path) -> Result<String> {
-        keep(folder, "scale", self, self.markdown()?)
+        keep(folder, "scale", self, &self.markdown()?)
     }
 
     fn markdown(&self) -> Result<String> {
-        let mut text = format!("{}\n", self.machine);
+        let mut text = String::new();
         if let Some(seen) = &self.simulated {
             write!(
                 text,
@@ -89,11 +82,5 @@ impl Report {
             writeln!(text, "| {of} | {} | {} | {mib} | {micros:.1} |", seen.size, seen.built_millis)?;
         }
         Ok(text)
-    }
-}
-
-impl Default for Report {
-    fn default() -> Self {
-        Self::new()
     }
 }

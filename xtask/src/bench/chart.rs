@@ -8,6 +8,8 @@ use std::fmt::Write as _;
 const WIDTH: f64 = 860.0;
 /// Where bars begin: left of it stand the groups' names.
 const LEFT: f64 = 250.0;
+/// Characters of a group's name that have room there; a longer one stands above its bars.
+const NAME: usize = 38;
 /// Where the longest bar ends: right of it stands its number.
 const RIGHT: f64 = 740.0;
 const BAR: f64 = 15.0;
@@ -30,7 +32,7 @@ pub(super) struct Chart {
 pub(super) struct Panel {
     pub(super) title: String,
     /// Behind each number.
-    pub(super) unit: &'static str,
+    pub(super) unit: String,
     /// Each step of the length is a factor: for values that lie far apart.
     pub(super) logarithmic: bool,
     pub(super) groups: Vec<Group>,
@@ -79,8 +81,13 @@ impl Panel {
             }
         }
         for group in &self.groups {
-            let middle = y + BAR * group.bars.len() as f64 / 2.0 + 4.0;
-            text(out, (LEFT - 10.0, middle), "end", "#222", &group.name);
+            if group.name.chars().count() > NAME {
+                text(out, (12.0, y + BAR - 4.0), "start", "#222", &group.name);
+                y += BAR;
+            } else {
+                let middle = y + BAR * group.bars.len() as f64 / 2.0 + 4.0;
+                text(out, (LEFT - 10.0, middle), "end", "#222", &group.name);
+            }
             for (name, value) in &group.bars {
                 let index = series.iter().position(|known| *known == name).unwrap_or_default();
                 let length = self.length(*value);
@@ -170,7 +177,7 @@ mod tests {
     fn panel(logarithmic: bool) -> Panel {
         let bars = vec![("A & B".to_owned(), 500.0), ("C".to_owned(), 5.0)];
         let groups = vec![Group { name: "at 1,000 calls/s".to_owned(), bars }];
-        Panel { title: "Cost".to_owned(), unit: "µs", logarithmic, groups }
+        Panel { title: "Cost".to_owned(), unit: "µs".to_owned(), logarithmic, groups }
     }
 
     #[test]

@@ -11,12 +11,16 @@ use super::chart::{Chart, Group, Panel};
 /// What makes a chart of a bench's results.
 type Drawn = fn(&Value) -> Vec<Panel>;
 
-const DRAWN: [(&str, Drawn); 6] = [
+const DRAWN: [(&str, Drawn); 10] = [
     ("cost", cost),
     ("capacity", capacity),
     ("outage", outage),
+    ("ledger", figures),
+    ("records", figures),
     ("scale", scale),
-    ("start", start),
+    ("start", figures),
+    ("stages", figures),
+    ("lookups", figures),
     ("languages", languages),
 ];
 
@@ -27,7 +31,8 @@ pub(super) fn draw(folder: &Path) -> Result<Vec<&'static str>> {
         let file = folder.join(name).with_extension("json");
         let Ok(text) = fs::read_to_string(&file) else { continue };
         let results: Value = serde_json::from_str(&text).with_context(|| format!("{} is no JSON", file.display()))?;
-        let caption = format!("cargo xtask bench --only {name}: {}", word(&results, "machine"));
+        let taken = ["machine", "day", "commit"].map(|key| word(&results, key)).join(", ");
+        let caption = format!("cargo xtask bench --only {name}: {taken}");
         let chart = Chart { caption, panels: panels(&results) };
         fs::write(file.with_extension("svg"), chart.svg()).context("cannot write the picture")?;
         done.push(name);
@@ -41,7 +46,7 @@ fn cost(results: &Value) -> Vec<Panel> {
         |row| format!("{} calls/s", number(row, "rate")),
         |row| (word(row, "peer"), number(row, "cpu_micros_per_call")),
     );
-    vec![Panel { title: "Processor time of a call".to_owned(), unit: "µs", logarithmic: false, groups }]
+    vec![Panel { title: "Processor time of a call".to_owned(), unit: "µs".to_owned(), logarithmic: false, groups }]
 }
 
 fn capacity(results: &Value) -> Vec<Panel> {
@@ -56,7 +61,7 @@ fn capacity(results: &Value) -> Vec<Panel> {
         }
     }
     let title = "Highest rate without a failed call or a message sent again".to_owned();
-    vec![Panel { title, unit: "calls/s", logarithmic: false, groups }]
+    vec![Panel { title, unit: "calls/s".to_owned(), logarithmic: false, groups }]
 }
 
 fn outage(results: &Value) -> Vec<Panel> {
@@ -73,7 +78,7 @@ fn outage(results: &Value) -> Vec<Panel> {
         let title = format!("While {fault}: 99 of 100 callers are answered within");
         match panels.iter_mut().find(|panel| panel.title == title) {
             Some(panel) => panel.groups.push(group),
-            None => panels.push(Panel { title, unit: "ms", logarithmic: true, groups: vec![group] }),
+            None => panels.push(Panel { title, unit: "ms".to_owned(), logarithmic: true, groups: vec![group] }),
         }
     }
     panels
@@ -89,16 +94,16 @@ fn scale(results: &Value) -> Vec<Panel> {
             bar("in its first half minute", number(simulated, "young_bytes")),
         ];
         let title = format!("Memory of a call, {} at once, simulated", number(simulated, "calls"));
-        panels.push(Panel { title, unit: "bytes", logarithmic: false, groups });
+        panels.push(Panel { title, unit: "bytes".to_owned(), logarithmic: false, groups });
     }
     let standing = results.get("standing").and_then(Value::as_array).cloned().unwrap_or_default();
     if let Some(first) = standing.first() {
         let calls = number(first, "calls");
         let of = |key: &str| standing.iter().map(|seen| bar(&word(seen, "peer"), number(seen, key))).collect();
         let title = format!("Memory of a call, {calls} at once on the wire");
-        panels.push(Panel { title, unit: "bytes", logarithmic: false, groups: of("bytes_per_call") });
+        panels.push(Panel { title, unit: "bytes".to_owned(), logarithmic: false, groups: of("bytes_per_call") });
         let title = format!("A thousandth of a core while {calls} calls stand");
-        panels.push(Panel { title, unit: "‰", logarithmic: false, groups: of("rest_per_mille") });
+        panels.push(Panel { title, unit: "‰".to_owned(), logarithmic: false, groups: of("rest_per_mille") });
     }
     let growth = results.get("growth").and_then(Value::as_array).cloned().unwrap_or_default();
     for (key, title, unit, divisor) in [
@@ -109,16 +114,21 @@ fn scale(results: &Value) -> Vec<Panel> {
             |row: &Value| bar(&format!("{} {}", number(row, "size"), word(row, "of")), number(row, key) / divisor);
         if !growth.is_empty() {
             let groups = growth.iter().map(one).collect();
-            panels.push(Panel { title: title.to_owned(), unit, logarithmic: false, groups });
+            panels.push(Panel { title: title.to_owned(), unit: unit.to_owned(), logarithmic: false, groups });
         }
     }
     panels
 }
 
 fn languages(results: &Value) -> Vec<Panel> {
-    let panel = |title: &str, unit, of: fn(&Value) -> f64| {
+    let panel = |title: &str, unit: &str, of: fn(&Value) -> f64| {
         let bar = |row: &Value| Group { name: word(row, "language"), bars: vec![(String::new(), of(row))] };
-        Panel { title: title.to_owned(), unit, logarithmic: true, groups: rows(results).map(bar).collect() }
+        Panel {
+            title: title.to_owned(),
+            unit: unit.to_owned(),
+            logarithmic: true,
+            groups: rows(results).map(bar).collect(),
+        }
     };
     vec![
         panel("WebAssembly instructions of a call", "fuel", |row| number(&row["fuel"], "median")),
@@ -127,17 +137,24 @@ fn languages(results: &Value) -> Vec<Panel> {
     ]
 }
 
-fn start(results: &Value) -> Vec<Panel> {
-    let bar =
-        |name: &str, key: &str| Group { name: name.to_owned(), bars: vec![(String::new(), number(results, key))] };
-    let groups = vec![
-        bar("first start, all compiled", "first_start"),
-        bar("restart", "restart"),
-        bar("reload under calls", "reload"),
-        bar("set-up p99 meanwhile", "routed_p99_in_reload"),
-    ];
-    let title = format!("{} plugins and {} rows", number(results, "plugins"), number(results, "rows"));
-    vec![Panel { title, unit: "ms", logarithmic: true, groups }]
+/// Single figures: a panel for each unit, as those of two units have no length in common. What is aimed at stands beside;
+/// what is nothing has no bar.
+fn figures(results: &Value) -> Vec<Panel> {
+    let mut panels: Vec<Panel> = Vec::new();
+    for row in rows(results).filter(|row| number(row, "value") > 0.0) {
+        let mut bars = vec![("seen".to_owned(), number(row, "value"))];
+        for (key, name) in [("at-most", "at most"), ("at-least", "at least")] {
+            if let Some(aim) = row["aim"][key].as_f64().filter(|aim| *aim > 0.0) {
+                bars.push((name.to_owned(), aim));
+            }
+        }
+        let (group, unit) = (Group { name: word(row, "what"), bars }, word(row, "unit"));
+        match panels.iter_mut().find(|panel| panel.unit == unit) {
+            Some(panel) => panel.groups.push(group),
+            None => panels.push(Panel { title: format!("In {unit}"), unit, logarithmic: true, groups: vec![group] }),
+        }
+    }
+    panels
 }
 
 fn rows(results: &Value) -> impl Iterator<Item = &Value> {
